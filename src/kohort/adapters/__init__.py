@@ -1,0 +1,1 @@
+"""Ports made real; the only home of drivers."""

@@ -1,0 +1,1 @@
+"""YAML and JSON text to values that know where they stand in their file, and back."""

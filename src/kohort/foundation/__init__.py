@@ -1,0 +1,1 @@
+"""What everything stands on: errors, issues, instants, calendar windows, fingerprints. Standard library only."""

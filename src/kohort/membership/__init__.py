@@ -1,0 +1,1 @@
+"""Who is in which segment: snapshots of an evaluation on disk."""

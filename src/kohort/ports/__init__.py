@@ -1,0 +1,1 @@
+"""What services need from outside, as Protocols. Adapters make them real."""

@@ -1,0 +1,1 @@
+"""SQL as sqlglot trees: names, typed literals, dialect differences as data."""

@@ -1,0 +1,1 @@
+"""All definitions of one customer as a folder of files."""
