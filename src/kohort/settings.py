@@ -1,0 +1,81 @@
+"""Every setting: name, type, default, help. Read from `kohort.toml` ([settings]) and the environment (KOHORT_<NAME>), which wins."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from kohort.foundation.issues import Issues, did_you_mean
+
+_SIZE = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B|%)?", re.IGNORECASE)
+
+
+def _setting(default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one workspace."""
+
+    store_url: str = _setting("", "definition store: empty = SQLite in .kohort/kohort.db, or a postgresql:// URL")
+    warehouse: str = _setting("", "file of the embedded warehouse: empty = .kohort/warehouse.duckdb")
+    memory_limit: str = _setting("", "memory the warehouse may use, e.g. 4GB; empty = 60 % of the machine's")
+    threads: int = _setting(0, "threads of the warehouse; 0 = all cores")
+    range_size: int = _setting(1_000_000, "profiles evaluated at a time; smaller needs less memory")
+    user: str = _setting("", "who created or updated a definition; empty = the login name")
+    keep_evaluations: int = _setting(30, "membership snapshots kept per parent segment")
+
+    @property
+    def user_name(self) -> str:
+        """The name written beside every change."""
+        if self.user:
+            return self.user
+        try:
+            return getpass.getuser()
+        except (OSError, KeyError, ImportError):
+            return "unknown"
+
+
+def settings_table() -> list[tuple[str, str, str, str]]:
+    """(name, type, default, help) of every setting: for the reference page."""
+    return [(f.name, str(f.type), str(f.default), f.metadata["help"]) for f in fields(Settings)]
+
+
+def load_settings(written: Mapping[str, Any], file: str, environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the `[settings]` table of `file` and the environment. Raises InvalidInput with every problem."""
+    environment = os.environ if environment is None else environment
+    issues, values = Issues(), {}
+    known = {f.name: f for f in fields(Settings)}
+    for name, value in written.items():
+        if name not in known:
+            issues.error("UNKNOWN_SETTING", f'{file}: there is no setting "{name}"', ("settings", name), did_you_mean(name, known))
+        else:
+            values[name] = value
+    for name in known:
+        text = environment.get(f"KOHORT_{name.upper()}")
+        if text is not None:
+            values[name] = text
+    checked = {name: _checked(name, value, known[name].default, issues) for name, value in values.items()}
+    issues.raise_if_errors()
+    return Settings(**checked)
+
+
+def _checked(name: str, value: Any, default: Any, issues: Issues) -> Any:
+    if isinstance(default, int):
+        try:
+            number = int(value)
+        except (TypeError, ValueError):
+            number = -1
+        if isinstance(value, bool) or number < 0 or (name in ("range_size", "keep_evaluations") and number == 0):
+            issues.error("INVALID_SETTING", f"{name} must be a whole number, not {value!r}", ("settings", name))
+        return number
+    if not isinstance(value, str):
+        issues.error("INVALID_SETTING", f"{name} must be text, not {value!r}", ("settings", name))
+    elif name == "memory_limit" and value and not _SIZE.fullmatch(value.strip()):
+        issues.error("INVALID_SETTING", f"memory_limit must be a size such as 4GB, not {value!r}", ("settings", name))
+    return value
