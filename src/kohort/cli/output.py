@@ -1,0 +1,165 @@
+"""How the command line shows things: tables and trees for people, JSON for programs, problems on standard error."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from kohort.foundation.issues import Issue
+
+
+def _console(stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 160)
+
+
+def show(text: str = "") -> None:
+    """One line (or more) of plain text on standard output."""
+    print(text)
+
+
+def note(text: str) -> None:
+    """A remark for the person at the terminal, on standard error, so that output stays clean for programs."""
+    print(text, file=sys.stderr)
+
+
+def styled(text: str) -> None:
+    """A line with rich markup; escape user text with `rich.markup.escape`."""
+    _console().print(text)
+
+
+def show_json(value: Any) -> None:
+    """JSON for programs: two spaces, unicode as it is, instants in ISO 8601 UTC."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=plain))
+
+
+def plain(value: Any) -> Any:
+    """A JSON-able form of what warehouses and records hold."""
+    match value:
+        case datetime():
+            return instant_text(value)
+        case date() | time():
+            return value.isoformat()
+        case Decimal():
+            return int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+        case bytes():
+            return value.hex()
+        case timedelta():
+            return str(value)
+        case set() | frozenset():
+            return sorted(value)
+        case _:
+            return str(value)
+
+
+def instant_text(instant: datetime) -> str:
+    """ISO 8601, UTC, with Z."""
+    aware = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+    return aware.isoformat().replace("+00:00", "Z")
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it: empty for null, thousands separated only for counts the caller formats."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case float():
+            return f"{value:.6g}" if abs(value) < 1e6 else f"{value:.2f}"
+        case datetime():
+            return value.strftime("%Y-%m-%d %H:%M:%S") if value.time() != time(0) else value.strftime("%Y-%m-%d")
+        case list() | tuple():
+            return ", ".join(cell(item) for item in value)
+        case dict():
+            return json.dumps(value, ensure_ascii=False, default=plain)
+        case _:
+            return str(value)
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[int] = (), empty: str = "nothing to show") -> None:
+    """A table; `right` names the columns (by position) that are aligned to the right."""
+    shown = [[cell(value) for value in row] for row in rows]
+    if not shown:
+        note(empty)
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    numeric = set(right)
+    for position, column in enumerate(columns):
+        table.add_column(escape(column), justify="right" if position in numeric else "left", overflow="fold")
+    for row in shown:
+        table.add_row(*(escape(text) for text in row))
+    _console().print(table)
+
+
+def count_text(number: int) -> str:
+    """1234567 as people read it: 1,234,567."""
+    return f"{number:,}"
+
+
+def share_text(count: int, base: int) -> str:
+    """A share in percent with one digit; nothing of nothing is a dash."""
+    return f"{100 * count / base:.1f}%" if base else "-"
+
+
+def show_issues(issues: Iterable[Issue]) -> None:
+    """Every problem on standard error: place, severity, code, message, way out."""
+    console = _console(stderr=True)
+    for issue in issues:
+        from kohort.foundation.issues import path_text
+
+        place = ":".join(str(part) for part in (issue.file, issue.line, issue.column) if part)
+        where = f"{escape(place)}: " if place else ""
+        color = "red" if issue.severity == "error" else "yellow"
+        trail = f" [dim]at {escape(path_text(issue.path))}[/dim]" if issue.path else ""
+        console.print(f"{where}[{color}]{issue.severity}[/{color}] {escape(f'[{issue.code}]')} {escape(issue.message)}{trail}")
+        if issue.hint:
+            console.print(f"    {escape(issue.hint)}")
+
+
+def show_error(code: str, message: str, hint: str = "") -> None:
+    """One refusal on standard error."""
+    show_issues([Issue(code, message, hint=hint)])
+
+
+class _Steps:
+    """Progress on a terminal: a bar a step; elsewhere: a line a step."""
+
+    def __init__(self, bars: Progress | None) -> None:
+        self._bars = bars
+        self._tasks: dict[str, TaskID] = {}
+        self._seen: set[str] = set()
+
+    def step(self, name: str, done: int, total: int) -> None:
+        if self._bars is None:
+            if name not in self._seen:
+                self._seen.add(name)
+                note(f"  {name} ...")
+            return
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=max(total, 1))
+        self._bars.update(self._tasks[name], completed=done if total else 1, total=max(total, 1))
+
+
+@contextmanager
+def progress(enabled: bool = True) -> Iterator[_Steps | None]:
+    """Shows the steps of long work on standard error while it runs; None when not wanted (--json)."""
+    if not enabled:
+        yield None
+        return
+    if not sys.stderr.isatty():
+        yield _Steps(None)
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_console(stderr=True), transient=True) as bars:
+        yield _Steps(bars)
