@@ -7,6 +7,9 @@
 `profiles`: ordinal INTEGER, cdp_customer_id VARCHAR, then the attributes.
 `behavior_<slug>`: ordinal INTEGER, the behavior's fields, "timestamp" TIMESTAMP (UTC), arrival BIGINT (order of arrival),
 sorted by (ordinal, timestamp, arrival).
+
+The view `customers` has cdp_customer_id and the attributes; a view `behavior_<slug>` has cdp_customer_id, the behavior's
+fields, "timestamp" and arrival (which settles First and Last among rows of one instant).
 """
 
 from __future__ import annotations
