@@ -1,12 +1,13 @@
 """The definition store: parent segments, segments with their versions, refreshes and evaluations.
 
 Documents are JSON-able dicts: `parent.codec.parent_to_document`, `segments.codec.segment_to_document`. All instants are
-aware datetimes in UTC. Every method is one transaction.
+aware datetimes in UTC. Every method is one transaction, unless `transaction()` joins several.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -113,6 +114,10 @@ class EvaluationRecord:
 class DefinitionStore(Protocol):
     """Keeps definitions and the record of what was run on them."""
 
+    def transaction(self) -> AbstractContextManager[None]:
+        """All or nothing for every call that this thread makes inside the block; nobody else writes meanwhile."""
+        ...
+
     def parents(self) -> Sequence[ParentRecord]:
         """All parent segments by name."""
         ...
@@ -138,6 +143,10 @@ class DefinitionStore(Protocol):
 
     def move_segment(self, segment_id: int, folder: str, name: str, *, by: str, at: datetime) -> SegmentRecord:
         """Change folder and name only. Raises UserError NAME_TAKEN when the place is occupied."""
+        ...
+
+    def rewrite_segment(self, segment_id: int, documents: Mapping[int, tuple[Json, str]], *, by: str, at: datetime) -> SegmentRecord:
+        """Replace (document, fingerprint) of versions by number, in place: the words change, the meaning does not."""
         ...
 
     def delete_segment(self, segment_id: int) -> None:

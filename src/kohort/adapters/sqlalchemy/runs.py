@@ -1,0 +1,122 @@
+"""Refreshes and evaluations in the store's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from kohort.adapters.sqlalchemy.processes import is_dead, this_process
+from kohort.adapters.sqlalchemy.tables import evaluations, parent_segments, populations, refreshes
+from kohort.adapters.sqlalchemy.transactions import Transactions
+from kohort.foundation.errors import UserError
+from kohort.ports.definitions import EvaluationRecord, Json, PopulationRecord, RefreshRecord, RefreshStatus
+
+LONGEST_REFRESH = timedelta(days=1)
+"""A running refresh of another machine, where we cannot look for the process, counts as dead after this."""
+
+_REFRESH_COLUMNS = [c for c in refreshes.c if c.name in RefreshRecord.__dataclass_fields__]
+_POPULATION_COLUMNS = [c for c in populations.c if c.name in PopulationRecord.__dataclass_fields__]
+
+
+class Runs(Transactions):
+    """The half of the store that keeps what was run and what came out."""
+
+    def start_refresh(self, parent_id: int, *, as_of: datetime, at: datetime) -> RefreshRecord:
+        """A new running refresh with the next number. Refreshes still marked running by a dead process become `error`."""
+        with self._writing() as connection:
+            _require_parent(connection, parent_id)
+            _close_abandoned(connection, parent_id, at)
+            last = select(func.max(refreshes.c.number)).where(refreshes.c.parent_id == parent_id)
+            number = (connection.execute(last).scalar_one() or 0) + 1
+            values: dict[str, Any] = {"parent_id": parent_id, "number": number, "status": "running", "started_at": at, "as_of": as_of}
+            values |= {"population": 0, "catalog": {}, "report": {}, "message": "", "process": this_process(), "abandoned": False}
+            connection.execute(insert(refreshes).values(**values))
+            place = (refreshes.c.parent_id == parent_id) & (refreshes.c.number == number)
+            return RefreshRecord(**connection.execute(select(*_REFRESH_COLUMNS).where(place)).one()._mapping)
+
+    def finish_refresh(
+        self,
+        refresh_id: int,
+        status: RefreshStatus,
+        *,
+        at: datetime,
+        population: int = 0,
+        catalog: Json | None = None,
+        report: Json | None = None,
+        message: str = "",
+    ) -> RefreshRecord:
+        """Close a refresh; the first close stands. Raises UserError REFRESH_NOT_FOUND."""
+        with self._writing() as connection:
+            found = connection.execute(select(refreshes.c.status, refreshes.c.abandoned).where(refreshes.c.id == refresh_id)).one_or_none()
+            if found is None:
+                raise UserError("REFRESH_NOT_FOUND", f"there is no refresh with id {refresh_id}", hint="list the refreshes and try again")
+            if found.status == "running" or found.abandoned:
+                values: dict[str, Any] = {"status": status, "finished_at": at, "population": population, "abandoned": False}
+                values |= {"catalog": catalog or {}, "report": report or {}, "message": message}
+                connection.execute(update(refreshes).where(refreshes.c.id == refresh_id).values(**values))
+            return RefreshRecord(**connection.execute(select(*_REFRESH_COLUMNS).where(refreshes.c.id == refresh_id)).one()._mapping)
+
+    def refreshes(self, parent_id: int, limit: int = 50) -> Sequence[RefreshRecord]:
+        """Newest first."""
+        query = select(*_REFRESH_COLUMNS).where(refreshes.c.parent_id == parent_id).order_by(refreshes.c.number.desc())
+        with self._reading() as connection:
+            return [RefreshRecord(**row._mapping) for row in connection.execute(query.limit(limit))]
+
+    def last_refresh(self, parent_id: int) -> RefreshRecord | None:
+        """The newest successful refresh."""
+        done = (refreshes.c.parent_id == parent_id) & (refreshes.c.status == "success")
+        query = select(*_REFRESH_COLUMNS).where(done).order_by(refreshes.c.number.desc()).limit(1)
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none()
+        return RefreshRecord(**row._mapping) if row else None
+
+    def save_evaluation(
+        self, parent_id: int, refresh_number: int, *, as_of: datetime, at: datetime, total: int, populations: Sequence[PopulationRecord]
+    ) -> EvaluationRecord:
+        """Keep the outcome of one evaluation."""
+        with self._writing() as connection:
+            _require_parent(connection, parent_id)
+            values = {"parent_id": parent_id, "refresh_number": refresh_number, "as_of": as_of, "evaluated_at": at, "total": total}
+            evaluation_id = connection.execute(insert(evaluations).values(**values).returning(evaluations.c.id)).scalar_one()
+            _add_populations(connection, evaluation_id, populations)
+            return _evaluation(connection, connection.execute(select(evaluations).where(evaluations.c.id == evaluation_id)).one())
+
+    def last_evaluation(self, parent_id: int) -> EvaluationRecord | None:
+        """The newest evaluation."""
+        query = select(evaluations).where(evaluations.c.parent_id == parent_id).order_by(evaluations.c.id.desc()).limit(1)
+        with self._reading() as connection:
+            row = connection.execute(query).one_or_none()
+            return _evaluation(connection, row) if row else None
+
+
+def _require_parent(connection: Connection, parent_id: int) -> None:
+    if connection.execute(select(parent_segments.c.id).where(parent_segments.c.id == parent_id)).one_or_none() is None:
+        raise UserError("PARENT_NOT_FOUND", f"there is no parent segment with id {parent_id}", hint="push the parent segment first")
+
+
+def _close_abandoned(connection: Connection, parent_id: int, at: datetime) -> None:
+    running = (refreshes.c.parent_id == parent_id) & (refreshes.c.status == "running")
+    for row in connection.execute(select(refreshes.c.id, refreshes.c.process, refreshes.c.started_at).where(running)).all():
+        dead = is_dead(row.process)
+        if dead or (dead is None and at - row.started_at > LONGEST_REFRESH):
+            values: dict[str, Any] = {"status": "error", "finished_at": at, "abandoned": True}
+            values["message"] = "the program ended before the refresh did"
+            connection.execute(update(refreshes).where(refreshes.c.id == row.id).values(**values))
+
+
+def _add_populations(connection: Connection, evaluation_id: int, records: Sequence[PopulationRecord]) -> None:
+    rows = [
+        {"evaluation_id": evaluation_id, "position": position, **{c.name: getattr(record, c.name) for c in _POPULATION_COLUMNS}}
+        for position, record in enumerate(records)
+    ]
+    if rows:
+        connection.execute(insert(populations), rows)
+
+
+def _evaluation(connection: Connection, row: Row[Any]) -> EvaluationRecord:
+    query = select(*_POPULATION_COLUMNS).where(populations.c.evaluation_id == row.id).order_by(populations.c.position)
+    found = tuple(PopulationRecord(**entry._mapping) for entry in connection.execute(query))
+    return EvaluationRecord(row.id, row.parent_id, row.refresh_number, row.as_of, row.evaluated_at, row.total, found)

@@ -1,0 +1,78 @@
+"""Transactions of the definition store: one a method, or one for everything inside `transaction()`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import URL
+
+from kohort.adapters.sqlalchemy.engine import WRITES, create_store_engine, parse_url, take_turn
+from kohort.adapters.sqlalchemy.failures import explained
+from kohort.adapters.sqlalchemy.schema import open_schema
+
+WAIT_SECONDS = 20.0
+
+
+class Transactions:
+    """An open database. Writers take turns; readers see what is committed, or what their own transaction wrote."""
+
+    def __init__(self, url: str, *, wait_seconds: float = WAIT_SECONDS) -> None:
+        """Open the store and bring its schema up to date. wait_seconds: how long to wait for another writer."""
+        self._url: URL = parse_url(url)
+        self._local = threading.local()
+        self._engine: Engine = create_store_engine(self._url, wait_seconds)
+        try:
+            with explained(self._url):
+                open_schema(self._engine, wait_seconds)
+        except BaseException:
+            self._engine.dispose()
+            raise
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing for every call that this thread makes inside the block; nobody else writes meanwhile."""
+        if self._current() is not None:
+            yield
+            return
+        with self._begin(writes=True) as connection:
+            self._local.connection = connection
+            try:
+                yield
+            finally:
+                self._local.connection = None
+
+    def close(self) -> None:
+        """Give connections back."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        current = self._current()
+        if current is not None:
+            with explained(self._url):
+                yield current
+            return
+        with self._begin(writes=False) as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self.transaction(), explained(self._url):
+            current = self._current()
+            assert current is not None
+            yield current
+
+    def _current(self) -> Connection | None:
+        return getattr(self._local, "connection", None)
+
+    @contextmanager
+    def _begin(self, *, writes: bool) -> Iterator[Connection]:
+        with explained(self._url), self._engine.connect() as fresh:
+            connection = fresh.execution_options(**{WRITES: writes})
+            with connection.begin():
+                if writes:
+                    take_turn(connection)
+                yield connection
