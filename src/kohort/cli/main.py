@@ -1,0 +1,122 @@
+"""`kohort`: one command line for tables, parent segments, segments and profiles.
+
+Exit codes: 0 done, 1 findings or refused, 2 wrong usage, 130 stopped by Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from kohort import __version__
+from kohort.cli import ps, sg
+from kohort.cli.output import note, show, show_error, show_issues, styled
+from kohort.cli.profiles import profile_app
+from kohort.cli.session import close_session, open_session, set_workspace
+from kohort.cli.tables import query, tables_app
+from kohort.foundation.errors import Interrupted, InvalidInput, UserError
+
+app = typer.Typer(name="kohort", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(tables_app, name="tables", help="Tables of the warehouse: list, import, create, show.")
+app.command("query")(query)
+app.add_typer(ps.ps_app, name="ps", help="Parent segments: the data model, its refresh, its fields.")
+app.add_typer(sg.sg_app, name="sg", help="Segments: write, check, count, evaluate, export, compare versions.")
+app.add_typer(profile_app, name="profile", help="One customer: attributes, behaviors, segments.")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        show(f"kohort {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    workspace: Annotated[Path, typer.Option("-w", "--workspace", help="The workspace folder.", metavar="DIR")] = Path("."),
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,  # noqa: ARG001
+) -> None:
+    """An audience engine: customer tables and events become audiences that are exact, explained and on time."""
+    set_workspace(workspace)
+
+
+@app.command()
+def init(directory: Annotated[Path, typer.Argument(help="The folder to make a workspace of.")] = Path(".")) -> None:
+    """Make a workspace: kohort.toml, folders for definitions, .kohort for state."""
+    from kohort.workspace.workspace import init_workspace
+
+    workspace = init_workspace(directory)
+    styled(f"Workspace ready in [bold]{workspace.root}[/bold]. Next: kohort tables import <database>.<table> FILE...")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit code. Every problem is told in words, never as a traceback."""
+    try:
+        return _run(arguments)
+    except InvalidInput as error:
+        show_issues(error.issues)
+        errors = len(error.issues.errors)
+        note(f"{errors} problem{'s' if errors != 1 else ''}; nothing was changed.")
+    except UserError as error:
+        show_error(error.code, error.message, error.hint)
+    except (KeyboardInterrupt, Interrupted):
+        note("Stopped. Nothing half-written stays; the last good refresh still answers.")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        _show_os_error(error)
+    except Exception:
+        _show_internal_error()
+    finally:
+        close_session()
+    return 1
+
+
+def _run(arguments: list[str] | None) -> int:
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(args=arguments, prog_name="kohort", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.Abort as error:
+        raise KeyboardInterrupt from error
+    return result if isinstance(result, int) else 0
+
+
+def _show_os_error(error: OSError) -> None:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        show_error("DISK_FULL", "the disk is full; nothing was changed", "free some space and run the command again")
+    else:
+        where = f" ({error.filename})" if error.filename else ""
+        show_error("FILE_NOT_READABLE", f"{error.strerror or error}{where}")
+
+
+def _show_internal_error() -> None:
+    text = traceback.format_exc()
+    summary = text.strip().splitlines()[-1]
+    try:
+        folder = open_session().workspace.state
+        folder.mkdir(exist_ok=True)
+        path = folder / "crash.log"
+        path.write_text(text, encoding="utf-8")
+        hint = f"this is a mistake in Kohort; details are in {path}"
+    except Exception:
+        hint = "this is a mistake in Kohort; run with KOHORT_DEBUG=1 for details"
+        if os.environ.get("KOHORT_DEBUG"):
+            note(text)
+    show_error("INTERNAL", summary, hint)
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(main())

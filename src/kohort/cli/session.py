@@ -1,0 +1,37 @@
+"""The workspace one command works in, opened when first needed and closed when the command ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kohort.bootstrap import Kohort
+
+_workspace = Path(".")
+_session: Kohort | None = None
+
+
+def set_workspace(directory: Path) -> None:
+    """Remember where to work; nothing is opened yet."""
+    global _workspace
+    close_session()
+    _workspace = directory
+
+
+def open_session() -> Kohort:
+    """The open workspace. Raises UserError NO_WORKSPACE when there is none."""
+    global _session
+    if _session is None:
+        from kohort.bootstrap import open_kohort
+
+        _session = open_kohort(_workspace)
+    return _session
+
+
+def close_session() -> None:
+    """Give files and connections back."""
+    global _session
+    if _session is not None:
+        session, _session = _session, None
+        session.close()

@@ -1,0 +1,142 @@
+"""`kohort tables ...` and `kohort query`."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import click
+import typer
+
+from kohort.cli.output import count_text, plain, show_json, show_table, styled
+from kohort.cli.session import open_session
+
+tables_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _types(pairs: list[str]) -> dict[str, str]:
+    types = {}
+    for pair in pairs:
+        column, equals, type_text = pair.partition("=")
+        if not equals or not column or not type_text:
+            raise click.BadParameter(f"write --type column=TYPE, e.g. --type zip=VARCHAR (got {pair!r})")
+        types[column] = type_text
+    return types
+
+
+@tables_app.command("list")
+def list_tables(pattern: Annotated[str, typer.Argument(help="Only tables whose name contains this.")] = "", as_json: JSON = False) -> None:
+    """List tables and views with their rows."""
+    found = [info for info in open_session().warehouse.tables() if pattern.lower() in str(info.ref).lower()]
+    if as_json:
+        show_json(
+            [
+                {"database": i.ref.database, "table": i.ref.table, "kind": i.kind, "rows": i.rows if i.rows >= 0 else None, "columns": len(i.columns)}
+                for i in found
+            ]
+        )
+        return
+    rows = [(str(i.ref), i.kind, count_text(i.rows) if i.rows >= 0 else "", len(i.columns)) for i in found]
+    show_table(("table", "kind", "rows", "columns"), rows, right=(2, 3), empty="no tables yet: kohort tables import <database>.<table> FILE...")
+
+
+@tables_app.command("import")
+def import_table(
+    table: Annotated[str, typer.Argument(help="<database>.<table> to create or replace.")],
+    files: Annotated[list[str], typer.Argument(help="Files, folders or globs: CSV, JSON lines, Parquet.")],
+    file_format: Annotated[str | None, typer.Option("--format", click_type=click.Choice(["csv", "jsonl", "parquet"]), help="When the suffix does not tell.")] = None,
+    types: Annotated[list[str] | None, typer.Option("--type", help="Override an inferred type: column=TYPE.", metavar="COLUMN=TYPE")] = None,
+    as_view: Annotated[bool, typer.Option("--view", help="Do not copy: read external Parquet where it is.")] = False,
+    append: Annotated[bool, typer.Option("--append", help="Add to the table instead of replacing it.")] = False,
+    as_json: JSON = False,
+) -> None:
+    """Import files into a table; types are inferred and can be overridden."""
+    from kohort.services.tables import import_table as run
+
+    report = run(open_session().warehouse, table, files, format=file_format, types=_types(types or []), as_view=as_view, append=append)  # type: ignore[arg-type]
+    if as_json:
+        show_json({"table": str(report.table), "rows": report.rows, "columns": {c.name: c.type for c in report.columns}, "files": list(report.files), "copied": report.copied})
+        return
+    verb = "imported" if report.copied else "linked"
+    styled(f"{verb} [bold]{report.table}[/bold]: {count_text(report.rows)} rows, {len(report.columns)} columns from {len(report.files)} file(s)")
+
+
+@tables_app.command("create")
+def create(
+    table: Annotated[str, typer.Argument(help="<database>.<table> to create or replace.")],
+    select: Annotated[str | None, typer.Option("--as", help="The SELECT whose rows it holds.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="A file with that SELECT.")] = None,
+    as_view: Annotated[bool, typer.Option("--view", help="A view instead of a table.")] = False,
+) -> None:
+    """Create a table (or view) from a SELECT over other tables: derived attributes live in such tables."""
+    from kohort.services.tables import create_table
+
+    if (select is None) == (file is None):
+        raise click.UsageError("give either --as 'SELECT ...' or --file FILE.sql")
+    text = select if select is not None else file.read_text(encoding="utf-8")  # type: ignore[union-attr]
+    info = create_table(open_session().warehouse, table, text, as_view=as_view)
+    rows = f"{count_text(info.rows)} rows, " if info.rows >= 0 else ""
+    styled(f"created {info.kind} [bold]{info.ref}[/bold]: {rows}{len(info.columns)} columns")
+
+
+@tables_app.command("show")
+def show_one(
+    table: Annotated[str, typer.Argument(help="<database>.<table>")],
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Sample rows.")] = 5,
+    as_json: JSON = False,
+) -> None:
+    """Show a table's columns and some of its rows."""
+    from kohort.services.tables import sample_rows, table_info
+
+    warehouse = open_session().warehouse
+    info = table_info(warehouse, table)
+    sample = sample_rows(warehouse, info.ref, limit)
+    if as_json:
+        show_json({"table": str(info.ref), "kind": info.kind, "rows": info.rows, "columns": [{"name": c.name, "type": c.type} for c in info.columns], "sample": sample.to_pylist()})
+        return
+    show_table(("column", "type"), [(c.name, c.type) for c in info.columns])
+    if limit and sample.num_rows:
+        print()
+        show_table(sample.column_names, (row.values() for row in sample.to_pylist()))
+
+
+def query(
+    sql: Annotated[str, typer.Argument(help="A SELECT, or - to read it from standard input.")],
+    output: Annotated[str, typer.Option("--format", click_type=click.Choice(["table", "csv", "json"]), help="How to print the rows.")] = "table",
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Rows shown as a table; 0 = all.")] = 1000,
+) -> None:
+    """Run SQL on the warehouse and print its rows."""
+    text = sys.stdin.read() if sql == "-" else sql
+    _print_rows(text, output, limit)  # type: ignore[arg-type]
+
+
+def _print_rows(sql: str, output: Literal["table", "csv", "json"], limit: int) -> None:
+    reader = open_session().warehouse.stream(sql)
+    if output == "csv":
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerow(reader.schema.names)
+        for batch in reader:
+            writer.writerows([_csv(value) for value in row.values()] for row in batch.to_pylist())
+        return
+    rows: list[dict[str, object]] = []
+    more = False
+    for batch in reader:
+        rows.extend(batch.to_pylist())
+        if output == "table" and limit and len(rows) > limit:
+            rows, more = rows[:limit], True
+            break
+    if output == "json":
+        show_json(rows)
+        return
+    numeric = [i for i, field in enumerate(reader.schema) if str(field.type).startswith(("int", "uint", "double", "float", "decimal"))]
+    show_table(reader.schema.names, (row.values() for row in rows), right=numeric, empty="no rows")
+    if more:
+        styled(f"[dim]... only the first {limit} rows; use --limit 0 or --format csv for all[/dim]")
+
+
+def _csv(value: object) -> object:
+    return value if value is None or isinstance(value, str | int | float) else plain(value)
+
