@@ -1,0 +1,63 @@
+"""The one place that chooses adapters and wires them: what a command (later the API) works with."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from kohort.foundation.clock import Clock, SystemClock
+from kohort.membership.snapshots import SnapshotStore
+from kohort.ports.definitions import DefinitionStore
+from kohort.ports.warehouse import Warehouse
+from kohort.settings import Settings, load_settings
+from kohort.workspace.workspace import SETTINGS_FILE, Workspace, open_workspace
+
+
+class Kohort:
+    """One open workspace. The warehouse and the store are opened when first used."""
+
+    def __init__(self, workspace: Workspace, settings: Settings, clock: Clock) -> None:
+        self.workspace = workspace
+        self.settings = settings
+        self.clock = clock
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The embedded DuckDB warehouse. Raises UserError WAREHOUSE_LOCKED when another process has it."""
+        from kohort.adapters.duckdb import DuckDBWarehouse
+
+        path = Path(self.settings.warehouse) if self.settings.warehouse else self.workspace.state / "warehouse.duckdb"
+        self.workspace.state.mkdir(exist_ok=True)
+        return DuckDBWarehouse(
+            self.workspace.root / path,
+            memory_limit=self.settings.memory_limit or None,
+            threads=self.settings.threads or None,
+            temp_directory=self.workspace.state / "tmp",
+        )
+
+    @cached_property
+    def store(self) -> DefinitionStore:
+        """The definition store: SQLite in the workspace, or the database of `store_url`."""
+        from kohort.adapters.sqlalchemy import SQLAlchemyStore
+
+        self.workspace.state.mkdir(exist_ok=True)
+        return SQLAlchemyStore(self.settings.store_url or f"sqlite:///{self.workspace.state / 'kohort.db'}")
+
+    @cached_property
+    def snapshots(self) -> SnapshotStore:
+        """Where memberships are kept."""
+        return SnapshotStore(self.workspace.state / "membership")
+
+    def close(self) -> None:
+        """Give back whatever was opened."""
+        for name in ("warehouse", "store"):
+            opened = self.__dict__.pop(name, None)
+            if opened is not None:
+                opened.close()
+
+
+def open_kohort(start: Path, clock: Clock | None = None) -> Kohort:
+    """Open the workspace that `start` is or lies in. Raises UserError NO_WORKSPACE, InvalidInput for bad settings."""
+    workspace = open_workspace(start)
+    settings = load_settings(workspace.settings, SETTINGS_FILE)
+    return Kohort(workspace, settings, clock or SystemClock())
