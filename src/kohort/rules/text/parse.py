@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from kohort.foundation.calendar import Duration
 from kohort.foundation.issues import Issues
 from kohort.parent.catalog import FieldCatalog
 from kohort.rules.ast import (
     EVERYBODY,
-    TIME_COLUMN,
     Aggregation,
-    AggregationKey,
     ArrayMatching,
     AttributeCondition,
     BehaviorCondition,
-    ColumnCondition,
     Comparison,
     Condition,
-    Extras,
     FilterCondition,
-    FilterGroup,
     Group,
     Limit,
     Operator,
@@ -35,17 +29,11 @@ from kohort.rules.ast import (
 from kohort.rules.text.combine import FOLLOWING_WORDS, Expressions, Match, Parsed
 from kohort.rules.text.cursor import Cursor
 from kohort.rules.text.names import Names
-from kohort.rules.text.operators import (
-    OPERATOR_WORDS,
-    at_operator,
-    at_phrase,
-    read_array_matching,
-    read_duration,
-    read_operator,
-    read_phrase,
-    read_window,
-)
+from kohort.rules.text.operators import OPERATOR_WORDS, at_array_matching, at_operator, read_array_matching, read_operator
+from kohort.rules.text.rows import FilterExpressions, at_aggregation, read_aggregation, with_extras
 from kohort.rules.text.tokens import TextError, Token
+from kohort.rules.text.values import read_duration
+from kohort.rules.text.windows import at_phrase, read_phrase, read_window
 
 AT_LEAST_ONCE = Comparison("GreaterEqual", 1)
 REFERENCE_WORDS: dict[ReferenceKind, tuple[str, ...]] = {
@@ -54,17 +42,6 @@ REFERENCE_WORDS: dict[ReferenceKind, tuple[str, ...]] = {
     "AbTestVariant": ("variant",),
     "PredictiveScore": ("predictive", "score"),
     "MlAttribute": ("ml", "attribute"),
-}
-AGGREGATION_WORDS: dict[str, AggregationKey] = {
-    "count": "Count",
-    "sum": "Sum",
-    "average": "Average",
-    "avg": "Average",
-    "mean": "Average",
-    "min": "Min",
-    "max": "Max",
-    "first": "First",
-    "last": "Last",
 }
 
 
@@ -105,50 +82,6 @@ def _leftover(cursor: Cursor) -> TextError:
     if before.kind in ("name", "quoted") and cursor.token.kind != "sign":
         return cursor.unexpected("an operator, an aggregation, a time phrase or the end", FOLLOWING_WORDS)
     return cursor.unexpected('"and", "or" or the end', FOLLOWING_WORDS)
-
-
-# --- conditions over rows ---------------------------------------------------------------------------------------
-
-
-class _FilterExpressions(Expressions[FilterCondition]):
-    """What may stand after `where`."""
-
-    def __init__(self, cursor: Cursor, names: Names, behavior: str) -> None:
-        super().__init__(cursor)
-        self.names = names
-        self.behavior = behavior
-
-    def leaf(self) -> Parsed[FilterCondition]:
-        token = self.cursor.token
-        column = self.cursor.name("a column")
-        self.names.check_column(token, self.behavior, column)
-        if at_phrase(self.cursor):
-            return Parsed(ColumnCondition(column, read_phrase(self.cursor)))
-        matching = read_array_matching(self.cursor)
-        return Parsed(ColumnCondition(column, read_operator(self.cursor), matching))
-
-    def group(self, match: Match, parts: tuple[FilterCondition, ...], expr: str = "") -> FilterCondition:
-        assert match != "expr"
-        if expr:
-            raise self.cursor.unexpected("a list of conditions without an expression")
-        return FilterGroup(match, parts)
-
-    def negate(self, parsed: Parsed[FilterCondition]) -> FilterCondition:
-        return replace(parsed.node, exclude=not parsed.node.exclude)
-
-    def suffixes(self, parsed: Parsed[FilterCondition]) -> Parsed[FilterCondition]:
-        if not self.cursor.at("with"):
-            return parsed
-        return Parsed(_with_extras(self.cursor, parsed.node))
-
-    def root(self, time: Operator | None, written: Parsed[FilterCondition] | None) -> FilterGroup | None:
-        """The filter of a behavior from its time phrase and what stands after `where`."""
-        if time is not None:
-            rest = () if written is None else written.and_parts or (written.node,)
-            return FilterGroup("all", (ColumnCondition(TIME_COLUMN, time), *rest))
-        if written is None:
-            return None
-        return written.node if isinstance(written.node, FilterGroup) else FilterGroup("all", (written.node,))
 
 
 # --- conditions over customers ----------------------------------------------------------------------------------
@@ -205,7 +138,7 @@ class _RuleExpressions(Expressions[Condition]):
                     raise self.cursor.error(token, "a condition has one description")
                 node = replace(node, description=self.cursor.text_value("a description between single quotes"))
             elif self.cursor.at("with"):
-                node = _with_extras(self.cursor, node)
+                node = with_extras(self.cursor, node)
             else:
                 break
         if node is parsed.node:
@@ -307,7 +240,7 @@ class _RuleExpressions(Expressions[Condition]):
             raise self.cursor.error(token, "any, all, at least ... belong to attributes and columns, not to a behavior", "write count >= 2")
         if parts.aggregation is not None and parts.operator is None:
             raise self.cursor.unexpected("a comparison such as >= 1 after the aggregation", OPERATOR_WORDS)
-        filters = _FilterExpressions(self.cursor, self.names, name)
+        filters = FilterExpressions(self.names, name)
         return BehaviorCondition(
             behavior=name,
             aggregation=parts.aggregation or Aggregation(),
@@ -331,9 +264,9 @@ class _RuleExpressions(Expressions[Condition]):
             elif at_phrase(self.cursor):
                 self._once(token, parts.time, "time phrase")
                 parts.time = read_phrase(self.cursor)
-            elif self._at_aggregation():
+            elif at_aggregation(self.cursor):
                 self._once(token, parts.aggregation, "aggregation")
-                parts.aggregation = self._aggregation(name)
+                parts.aggregation = read_aggregation(self.names, name)
             elif self.cursor.at("within") and (parts.operator is not None or self._known_behavior(name, parts)):
                 self._once(token, parts.time, "time phrase")
                 self.cursor.next()
@@ -370,44 +303,10 @@ class _RuleExpressions(Expressions[Condition]):
 
     def _where(self, behavior: str) -> Parsed[FilterCondition]:
         self.cursor.next()
-        return _FilterExpressions(self.cursor, self.names, behavior).expression()
+        return FilterExpressions(self.names, behavior).expression()
 
     def _at_sliding(self) -> bool:
         return self.cursor.at_any(("in", "within")) and self.cursor.at("any", ahead=1) and self.cursor.peek(2).kind == "number"
-
-    # aggregations
-
-    def _at_aggregation(self) -> bool:
-        word = self.cursor.token.word
-        return word in AGGREGATION_WORDS and (word == "count" or self.cursor.at("(", ahead=1))
-
-    def _aggregation(self, behavior: str) -> Aggregation:
-        key = AGGREGATION_WORDS[self.cursor.next().word]
-        columns: tuple[str, ...] = ()
-        order_column = ""
-        if self.cursor.accept("("):
-            if key == "Count" and not self.cursor.at(")"):
-                self.cursor.expect("distinct", ": count takes no column, or distinct ones")
-                key, columns = "CountDistinct", self._columns(behavior)
-            elif key != "Count":
-                columns = (self._column(behavior),)
-            if key in ("First", "Last") and self.cursor.accept("by"):
-                order_column = self._column(behavior)
-            self.cursor.expect(")", " after the column")
-        grouping = self._columns(behavior) if self.cursor.accept("by") or self.cursor.accept("per") else ()
-        return Aggregation(key, columns, grouping, order_column)
-
-    def _columns(self, behavior: str) -> tuple[str, ...]:
-        columns = [self._column(behavior)]
-        while self.cursor.accept(","):
-            columns.append(self._column(behavior))
-        return tuple(columns)
-
-    def _column(self, behavior: str) -> str:
-        token = self.cursor.token
-        column = self.cursor.name("a column")
-        self.names.check_column(token, behavior, column)
-        return column
 
     # sequences
 
@@ -446,24 +345,8 @@ class _RuleExpressions(Expressions[Condition]):
                 self._once(token, time, "time phrase")
                 time = read_phrase(self.cursor) if at_phrase(self.cursor) else self._within_phrase()
             else:
-                return Step(behavior, _FilterExpressions(self.cursor, self.names, behavior).root(time, where), within)
+                return Step(behavior, FilterExpressions(self.names, behavior).root(time, where), within)
 
     def _within_phrase(self) -> Operator:
         self.cursor.next()
         return read_window(self.cursor)
-
-
-def at_array_matching(cursor: Cursor) -> bool:
-    """True when `any`, `all` or `only` with an operator after it begins here."""
-    return cursor.at_any(("any", "all", "only")) and at_operator(cursor, 1)
-
-
-def _with_extras(cursor: Cursor, node: Any) -> Any:
-    """The same node with the JSON object that follows `with`."""
-    token = cursor.next()
-    if node.extras.text:
-        raise cursor.error(token, "a condition has one JSON object after with")
-    if cursor.token.kind != "json":
-        raise cursor.unexpected('a JSON object after with, such as {"key": 1}')
-    text = cursor.next().text
-    return replace(node, extras=Extras("" if text == "{}" else text))

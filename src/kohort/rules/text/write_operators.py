@@ -28,8 +28,8 @@ from kohort.rules.ast import (
     TimeToday,
     TimeWithin,
 )
-from kohort.rules.text.operators import NOW
 from kohort.rules.text.tokens import quote_text
+from kohort.rules.text.values import NOW
 
 _SIGN: dict[ComparisonKey, str] = {"Equal": "=", "Greater": ">", "GreaterEqual": ">=", "Less": "<", "LessEqual": "<="}
 _BOUND: dict[ComparisonKey, str] = {"Equal": "", "Greater": "after", "GreaterEqual": "since", "Less": "before", "LessEqual": "until"}
