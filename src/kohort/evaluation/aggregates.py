@@ -1,0 +1,202 @@
+"""Aggregates over the rows of a behavior as SQL, and tests of what they come to, exactly.
+
+An aggregate is one or two SQL aggregates (an average is a sum and a count). Sums are whole numbers: of 10**-scale of a
+decimal, of 10**-6 of a float64. A float64 beyond 1e24 either way counts as 1e24 in sums and averages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import assert_never
+
+from sqlglot import exp
+
+from kohort.evaluation.numbers import WIDE_MAX, Comparator, floor_and_ceiling, fraction_digits, on_grid
+from kohort.evaluation.predicates import COMPARISONS, Outcome, both, settled
+from kohort.evaluation.rows import Rows
+from kohort.parent.layout import ARRIVAL
+from kohort.rules.core import Aggregate, Compare, IsNullTest, Literal_, Never, OneOf, Range, RowAny, Test
+from kohort.sql import build
+
+FLOAT_SCALE = 6
+_FLOAT_LIMIT = 1e30
+
+
+def scale_of(aggregate: Aggregate) -> int:
+    """Digits after the point in which the sums of an aggregate are counted."""
+    if aggregate.column_storage == "float64":
+        return FLOAT_SCALE
+    return aggregate.column_scale if aggregate.column_storage == "decimal" else 0
+
+
+def effective(aggregate: Aggregate) -> Aggregate:
+    """The same aggregate; windows of no length hold no row."""
+    if aggregate.sliding_micros is None or aggregate.sliding_micros > 0:
+        return aggregate
+    return replace(aggregate, sliding_micros=None, filter=RowAny(()))
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregates:
+    """Turns aggregates into SQL over the columns that `rows` names."""
+
+    rows: Rows
+
+    def parts(self, aggregate: Aggregate, where: exp.Expression | None = None) -> tuple[exp.Expression, ...]:
+        """The SQL aggregates over the rows for which `where` holds (None: all)."""
+        conditions = [] if where is None else [where]
+        found: list[tuple[exp.Expression, list[exp.Expression]]]
+        match aggregate.key:
+            case "Count":
+                found = [(exp.Count(this=exp.Star()), conditions)]
+            case "CountDistinct":
+                found = [self._count_distinct(aggregate, conditions)]
+            case "Sum":
+                found = [(exp.Sum(this=self._summand(aggregate)), conditions)]
+            case "Average":
+                found = [(exp.Sum(this=self._summand(aggregate)), conditions), (exp.Count(this=self._value(aggregate)), conditions)]
+            case "Min":
+                found = [(exp.Min(this=self._value(aggregate)), conditions)]
+            case "Max":
+                found = [(exp.Max(this=self._value(aggregate)), conditions)]
+            case "First" | "Last":
+                found = [self._first_or_last(aggregate, conditions)]
+            case _:
+                assert_never(aggregate.key)
+        return tuple(_filtered(function, needed) for function, needed in found)
+
+    def _value(self, aggregate: Aggregate) -> exp.Expression:
+        return self.rows.column(aggregate.columns[0])
+
+    def _summand(self, aggregate: Aggregate) -> exp.Expression:
+        value = self._value(aggregate)
+        if aggregate.column_storage == "decimal":
+            return value
+        if aggregate.column_storage != "float64":
+            return build.wide(value, self.rows.predicates.dialect)
+        scaled = build.call("round", exp.Mul(this=value, expression=build.double(10.0**FLOAT_SCALE)))
+        clamped = build.call("greatest", build.call("least", scaled, build.double(_FLOAT_LIMIT)), build.double(-_FLOAT_LIMIT))
+        return build.wide(clamped, self.rows.predicates.dialect)
+
+    def _count_distinct(self, aggregate: Aggregate, conditions: list[exp.Expression]) -> tuple[exp.Expression, list[exp.Expression]]:
+        columns = [self.rows.column(name) for name in aggregate.columns]
+        if len(columns) == 1:
+            return exp.Count(this=exp.Distinct(expressions=columns)), conditions
+        row = build.call(self.rows.predicates.dialect.row, *columns)
+        present = [build.not_null(column.copy()) for column in columns]
+        return exp.Count(this=exp.Distinct(expressions=[row])), [*conditions, *present]
+
+    def _first_or_last(self, aggregate: Aggregate, conditions: list[exp.Expression]) -> tuple[exp.Expression, list[exp.Expression]]:
+        value = self._value(aggregate)
+        order = self.rows.column(aggregate.order_column) if aggregate.order_column else self.rows.time
+        place = build.call(self.rows.predicates.dialect.row, order, self.rows.column(ARRIVAL))
+        function = exp.ArgMin if aggregate.key == "First" else exp.ArgMax
+        return function(this=value, expression=place), [*conditions, build.not_null(value.copy()), build.not_null(order.copy())]
+
+    # --- tests ------------------------------------------------------------------------------------------------------
+
+    def test(self, aggregate: Aggregate, parts: Sequence[exp.Expression], test: Test) -> exp.Expression:
+        """`test` of the aggregate, whose SQL aggregates (or columns holding them) are `parts`; null means no."""
+        if aggregate.key == "Average" and not isinstance(test.predicate, IsNullTest):
+            total, count = parts
+            return settled(total, self._average_outcome(aggregate, total, count, test), test.negated)
+        if aggregate.key == "Sum" and aggregate.column_storage == "decimal":
+            return self.rows.predicates.test(parts[0], test, scale_of(aggregate))
+        if aggregate.key == "Sum" and not isinstance(test.predicate, IsNullTest):
+            return settled(parts[0], _each(test, lambda op, literal: _sum_outcome(aggregate, parts[0], op, literal)), test.negated)
+        return self.rows.predicates.test(parts[0], test, aggregate.column_scale)
+
+    def _average_outcome(self, aggregate: Aggregate, total: exp.Expression, count: exp.Expression, test: Test) -> Outcome:
+        whole, rest = self.average(aggregate, total, count)
+        return _each(test, lambda op, literal: self._average_compare(aggregate, whole, rest, count, op, literal))
+
+    def average(self, aggregate: Aggregate, total: exp.Expression, count: exp.Expression) -> tuple[exp.Expression, exp.Expression]:
+        """The average as `whole + rest / count`, 0 <= rest < count, in units of 10**-scale."""
+        if aggregate.column_storage == "decimal":
+            digits = build.call("replace", exp.cast(total.copy(), "VARCHAR"), build.text("."), build.text(""))
+            total = build.wide(digits, self.rows.predicates.dialect)
+        divisor = build.wide(build.call("nullif", count.copy(), build.integer(0)), self.rows.predicates.dialect)
+        remainder = exp.Mod(this=exp.Paren(this=total.copy()), expression=divisor)
+        positive = exp.Mod(this=exp.Paren(this=exp.Add(this=remainder, expression=divisor.copy())), expression=divisor.copy())
+        rest = exp.Paren(this=positive)
+        exact = exp.Paren(this=exp.Sub(this=total.copy(), expression=rest.copy()))
+        return self.quotient(exact, divisor), rest
+
+    def quotient(self, dividend: exp.Expression, divisor: exp.Expression) -> exp.Expression:
+        """A division of whole numbers that leaves no remainder, or whose last digit does not matter."""
+        if self.rows.predicates.dialect.name == "duckdb":
+            return exp.Paren(this=exp.IntDiv(this=dividend, expression=divisor.copy()))
+        return exp.Paren(this=exp.Div(this=dividend, expression=divisor.copy()))
+
+    def _average_compare(
+        self, aggregate: Aggregate, whole: exp.Expression, rest: exp.Expression, count: exp.Expression, op: Comparator, literal: Literal_
+    ) -> Outcome:
+        """Compare whole parts first; where they agree, rest / count with the literal's digits after the grid."""
+        exact = _exact(literal)
+        low, _ = floor_and_ceiling(exact, scale_of(aggregate))
+        if abs(low) > WIDE_MAX:
+            return op in (("<", "<=") if low > 0 else (">", ">="))
+        numerator, digits = fraction_digits(exact, scale_of(aggregate))
+        left = exp.Mul(this=rest.copy(), expression=build.wide(build.integer(10**digits), self.rows.predicates.dialect))
+        right = exp.Mul(this=build.wide(count.copy(), self.rows.predicates.dialect), expression=build.integer(numerator))
+        edge = build.integer(low)
+        same = exp.EQ(this=whole.copy(), expression=edge)
+        tie = COMPARISONS[op](this=left, expression=right) if numerator else COMPARISONS[op](this=rest.copy(), expression=build.integer(0))
+        if op == "=":
+            return build.all_of([same, tie])
+        strictly = exp.GT if op in (">", ">=") else exp.LT
+        return build.any_of([strictly(this=whole.copy(), expression=edge.copy()), build.all_of([same, tie])])
+
+
+def _filtered(function: exp.Expression, conditions: Sequence[exp.Expression]) -> exp.Expression:
+    if not conditions:
+        return function
+    return exp.Filter(this=function, expression=exp.Where(this=build.all_of(one.copy() for one in conditions)))
+
+
+def _sum_outcome(aggregate: Aggregate, total: exp.Expression, op: Comparator, literal: Literal_) -> Outcome:
+    bound = on_grid(op, _exact(literal), scale_of(aggregate), WIDE_MAX)
+    return bound if isinstance(bound, bool) else COMPARISONS[bound[0]](this=total.copy(), expression=build.integer(bound[1]))
+
+
+def _each(test: Test, compare: Callable[[Comparator, Literal_], Outcome]) -> Outcome:
+    """A test of a number from comparisons with its literals."""
+    match test.predicate:
+        case Compare(op, literal):
+            return compare(op, literal)
+        case Range(low, high):
+            return both(True if low is None else compare(">=", low), True if high is None else compare("<=", high))
+        case OneOf(literals):
+            found = [compare("=", literal) for literal in literals]
+            possible = [one for one in found if not isinstance(one, bool)]
+            return any(one is True for one in found) or (build.any_of(possible) if possible else False)
+        case Never():
+            return False
+        case _:
+            raise AssertionError(f"not a test of a number: {test.predicate}")
+
+
+def holds_without_rows(aggregate: Aggregate, test: Test) -> bool:
+    """Whether the condition holds for a profile none of whose rows is selected: counts are 0 then, all others null."""
+    if aggregate.grouping:
+        return False
+    predicate = test.predicate
+    if aggregate.key not in ("Count", "CountDistinct"):
+        return isinstance(predicate, IsNullTest) and not test.negated
+    match predicate:
+        case IsNullTest() | Never():
+            found = False
+        case _:
+            found = _each(test, _zero) is True
+    return found != test.negated
+
+
+def _zero(op: Comparator, literal: Literal_) -> bool:
+    number = _exact(literal)
+    return {"=": number == 0, "<": number > 0, "<=": number >= 0, ">": number < 0, ">=": number <= 0}[op]
+
+
+def _exact(literal: Literal_) -> int | Decimal:
+    return literal if isinstance(literal, int | Decimal) else Decimal(str(literal))
