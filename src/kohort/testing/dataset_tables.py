@@ -43,7 +43,7 @@ def load_into(warehouse: Warehouse, dataset: Dataset, parent_id: int, number: in
         for behavior in dataset.catalog.behaviors:
             table = behavior_table(parent_id, number, behavior.name)
             _write_behavior(warehouse, dataset, behavior.name, table)
-            columns = ", ".join(f"b.{_name(name)}" for name in [*(field.name for field in behavior.fields), TIMESTAMP])
+            columns = ", ".join(f"b.{_name(name)}" for name in [*(field.name for field in behavior.fields), TIMESTAMP, ARRIVAL])
             query = f"SELECT p.{CUSTOMER_ID}, {columns} FROM {_table(table)} b JOIN {_table(profiles)} p USING ({ORDINAL})"
             _view(warehouse, TableRef(output, table.table), query)
 
@@ -111,7 +111,9 @@ def _scalar(value: Any) -> str:
             return f"{_text(repr(value))}::DOUBLE"
         case date():
             return f"DATE '{value.isoformat()}'"
-        case int() | Decimal():
+        case int():
+            return str(value)
+        case Decimal():
             return f"'{value:f}'::DECIMAL(38, {max(0, -int(Decimal(value).as_tuple().exponent))})"
         case _:
             raise TypeError(f"no such value in a dataset: {value!r}")
