@@ -57,8 +57,8 @@ def opening_error(error: Exception, path: Path) -> UserError:
     return UserError("WAREHOUSE_UNUSABLE", f"the warehouse {path} cannot be opened: {cause(text)}")
 
 
-def statement_error(error: Exception, table_names: TableNames) -> UserError:
-    """Why a statement failed."""
+def statement_error(error: Exception, table_names: TableNames, skipped_lines: int = 0) -> UserError:
+    """Why a statement failed. skipped_lines: lines before the user's own text."""
     problem = resource_error(error) or file_error(error)
     if problem is not None:
         return problem
@@ -68,7 +68,7 @@ def statement_error(error: Exception, table_names: TableNames) -> UserError:
         return table_not_found(missing["name"], table_names())
     if "read-only mode" in text:
         return UserError("WAREHOUSE_READ_ONLY", "the warehouse is open for reading only")
-    return UserError("SQL_ERROR", cause(text) + _position(text), hint=_engine_hint(text))
+    return UserError("SQL_ERROR", cause(text) + _position(text, skipped_lines), hint=_engine_hint(text))
 
 
 def table_not_found(name: str, known: Sequence[str]) -> UserError:
@@ -89,7 +89,7 @@ def resource_error(error: Exception) -> UserError | None:
         return UserError(
             "DISK_FULL", "there is no space left on the disk; nothing was changed", hint="free some space, then run this again"
         )
-    if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
+    if isinstance(error, duckdb.OutOfMemoryException | MemoryError) or text.startswith("Out of Memory Error"):
         return UserError(
             "OUT_OF_MEMORY",
             "the query needs more memory than it may use; nothing was changed",
@@ -168,7 +168,7 @@ def _csv_place(text: str) -> str:
     return ":".join(part for part in (file["file"].strip() if file else "", line["line"] if line else "") if part)
 
 
-def _position(text: str) -> str:
+def _position(text: str, skipped_lines: int) -> str:
     """' (line 2, column 5: near "x")'; the column is left out where the engine shortened the line."""
     match = _CARET.search(text)
     if match is None:
@@ -178,7 +178,7 @@ def _position(text: str) -> str:
     near = match["source"][start : start + len(match["caret"])]
     column = "" if match["source"].startswith("...") else f", column {start + 1}"
     shown = near if len(near) <= 60 else near[:57] + "..."
-    return f" (line {match['line']}{column}: {shown})"
+    return f" (line {int(match['line']) - skipped_lines}{column}: {shown})"
 
 
 def _engine_hint(text: str) -> str:

@@ -150,7 +150,7 @@ def _first_lines(file: str) -> str:
 def open_bytes(file: str) -> BinaryIO:
     """The file's bytes, decompressed. Raises FILE_NOT_READABLE when it may not be read."""
     try:
-        return cast(BinaryIO, gzip.open(file, "rb")) if file.endswith(".gz") else open(file, "rb")  # noqa: SIM115
+        return cast(BinaryIO, gzip.open(file, "rb")) if file.endswith(".gz") else open(file, "rb")
     except OSError as error:
         raise UserError("FILE_NOT_READABLE", f"{file} cannot be read: {error.strerror}") from error
 

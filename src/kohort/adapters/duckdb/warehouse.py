@@ -80,7 +80,10 @@ class DuckDBWarehouse:
     def query(self, statement: Statement) -> pa.Table:
         """All rows of a query, in memory."""
         sql = self._sql(statement)
-        return self._guarded(lambda: self._arrow(self._main, sql))
+        try:
+            return self._guarded(lambda: self._arrow(self._main, sql), raw=True)
+        except duckdb.Error as error:
+            raise self._placed(error, sql) from error
 
     def stream(self, statement: Statement, batch_rows: int = 100_000) -> pa.RecordBatchReader:
         """The rows of a query in batches. Inside a transaction they are read into memory first."""
@@ -259,6 +262,19 @@ class DuckDBWarehouse:
             self._main = self._open()
         return errors.statement_error(error, self._table_names)
 
+    def _placed(self, error: duckdb.Error, sql: str) -> UserError:
+        """The error as the user sees it, with the position that the engine leaves out when it names columns lazily."""
+        if isinstance(error, duckdb.BinderException) and "LINE " not in str(error):
+            try:
+                with self._main.cursor() as connection:
+                    connection.execute(f"EXPLAIN\n{sql}")
+            except duckdb.BinderException as placed:
+                if errors.cause(str(placed)) == errors.cause(str(error)):
+                    return errors.statement_error(placed, self._table_names, skipped_lines=1)
+            except duckdb.Error:
+                pass
+        return self._translated(error)
+
     def _table_names(self) -> list[str]:
         with self._main.cursor() as connection:
             rows = self._arrow(connection, _LISTING).to_pylist()
@@ -271,6 +287,8 @@ class DuckDBWarehouse:
         try:
             while (batch := self._guarded(following, connection)) is not None:
                 yield batch
+        except (OSError, pa.ArrowException) as error:
+            raise errors.statement_error(error, self._table_names) from error
         finally:
             connection.close()
 
