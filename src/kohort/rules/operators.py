@@ -53,7 +53,7 @@ ALL_TYPES: frozenset[FieldType] = frozenset(get_args(FieldType))
 ARRAYS = _types("string_array", "number_array")
 TIMES = _types("timestamp", "date")
 _ORDERED = _types("string", "number", "number_array") | TIMES
-_LISTED = _types("string", "number") | ARRAYS
+_LISTED = _types("string", "number") | ARRAYS | TIMES
 _TEXTS = _types("string", "string_array")
 
 _ROWS = (

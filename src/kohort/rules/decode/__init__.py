@@ -15,15 +15,16 @@ __all__ = ["Dialect", "is_sound", "read_rule", "read_rule_value"]
 
 
 def read_rule(document: Document, dialect: Dialect = "yaml") -> tuple[Rule, Issues]:
-    """The rule a file holds, with every problem in it; what cannot be read is left out of the tree.
+    """The rule a file holds, with every problem in it, placed; what cannot be read is left out of the tree.
 
     All forms are read in both dialects: attribute/value keys, leftValue/rightValue keys, and text. They differ in what an
     unknown key is: an error in "yaml", which people write; kept with a warning in "json", which programs write.
     """
     issues = Issues()
     if not is_sound(document.value, (), issues):
-        return EVERYBODY, issues
-    return read_rule_value(document.value, (), issues, dialect), issues
+        return EVERYBODY, document.located(issues)
+    rule = read_rule_value(document.value, (), issues, dialect)
+    return rule, document.located(issues)
 
 
 def read_rule_value(value: Any, path: Path, issues: Issues, dialect: Dialect) -> Rule:

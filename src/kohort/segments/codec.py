@@ -1,0 +1,229 @@
+"""Segment files: a name, a rule, perhaps a base, an A/B test and activations; read with every problem at once."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any, get_args
+
+from kohort.documents.document import Document
+from kohort.foundation.issues import Issues, Path, did_you_mean
+from kohort.rules.ast import EVERYBODY, NO_EXTRAS, Extras
+from kohort.rules.decode import is_sound, read_rule_value
+from kohort.rules.decode.nodes import Node, kind_of
+from kohort.rules.encode import rule_to_yaml
+from kohort.segments.definition import ABTest, Kind, Segment, Variant
+
+MAX_VARIANTS = 8
+KINDS: tuple[Kind, ...] = get_args(Kind)
+TYPES = ("segment", "composable_segment")
+_KEYS = ("name", "description", "kind", "type", "visible", "folder", "base", "rule", "ab_test", "activations", "extras")
+_KEPT = frozenset({"id", "audienceId", "segmentFolderId", "segmentInsightDashboardId", "createdAt", "updatedAt", "createdBy", "updatedBy"})
+
+
+def read_segment(document: Document, folder: str) -> tuple[Segment | None, Issues]:
+    """The segment a file describes and every problem in it, placed; None when it has no usable name.
+
+    folder: where the file stands; a key `folder` in it says otherwise. With errors the segment holds what could be read.
+    """
+    issues = Issues()
+    if not is_sound(document.value, (), issues):
+        return None, document.located(issues)
+    if not isinstance(document.value, dict):
+        issues.error("INVALID_SEGMENT", f"a segment must be a mapping, not {kind_of(document.value)}", (), "begin with name: ...")
+        return None, document.located(issues)
+    node = Node(document.value, (), issues, "yaml")
+    name = _name(node)
+    segment = Segment(
+        name=name,
+        folder=_folder(node, folder),
+        rule=read_rule_value(node.get("rule"), ("rule",), issues, "yaml"),
+        description=node.text("description"),
+        kind=_kind(node),
+        visible=node.flag("visible") if node.has("visible") else True,
+        base=node.text("base"),
+        ab_test=_ab_test(node),
+        activations=_activations(node),
+        extras=_extras(node),
+    )
+    return (segment if name else None), document.located(issues)
+
+
+def segment_to_document(segment: Segment) -> dict[str, Any]:
+    """The canonical document of a segment: `read_segment` of it, in the segment's folder, gives the same segment.
+
+    The folder is left out: where the file stands says it.
+    """
+    document: dict[str, Any] = {"name": segment.name}
+    if segment.description:
+        document["description"] = segment.description
+    if segment.kind != "batch":
+        document["kind"] = segment.kind
+    if not segment.visible:
+        document["visible"] = False
+    if segment.base:
+        document["base"] = segment.base
+    if segment.rule != EVERYBODY:
+        document["rule"] = rule_to_yaml(segment.rule)
+    if segment.ab_test is not None:
+        document["ab_test"] = _ab_test_to_document(segment.ab_test)
+    document.update(segment.activations.values)
+    kept = segment.extras.values
+    document.update({key: value for key, value in kept.items() if key in _KEPT})
+    if others := {key: value for key, value in kept.items() if key not in _KEPT}:
+        document["extras"] = others
+    return document
+
+
+def _name(node: Node) -> str:
+    name = node.required("name", "MISSING_NAME", "the name of the segment", "add name: ...")
+    if "/" in name:
+        hint = "write the folder under folder: ..., or put the file into it"
+        node.error("INVALID_NAME", f'a name cannot hold "/": "{name}"', "name", hint=hint)
+        return ""
+    if name != name.strip() or not all(character.isprintable() for character in name):
+        node.error("INVALID_NAME", "a name has no space around it and no line breaks", "name", hint=f'write "{" ".join(name.split())}"')
+        return ""
+    return name
+
+
+def _folder(node: Node, folder: str) -> str:
+    if not node.has("folder"):
+        return folder
+    parts = node.text("folder", "INVALID_FOLDER").strip("/").split("/")
+    if parts == [""]:
+        return ""
+    for part in parts:
+        if not part or part != part.strip() or part in (".", "..") or not part.isprintable():
+            node.error("INVALID_FOLDER", f'"{part}" cannot be the name of a folder', "folder", hint="write folder: Marketing/VIP")
+            return folder
+    return "/".join(parts)
+
+
+def _kind(node: Node) -> Kind:
+    kind = node.get("type")
+    if kind is not None and kind not in TYPES:
+        hint = did_you_mean(kind, TYPES) if isinstance(kind, str) else f"known: {', '.join(TYPES)}"
+        node.error("INVALID_SEGMENT_TYPE", f"{kind_of(kind)} is not a type of segment", "type", hint=hint)
+    value = node.get("kind")
+    for known in KINDS:
+        if value == known:
+            return known
+    if value is not None:
+        hint = did_you_mean(value, KINDS) if isinstance(value, str) else f"known: {', '.join(KINDS)}"
+        node.error("INVALID_KIND", f"{kind_of(value)} is not a kind of segment", "kind", hint=hint)
+    return "batch"
+
+
+def _activations(node: Node) -> Extras:
+    value = node.get("activations")
+    if value in (None, []):
+        return NO_EXTRAS
+    if not isinstance(value, list):
+        node.error("INVALID_ACTIVATIONS", f"activations must be a list, not {kind_of(value)}", "activations", hint="write - name: ...")
+        return NO_EXTRAS
+    for index, item in enumerate(value):
+        if not isinstance(item, dict):
+            node.error("INVALID_ACTIVATIONS", f"an activation must be a mapping, not {kind_of(item)}", "activations", index)
+    return Extras.of({"activations": value})
+
+
+def _extras(node: Node) -> Extras:
+    node.close((*_KEYS, *sorted(_KEPT)))
+    node.kept.update({key: value for key, value in node.value.items() if key in _KEPT})
+    return node.extras()
+
+
+def _ab_test(node: Node) -> ABTest | None:
+    if not node.has("ab_test"):
+        return None
+    value = node.get("ab_test")
+    if not isinstance(value, dict):
+        hint = "write ab_test: { variants: [{ name: A, ratio: 50 }, { name: B, ratio: 50 }] }"
+        node.error("INVALID_AB_TEST", f"ab_test must be a mapping, not {kind_of(value)}", "ab_test", hint=hint)
+        return None
+    inner = node.shut(value, node.at("ab_test"))
+    inner.close(("id", "key_column", "variants", "control"))
+    before = len(node.issues.errors)
+    variants = _variants(inner)
+    control_name, control = _control(inner)
+    test_id, key_column = inner.text("id"), inner.text("key_column")
+    if len(node.issues.errors) == before:
+        _check_split(inner, variants, control, control_name)
+    return ABTest(variants, control, control_name, test_id, key_column) if len(node.issues.errors) == before else None
+
+
+def _variants(node: Node) -> tuple[Variant, ...]:
+    value = node.get("variants")
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_VARIANTS:
+        found = f"not {len(value)}" if isinstance(value, list) else f"not {kind_of(value)}"
+        message = f"an A/B test has a list of 1 to {MAX_VARIANTS} variants, {found}"
+        node.error("INVALID_AB_TEST", message, *(("variants",) if "variants" in node.value else ()), hint="- { name: A, ratio: 50 }")
+        return ()
+    return tuple(_variant(node, item, node.at("variants", index)) for index, item in enumerate(value))
+
+
+def _variant(node: Node, value: Any, path: Path) -> Variant:
+    if not isinstance(value, dict):
+        node.issues.error("INVALID_AB_TEST", f"a variant must be a mapping, not {kind_of(value)}", path, "- { name: A, ratio: 50 }")
+        return Variant("", 0)
+    inner = node.shut(value, path)
+    inner.close(("name", "ratio"))
+    return Variant(_variant_name(inner), _ratio(inner, allow_zero=False))
+
+
+def _variant_name(node: Node) -> str:
+    name = node.required("name", "INVALID_AB_TEST", "the name of the variant", "add name: A")
+    if "/" in name or name != name.strip() or not name.isprintable():
+        node.error("INVALID_AB_TEST", 'the name of a variant has no "/", no line breaks and no space around it', "name")
+    return name
+
+
+def _ratio(node: Node, *, allow_zero: bool) -> int | float:
+    value = node.get("ratio")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        where = ("ratio",) if "ratio" in node.value else ()
+        node.error("INVALID_AB_TEST", f"a ratio is a percentage, not {kind_of(value)}", *where, hint="write ratio: 50")
+        return 0
+    if value < 0 or value > 100 or (value == 0 and not allow_zero):
+        node.error("INVALID_AB_TEST", f"a ratio is a percentage above 0 and up to 100, not {value}", "ratio")
+    return value
+
+
+def _control(node: Node) -> tuple[str, int | float]:
+    """Name and ratio of the control group: a mapping, or only its ratio."""
+    value = node.get("control")
+    if value is None:
+        return "Control", 0
+    if isinstance(value, dict):
+        inner = node.shut(value, node.at("control"))
+        inner.close(("name", "ratio"))
+        return (_variant_name(inner) if "name" in value else "Control"), _ratio(inner, allow_zero=True)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or not 0 <= value <= 100:
+        hint = "write control: 10 or control: { name: Control, ratio: 10 }"
+        node.error("INVALID_AB_TEST", f"the control is a percentage, not {kind_of(value)}", "control", hint=hint)
+        return "Control", 0
+    return "Control", value
+
+
+def _check_split(node: Node, variants: tuple[Variant, ...], control: int | float, control_name: str) -> None:
+    total = sum((Decimal(repr(variant.ratio)) for variant in variants), Decimal(repr(control)))
+    if total > 100:
+        node.error("INVALID_AB_TEST", f"the ratios add up to {total}, more than 100", "variants", hint="lower some of them")
+    names = [variant.name for variant in variants] + ([control_name] if control else [])
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            where = ("variants", index, "name") if index < len(variants) else ("control",)
+            node.error("DUPLICATE_NAME", f'two variants are called "{name}"', *where, hint="give each its own name")
+
+
+def _ab_test_to_document(test: ABTest) -> dict[str, Any]:
+    document: dict[str, Any] = {}
+    if test.test_id:
+        document["id"] = test.test_id
+    if test.key_column:
+        document["key_column"] = test.key_column
+    document["variants"] = [{"name": variant.name, "ratio": variant.ratio} for variant in test.variants]
+    if test.control or test.control_name != "Control":
+        document["control"] = {"name": test.control_name, "ratio": test.control}
+    return document
