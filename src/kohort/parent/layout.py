@@ -9,7 +9,7 @@
 sorted by (ordinal, timestamp, arrival).
 
 The view `customers` has cdp_customer_id and the attributes; a view `behavior_<slug>` has cdp_customer_id, the behavior's
-fields, "timestamp" and arrival (which settles First and Last among rows of one instant).
+fields, "timestamp", "time" BIGINT (whole Unix seconds) and arrival (which settles First and Last among rows of one instant).
 """
 
 from __future__ import annotations
