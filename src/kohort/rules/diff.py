@@ -50,7 +50,7 @@ def diff_rules(old: Rule, new: Rule) -> tuple[Change, ...]:
     comparison = _Comparison(_Written.of(old), _Written.of(new))
     first, second = normalize(old), normalize(new)
     if text_of(first) == text_of(second) or (first.conditions and second.conditions):
-        comparison.groups(first, second, ())
+        comparison.groups(first, second, (), ())
     else:
         comparison.changed((), _whole(old, first), _whole(new, second))
     comparison.described((), old.description, new.description)
@@ -237,8 +237,8 @@ class _Comparison:
     lost: list[_Loose] = field(default_factory=list)
     gained: list[_Loose] = field(default_factory=list)
 
-    def groups(self, first: Group, second: Group, path: Path) -> None:
-        """Compare two normal groups that are the same one before and after; `path` leads to the new one."""
+    def groups(self, first: Group, second: Group, old_path: Path, path: Path) -> None:
+        """Compare two normal groups that are the same one before and after, at their places in the old and the new rule."""
         where = self._where(second, path)
         if first.match != second.match and min(len(first.conditions), len(second.conditions)) > 1:
             self.changed(path, f"{first.match} of", f"{second.match} of", where)
@@ -250,15 +250,15 @@ class _Comparison:
             self.changed((*path, "limit"), limit_text(first.limit), limit_text(second.limit), where)
         before, after = list(first.conditions), list(second.conditions)
         for one, other in _matched(before, after):
-            self._pair(one, other, path)
-        self.lost.extend(_Loose(condition, path, _word(first)) for condition in before)
+            self._pair(one, other, old_path, path)
+        self.lost.extend(_Loose(condition, old_path, _word(first)) for condition in before)
         self.gained.extend(_Loose(condition, path, _word(second)) for condition in after)
 
-    def _pair(self, one: Condition, other: Condition, path: Path) -> None:
+    def _pair(self, one: Condition, other: Condition, old_path: Path, path: Path) -> None:
         at = self.new.path(other, path)
         if isinstance(one, Group) and isinstance(other, Group):
             if text_of(one) != text_of(other):
-                self.groups(one, other, at)
+                self.groups(one, other, self.old.path(one, old_path), at)
         elif text_of(one) != text_of(other):
             self.changed(at, self.old.text(one), self.new.text(other), self._inside(path))
         self.described(at, self.old.description(one), self.new.description(other))
