@@ -77,8 +77,7 @@ class Aggregates:
         if aggregate.column_storage != "float64":
             return build.wide(value, self.rows.predicates.dialect)
         scaled = build.call("round", exp.Mul(this=value, expression=build.double(10.0**FLOAT_SCALE)))
-        clamped = build.call("greatest", build.call("least", scaled, build.double(_FLOAT_LIMIT)), build.double(-_FLOAT_LIMIT))
-        return build.wide(clamped, self.rows.predicates.dialect)
+        return build.wide(_clamped(scaled, _FLOAT_LIMIT), self.rows.predicates.dialect)
 
     def _count_distinct(self, aggregate: Aggregate, conditions: list[exp.Expression]) -> tuple[exp.Expression, list[exp.Expression]]:
         columns = [self.rows.column(name) for name in aggregate.columns]
@@ -148,6 +147,14 @@ class Aggregates:
             return build.all_of([same, tie])
         strictly = exp.GT if op in (">", ">=") else exp.LT
         return build.any_of([strictly(this=whole.copy(), expression=edge.copy()), build.all_of([same, tie])])
+
+
+def _clamped(value: exp.Expression, limit: float) -> exp.Expression:
+    """The nearest value from -limit to limit; null stays null (LEAST would lose it on some engines)."""
+    high, low = build.double(limit), build.double(-limit)
+    above = exp.If(this=exp.GT(this=value, expression=high), true=high.copy())
+    below = exp.If(this=exp.LT(this=value.copy(), expression=low), true=low.copy())
+    return exp.Case(ifs=[above, below], default=value.copy())
 
 
 def _filtered(function: exp.Expression, conditions: Sequence[exp.Expression]) -> exp.Expression:
