@@ -87,7 +87,7 @@ class Cursor:
         token = self.token
         found = "the end" if token.kind == "end" else _shown(token)
         if not hint and token.kind == "name":
-            near = did_you_mean(token.text, known)
+            near = did_you_mean(token.text, [word for word in known if word != token.word])
             hint = near if near.startswith("did you mean") else ""
         return self.error(token, f"expected {expected}, found {found}", hint)
 

@@ -43,6 +43,15 @@ REFERENCE_WORDS: dict[ReferenceKind, tuple[str, ...]] = {
     "PredictiveScore": ("predictive", "score"),
     "MlAttribute": ("ml", "attribute"),
 }
+LEFTOVER_HINTS = {
+    "in": "after in comes a list such as ('a', 'b'), last 30 days, next 7 days or any 7 days",
+    "by": "by follows an aggregation: count by sku >= 2",
+    "per": "per follows an aggregation: count per sku >= 2",
+    "this": "after this comes a unit: this month",
+    "last": "write last 30 days, last month, or last(column)",
+    "next": "write next 7 days or next month",
+} | {word: f"write {word}(column)" for word in ("sum", "average", "avg", "mean", "min", "max", "first")}
+"""The way out where a word that could follow a name is not followed by what it needs."""
 
 
 def parse_rule(text: str, catalog: FieldCatalog | None = None) -> tuple[Rule, Issues]:
@@ -80,7 +89,10 @@ def _leftover(cursor: Cursor) -> TextError:
         hint = "a number has no commas in it" if before.kind == cursor.peek(1).kind == "number" else "conditions are joined by and, or"
         return cursor.unexpected('"and", "or" or the end', hint=hint)
     if before.kind in ("name", "quoted") and cursor.token.kind != "sign":
-        return cursor.unexpected("an operator, an aggregation, a time phrase or the end", FOLLOWING_WORDS)
+        hint = LEFTOVER_HINTS.get(cursor.token.word, "")
+        if before.word in ("segment", "variant"):
+            hint = f"write in {before.word} '...'"
+        return cursor.unexpected("an operator, an aggregation, a time phrase or the end", FOLLOWING_WORDS, hint)
     return cursor.unexpected('"and", "or" or the end', FOLLOWING_WORDS)
 
 
