@@ -25,7 +25,7 @@ from kohort.parent.layout import (
     profiles_table,
     refresh_database,
 )
-from kohort.parent.resolution import Join, ResolvedAttribute, ResolvedBehavior, ResolvedColumn, ResolvedParent
+from kohort.parent.resolution import Join, ResolvedAttribute, ResolvedBehavior, ResolvedParent
 from kohort.parent.statements import Step, quoted, statement, table_sql
 
 
@@ -146,6 +146,16 @@ def attribute_sql(table: ResolvedAttribute) -> str:
     )
 
 
+def events_sql(table: ResolvedBehavior) -> str:
+    """SELECT of `key`, `moment` (TIMESTAMP in UTC), `arrival` and c<n> of every row of a behavior's source."""
+    arrival = "s.rowid" if table.source.has_rowid else "ROW_NUMBER() OVER ()"
+    values = "".join(f", {column.casting.value} AS c{i}" for i, column in enumerate(table.columns))
+    return (
+        f"SELECT {table.join.child_sql} AS key, {table.time.casting.value} AS moment, "
+        f"CAST({arrival} AS BIGINT) AS {ARRIVAL}{values} FROM {table_sql(table.source.ref)} AS s"
+    )
+
+
 def _prepare(parent_id: int, number: int) -> tuple[Step, ...]:
     keys = keys_table(parent_id)
     statements = (
@@ -203,16 +213,7 @@ def _behavior_step(resolved: ResolvedParent, table: ResolvedBehavior, work: Work
     sql = (
         f"CREATE TABLE {target} AS "
         f"SELECT {', '.join([f'c.{ORDINAL}', *fields])}, e.moment AS {quoted(TIMESTAMP)}, e.{ARRIVAL} "
-        f"FROM ({_events_sql(table, table.columns)}) AS e JOIN {table_sql(work.customers)} AS c ON c.{join} = e.key "
+        f"FROM ({events_sql(table)}) AS e JOIN {table_sql(work.customers)} AS c ON c.{join} = e.key "
         f"WHERE e.moment IS NOT NULL ORDER BY c.{ORDINAL}, e.moment, e.{ARRIVAL}"
     )
     return Step(f"Build behavior {table.table.name}", statement(sql))
-
-
-def _events_sql(table: ResolvedBehavior, columns: tuple[ResolvedColumn, ...]) -> str:
-    arrival = "s.rowid" if table.source.has_rowid else "ROW_NUMBER() OVER ()"
-    values = "".join(f", {column.casting.value} AS c{i}" for i, column in enumerate(columns))
-    return (
-        f"SELECT {table.join.child_sql} AS key, {table.time.casting.value} AS moment, "
-        f"CAST({arrival} AS BIGINT) AS {ARRIVAL}{values} FROM {table_sql(table.source.ref)} AS s"
-    )

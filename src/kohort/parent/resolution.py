@@ -185,8 +185,9 @@ class _Resolver:
 def resolve(
     parent: ParentSegment, tables: Mapping[TableRef, SourceTable], known_tables: Iterable[str] = ()
 ) -> tuple[ResolvedParent | None, Issues]:
-    """Meet a parent segment with its tables. Paths of issues are those of the `tdx ps` form; None when any is an error.
+    """Meet a parent segment with its tables. Paths of issues are those of the `tdx ps` form.
 
+    With errors the result holds only what could be found and may not be refreshed; it is None when the master could not be.
     tables: what `sources_of(parent)` names, as far as it exists. known_tables: "database.table" names for hints.
     """
     work = _Resolver(parent, tables, tuple(known_tables))
@@ -197,7 +198,7 @@ def resolve(
     whole_attributes, whole_behaviors = tuple(a for a in attributes if a), tuple(b for b in behaviors if b)
     if master:
         _check_collisions(work, master, whole_attributes)
-    if master is None or not work.issues.ok:
+    if master is None:
         return None, work.issues
     return ResolvedParent(parent, master, whole_attributes, whole_behaviors), work.issues
 

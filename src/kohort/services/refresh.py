@@ -97,9 +97,9 @@ def _resolve(run: _Run) -> tuple[ResolvedParent, tuple[str, ...]]:
         raise InvalidInput(issues)
     resolved, found = resolve_parent(run.warehouse, parent)
     issues.extend(found)
-    if resolved is None:
+    if resolved is None or not issues.ok:
         raise InvalidInput(issues)
-    return resolved, tuple(issue.message for issue in found)
+    return resolved, tuple(issue.message for issue in issues)
 
 
 def _build(run: _Run, resolved: ResolvedParent, warnings: tuple[str, ...]) -> RefreshReport:
