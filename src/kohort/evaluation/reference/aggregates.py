@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
-from typing import Any, assert_never
+from typing import Any
 
 from kohort.evaluation.reference.data import Profile, Row
 from kohort.evaluation.reference.operators import Operators
@@ -101,7 +101,7 @@ class Rows:
             case "Max":
                 return Result(max(values) if values else None, storage)
             case _:
-                assert_never(aggregation.key)
+                raise AssertionError(aggregation.key)
 
     def _first_or_last(self, aggregation: Aggregation, rows: list[Row], column: str, behavior: Behavior) -> Any:
         order = aggregation.order_column or TIME_COLUMN
@@ -142,7 +142,8 @@ def _slides(rows: list[Row], length: Duration | None) -> list[list[Row]]:
 
 
 def _exact(value: Any, storage: str) -> Fraction:
-    """A number as it is summed: float64 rounded to 6 digits after the point first, ties away from zero."""
+    """A number as it is summed. float64: rounded to 6 digits after the point, ties away from zero; beyond 1e24 it counts as 1e24."""
     if storage != "float64":
         return Fraction(value)
-    return Fraction(Decimal(value * 1e6).to_integral_value(ROUND_HALF_UP)) / 10**6
+    millionths = Decimal(max(-1e24, min(1e24, value)) * 1e6)
+    return Fraction(millionths.to_integral_value(ROUND_HALF_UP)) / 10**6

@@ -98,8 +98,8 @@ class Operators:
 
     def _between(self, low: Operand | None, high: Operand | None, value: Any, storage: str) -> bool:
         left = self.comparable(value, storage)
-        bottom = None if low is None else self.literal(low, storage)
-        top = None if high is None else self.literal(high, storage)
+        bottom: Any = None if low is None else self.literal(low, storage)
+        top: Any = None if high is None else self.literal(high, storage)
         if isinstance(low, Ago) and isinstance(high, Ago):
             bottom, top = min(bottom, top), max(bottom, top)
         return (bottom is None or bottom <= left) and (top is None or left <= top)

@@ -1,0 +1,90 @@
+"""Every way to evaluate segments over a `Dataset`, by name, so that one suite runs on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Protocol
+
+import pyarrow as pa
+from sqlglot import exp
+
+from kohort.adapters.duckdb import DuckDBWarehouse
+from kohort.evaluation.evaluate import evaluate
+from kohort.evaluation.reference import segment_members
+from kohort.foundation.instants import Micros
+from kohort.segments.definition import Segment
+from kohort.segments.graph import bind_segments
+from kohort.testing.dataset import Dataset
+from kohort.testing.dataset_tables import load_into
+
+
+class Evaluator(Protocol):
+    """Answers who is in each segment and variant."""
+
+    def members(self, dataset: Dataset, segments: Mapping[str, Segment], asked: str, as_of: Micros) -> set[str]:
+        """The cdp_customer_ids in the segment or variant at the path `asked`. References in `segments` are written as paths."""
+        ...
+
+
+class ReferenceEvaluator(AbstractContextManager["ReferenceEvaluator"]):
+    """The oracle."""
+
+    def members(self, dataset: Dataset, segments: Mapping[str, Segment], asked: str, as_of: Micros) -> set[str]:
+        return segment_members(asked, dataset, as_of, segments)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+
+class SqlEvaluator(AbstractContextManager["SqlEvaluator"]):
+    """SQL over the tables of a refresh, in a DuckDB warehouse in memory. The ranges are small, so that several are put together."""
+
+    def __init__(self, range_size: int = 5, leaves_per_query: int = 3) -> None:
+        self.warehouse = DuckDBWarehouse(None, threads=1)
+        self.range_size = range_size
+        self.leaves_per_query = leaves_per_query
+        self._loaded: dict[int, tuple[int, Dataset]] = {}
+
+    def load(self, dataset: Dataset) -> int:
+        """The parent id under which a dataset is loaded."""
+        if id(dataset) not in self._loaded:
+            parent_id = len(self._loaded) + 1
+            load_into(self.warehouse, dataset, parent_id, 1)
+            self._loaded[id(dataset)] = (parent_id, dataset)
+        return self._loaded[id(dataset)][0]
+
+    def forget(self) -> None:
+        """Drop every dataset that was loaded."""
+        for parent_id, _ in self._loaded.values():
+            self.warehouse.execute(f"DROP SCHEMA IF EXISTS cdp_audience_{parent_id} CASCADE")
+            self.warehouse.execute(f"DROP SCHEMA IF EXISTS cdp_audience_{parent_id}_r1 CASCADE")
+        self._loaded.clear()
+
+    def members(self, dataset: Dataset, segments: Mapping[str, Segment], asked: str, as_of: Micros) -> set[str]:
+        parent_id = self.load(dataset)
+        exprs = bind_segments(segments.values(), dataset.catalog, "")
+        ordinals = max(dataset.ordinals.values(), default=-1) + 1
+        found = evaluate(
+            exprs,
+            self._run,
+            parent_id=parent_id,
+            refresh_number=1,
+            catalog=dataset.catalog,
+            as_of=as_of,
+            ordinals=ordinals,
+            range_size=self.range_size,
+            leaves_per_query=self.leaves_per_query,
+        )
+        ids = {ordinal: customer for customer, ordinal in dataset.ordinals.items()}
+        return {ids[int(ordinal)] for ordinal in found.members[asked].ordinals()}
+
+    def _run(self, query: exp.Expression) -> pa.Table:
+        return self.warehouse.query(query)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.warehouse.close()
+
+
+EVALUATORS: Mapping[str, Callable[[], ReferenceEvaluator | SqlEvaluator]] = {"reference": ReferenceEvaluator, "sql": SqlEvaluator}
