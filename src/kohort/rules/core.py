@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import ClassVar, Literal
 
 from kohort.foundation.windows import Window
 from kohort.parent.catalog import Storage
@@ -85,8 +85,10 @@ class Test:
     """A predicate on one value. Null gives false, negated or not; only IsNullTest sees null.
 
     storage: of the value tested. matching: how many elements must pass (arrays only; the element's predicate and negation
-    are judged per element first); None on scalars.
+    are judged per element first); None on scalars and for null tests, which look at the array itself.
     """
+
+    __test__: ClassVar[bool] = False  # pytest would take it for a test case
 
     predicate: Predicate
     storage: Storage
