@@ -1,0 +1,259 @@
+"""Moves and renames segments: only their place changes. Segments that name them by it are rewritten and mean the same as before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from kohort.foundation.clock import Clock
+from kohort.foundation.errors import UserError
+from kohort.ports.definitions import DefinitionStore, Json, ParentRecord, SegmentRecord
+from kohort.segments.definition import Segment
+from kohort.segments.graph import SegmentGraph
+from kohort.segments.rewriting import named_targets, with_targets
+from kohort.segments.versions import segment_fingerprint
+from kohort.services.pull import readable_files
+from kohort.services.stored import find_segment, read_stored, segment_ids, segment_of, stored_document
+from kohort.workspace.files import move_file, remove_empty_folders, write_text
+from kohort.workspace.reading import SegmentFile, folder_of
+from kohort.workspace.workspace import Workspace
+from kohort.workspace.writing import FileChange, free_segment_path, plan_list_files, segment_document, segment_text
+
+Place = tuple[str, str]  # folder, name
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """One segment that changes its place; `id` stays."""
+
+    id: int
+    old_path: str
+    new_path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """One reference whose words change: in the segment `path` (its new path), from `old_target` to `new_target`."""
+
+    path: str
+    old_target: str
+    new_target: str
+
+
+@dataclass(frozen=True, slots=True)
+class MovedFile:
+    """One file, from the workspace's root: moved (both differ), or rewritten where it is (both equal)."""
+
+    old_file: str
+    new_file: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveResult:
+    """What a move did, or with a dry run would do."""
+
+    moved: tuple[Moved, ...]
+    rewritten: tuple[Rewritten, ...] = ()
+    files: tuple[MovedFile, ...] = ()
+    applied: bool = False
+
+
+def move_segments(
+    store: DefinitionStore,
+    workspace: Workspace | None,
+    parent: ParentRecord,
+    targets: Sequence[str],
+    *,
+    folder: str | None = None,
+    name: str | None = None,
+    by: str,
+    clock: Clock,
+    dry_run: bool = False,
+) -> MoveResult:
+    """Give segments (by path, unique name or id) another folder ("" is the root) and, for a single one, another name.
+
+    Their files follow, with whatever was not pushed. An A/B test that took the name for its test id keeps that id, so nobody
+    changes variant. Raises UserError SEGMENT_NOT_FOUND, AMBIGUOUS_SEGMENT, NAME_TAKEN, INVALID_FOLDER, INVALID_NAME, and
+    InvalidInput when a file cannot be read; then nothing was changed.
+    """
+    if name is not None and len(targets) != 1:
+        raise UserError("INVALID_NAME", "only one segment at a time can be renamed", hint="name one segment")
+    _check_words(folder, name)
+    with store.transaction():
+        records = store.segments(parent.id)
+        places = _new_places(records, targets, folder, name)
+        words = _Words.of(records, places)
+        files = _plan_files(workspace, parent, readable_files(workspace, parent), words) if workspace is not None else []
+        moved = tuple(Moved(r.id, r.path, _path(places[r.id])) for r in records if r.id in places)
+        shown = tuple(MovedFile(*(workspace.shown(p) for p in (f.old, f.new))) for f in files) if workspace is not None else ()
+        result = MoveResult(moved, words.rewritten(), shown, not dry_run)
+        if not dry_run:
+            _save(store, records, words, by, clock.now())
+            if workspace is not None:
+                _write(files, workspace.segments_folder(parent.slug))
+    return result
+
+
+def _check_words(folder: str | None, name: str | None) -> None:
+    parts = folder.split("/") if folder else []
+    if any(not part.strip() or part in (".", "..") or part != part.strip() or not part.isprintable() for part in parts):
+        raise UserError("INVALID_FOLDER", f'"{folder}" cannot be a folder', hint='write names joined by "/", such as Marketing/VIP')
+    if name is not None and (not name or name != name.strip() or not name.isprintable() or "/" in name):
+        raise UserError("INVALID_NAME", f'"{name}" cannot be the name of a segment', hint='write it without "/" and spaces around it')
+
+
+def _new_places(records: Sequence[SegmentRecord], targets: Sequence[str], folder: str | None, name: str | None) -> dict[int, Place]:
+    """Id -> new place of what really moves. Raises NAME_TAKEN when two would have one path."""
+    found = {record.id: record for record in (find_segment(records, target) for target in targets)}
+    new = {key: (r.folder if folder is None else folder, r.name if name is None else name) for key, r in found.items()}
+    taken: dict[str, str] = {}
+    for record in records:
+        path = _path(new.get(record.id, (record.folder, record.name)))
+        if path in taken:
+            hint = "choose another folder, or rename one of them first"
+            raise UserError("NAME_TAKEN", f'there is already a segment "{path}"', hint=hint)
+        taken[path] = record.path
+    return {key: place for key, place in new.items() if place != (found[key].folder, found[key].name)}
+
+
+def _path(place: Place) -> str:
+    folder, name = place
+    return f"{folder}/{name}" if folder else name
+
+
+@dataclass(frozen=True)
+class _Words:
+    """How references are written before and after. `paths`: path of every segment and variant -> its path afterwards."""
+
+    places: Mapping[Place, Place]
+    before: SegmentGraph
+    after: SegmentGraph
+    paths: Mapping[str, str]
+
+    @staticmethod
+    def of(records: Sequence[SegmentRecord], new: Mapping[int, Place]) -> _Words:
+        places = {(r.folder, r.name): new[r.id] for r in records if r.id in new}
+        ids = segment_ids(records)
+        old = [segment_of(record) for record in records]
+        moved = [_placed(segment, places) for segment in old]
+        paths: dict[str, str] = {}
+        for was, becomes in zip(old, moved, strict=True):
+            paths[was.path] = becomes.path
+            paths.update(zip(was.variant_paths, becomes.variant_paths, strict=True))
+        new_ids = {key: paths[path] for key, path in ids.items()}
+        return _Words(places, SegmentGraph.of(old, ids), SegmentGraph.of(moved, new_ids), paths)
+
+    def changed(self, segment: Segment) -> Segment:
+        """The segment at its new place, with every target it names written so that it is found there."""
+        moved = _placed(segment, self.places)
+        return with_targets(moved, self._target(segment, moved))
+
+    def _target(self, old: Segment, new: Segment) -> Callable[[str], str]:
+        def change(target: str) -> str:
+            meant = self.before.resolve(target, old.folder)
+            wanted = self.paths.get(meant) if meant is not None else None
+            return target if wanted is None or self.after.resolve(target, new.folder) == wanted else wanted
+
+        return change
+
+    def rewritten(self) -> tuple[Rewritten, ...]:
+        found: dict[Rewritten, None] = {}
+        for segment in self.before.by_path.values():
+            moved = self.changed(segment)
+            for old, new in zip(named_targets(segment), named_targets(moved), strict=True):
+                if old != new:
+                    found[Rewritten(moved.path, old, new)] = None
+        return tuple(found)
+
+
+def _placed(segment: Segment, places: Mapping[Place, Place]) -> Segment:
+    """At its new place; an A/B test keeps the id by which it splits."""
+    folder, name = places.get((segment.folder, segment.name), (segment.folder, segment.name))
+    test = segment.ab_test
+    if test is not None and not test.test_id and name != segment.name:
+        test = replace(test, test_id=segment.name)
+    return replace(segment, folder=folder, name=name, ab_test=test)
+
+
+def _save(store: DefinitionStore, records: Sequence[SegmentRecord], words: _Words, by: str, at: datetime) -> None:
+    parked = [record for record in records if (record.folder, record.name) in words.places]
+    documents = {record.id: _new_documents(store, record, words) for record in records}
+    for record in parked:  # two segments may change places
+        store.move_segment(record.id, f"\u0001{record.id}", record.name, by=by, at=at)
+    for record in parked:
+        store.move_segment(record.id, *words.places[record.folder, record.name], by=by, at=at)
+    for segment_id, changed in documents.items():
+        if changed:
+            store.rewrite_segment(segment_id, changed, by=by, at=at)
+
+
+def _new_documents(store: DefinitionStore, record: SegmentRecord, words: _Words) -> dict[int, tuple[Json, str]]:
+    """Version number -> document and fingerprint, of the versions whose words change."""
+    changed: dict[int, tuple[Json, str]] = {}
+    for version in store.versions(record.id):
+        segment, _ = read_stored(version.document, record.folder, record.name)
+        if segment is None:
+            continue
+        new = words.changed(segment)
+        if new != _placed(segment, words.places) or new.ab_test != segment.ab_test:
+            changed[version.number] = (stored_document(new), segment_fingerprint(new))
+    return changed
+
+
+# --- files ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _FilePlan:
+    """text: the new content; None = the file moves as it is."""
+
+    old: Path
+    new: Path
+    text: str | None
+
+
+def _plan_files(workspace: Workspace, parent: ParentRecord, files: Sequence[SegmentFile], words: _Words) -> list[_FilePlan]:
+    root = workspace.segments_folder(parent.slug)
+    taken = {file.path.absolute() for file in files}
+    plans: list[_FilePlan] = []
+    lists: dict[Path, dict[int, Json]] = {}
+    for file in files:
+        segment = words.changed(file.segment)
+        if segment == file.segment:
+            continue
+        if file.position is not None:
+            lists.setdefault(file.path, {})[file.position] = segment_document(segment, folder_of(file.path, root), file.document)
+            continue
+        plans.append(_plan_file(file, segment, root, taken))
+        taken.add(plans[-1].new.absolute())
+    changes: list[FileChange] = plan_list_files(lists)
+    return [*plans, *(_FilePlan(change.path, change.path, change.text) for change in changes)]
+
+
+def _plan_file(file: SegmentFile, segment: Segment, root: Path, taken: set[Path]) -> _FilePlan:
+    old = file.segment
+    if (segment.folder, segment.name) == (old.folder, old.name):
+        return _FilePlan(file.path, file.path, segment_text(segment, folder_of(file.path, root), file.document))
+    new_path = free_segment_path(root, segment, taken)
+    verbatim = replace(segment, folder=old.folder) == old and old.folder == folder_of(file.path, root)
+    if verbatim and "folder" not in file.document.value and folder_of(new_path, root) == segment.folder:
+        return _FilePlan(file.path, new_path.with_name(file.path.name) if _is_free(new_path, file.path.name, taken) else new_path, None)
+    return _FilePlan(file.path, new_path, segment_text(segment, folder_of(new_path, root), file.document))
+
+
+def _is_free(new_path: Path, name: str, taken: set[Path]) -> bool:
+    path = new_path.with_name(name)
+    return path.absolute() not in taken and not path.exists()
+
+
+def _write(plans: Sequence[_FilePlan], root: Path) -> None:
+    for plan in plans:
+        if plan.text is None:
+            move_file(plan.old, plan.new, root)
+            continue
+        write_text(plan.new, plan.text)
+        if plan.new != plan.old:
+            plan.old.unlink(missing_ok=True)
+            remove_empty_folders(plan.old.parent, root)

@@ -1,0 +1,70 @@
+"""A workspace with a store, as the services that work on definitions see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kohort.adapters.sqlalchemy import SQLAlchemyStore
+from kohort.foundation.clock import FixedClock
+from kohort.ports.definitions import ParentRecord, SegmentRecord
+from kohort.services.push import PushResult, push_parents, push_segments
+from kohort.workspace.workspace import Workspace, init_workspace
+
+PARENT = """\
+name: Shop
+master: { database: shop, table: customers, key_column: id }
+"""
+T0 = datetime(2024, 5, 1, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """One workspace, its store, and what tests do with them."""
+
+    workspace: Workspace
+    store: SQLAlchemyStore
+    clock: FixedClock
+
+    @property
+    def parent(self) -> ParentRecord:
+        record = self.store.parent("Shop")
+        assert record is not None
+        return record
+
+    def file(self, path: str) -> Path:
+        """A segment's file, by its path below the folder of the parent segment."""
+        return self.workspace.segments_folder("shop") / path
+
+    def write(self, path: str, text: str) -> Path:
+        file = self.file(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    def push(self, *paths: Path, **options: object) -> PushResult:
+        self.clock.move_to(self.clock.now() + timedelta(minutes=1))
+        return push_segments(self.store, self.workspace, self.parent, paths, by="ann", clock=self.clock, **options)  # type: ignore[arg-type]
+
+    def records(self) -> dict[str, SegmentRecord]:
+        return {record.path: record for record in self.store.segments(self.parent.id)}
+
+    def files(self) -> list[str]:
+        root = self.workspace.segments_folder("shop")
+        return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A workspace whose parent segment "Shop" is pushed."""
+    workspace = init_workspace(tmp_path / "work")
+    store = SQLAlchemyStore(f"sqlite:///{workspace.state}/kohort.db")
+    (workspace.parents_folder / "shop.yml").write_text(PARENT)
+    clock = FixedClock(T0)
+    push_parents(store, workspace, by="ann", clock=clock)
+    yield Desk(workspace, store, clock)
+    store.close()
