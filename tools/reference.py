@@ -1,7 +1,7 @@
 """Writes the reference pages from the tables the code uses: operators, settings, commands, problem codes.
 
-    python -m tools.reference           write docs/reference/*.md
-    python -m tools.reference --check   fail when a page is not what the code says
+python -m tools.reference           write docs/reference/*.md
+python -m tools.reference --check   fail when a page is not what the code says
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import ast
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-import click
 import typer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,18 +49,21 @@ def text_page() -> str:
 def commands_page() -> str:
     from kohort.cli.main import app
 
-    lines = ["# Commands\n", "`kohort -w DIR ...` works in another folder; `--json` prints JSON. Exit codes: 0 done, 1 findings or refused, 2 wrong usage.\n"]
+    lines = [
+        "# Commands\n",
+        "`kohort -w DIR ...` works in another folder; `--json` prints JSON. Exit codes: 0 done, 1 findings or refused, 2 wrong usage.\n",
+    ]
     root = typer.main.get_command(app)
     for path, command in _commands(root, "kohort"):
         lines.append(f"## `{path}`\n")
         lines.append((command.help or "").strip() + "\n")
-        rows = [_parameter(p) for p in command.params if not (isinstance(p, click.Option) and "--help" in p.opts)]
+        rows = [_parameter(p) for p in command.params if "--help" not in p.opts]
         if rows:
             lines.append(table(("argument", "what it is"), rows))
     return "\n".join(lines)
 
 
-def _commands(command: click.Command, path: str) -> Iterable[tuple[str, click.Command]]:
+def _commands(command: Any, path: str) -> Iterable[tuple[str, Any]]:
     subcommands = getattr(command, "commands", None)
     if subcommands is None:
         yield path, command
@@ -69,7 +72,7 @@ def _commands(command: click.Command, path: str) -> Iterable[tuple[str, click.Co
         yield from _commands(inner, f"{path} {name}")
 
 
-def _parameter(parameter: click.Parameter) -> tuple[str, str]:
+def _parameter(parameter: Any) -> tuple[str, str]:
     if parameter.param_type_name == "argument":
         name = (parameter.name or "").upper()
         return (f"`{name}`" if parameter.required else f"`[{name}]`", getattr(parameter, "help", "") or "")

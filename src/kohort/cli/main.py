@@ -12,7 +12,6 @@ import traceback
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from kohort import __version__
@@ -21,6 +20,7 @@ from kohort.cli.output import note, show, show_error, show_issues, styled
 from kohort.cli.profiles import profile_app
 from kohort.cli.session import close_session, open_session, set_workspace
 from kohort.cli.tables import query, tables_app
+from kohort.cli.usage import UsageError, as_shown
 from kohort.foundation.errors import Interrupted, InvalidInput, UserError
 
 app = typer.Typer(name="kohort", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -83,12 +83,12 @@ def _run(arguments: list[str] | None) -> int:
     command = typer.main.get_command(app)
     try:
         result = command.main(args=arguments, prog_name="kohort", standalone_mode=False)
-    except click.UsageError as error:
-        error.show()
+    except UsageError as error:
+        as_shown(error).show()
         return 2
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.Abort as error:
+    except typer.Exit as done:
+        return int(done.exit_code)
+    except typer.Abort as error:
         raise KeyboardInterrupt from error
     return result if isinstance(result, int) else 0
 

@@ -12,10 +12,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.tree import Tree
 
-from kohort.foundation.issues import Issue
+from kohort.foundation.issues import Issue, path_text
 
 
 def _console(stderr: bool = False) -> Console:
@@ -116,8 +118,6 @@ def show_issues(issues: Iterable[Issue]) -> None:
     """Every problem on standard error: place, severity, code, message, way out."""
     console = _console(stderr=True)
     for issue in issues:
-        from kohort.foundation.issues import path_text
-
         place = ":".join(str(part) for part in (issue.file, issue.line, issue.column) if part)
         where = f"{escape(place)}: " if place else ""
         color = "red" if issue.severity == "error" else "yellow"
@@ -133,22 +133,23 @@ def show_error(code: str, message: str, hint: str = "") -> None:
 
 
 class _Steps:
-    """Progress on a terminal: a bar a step; elsewhere: a line a step."""
+    """Progress on a terminal: one bar that says what is being done; elsewhere: a line a step."""
 
-    def __init__(self, bars: Progress | None) -> None:
-        self._bars = bars
-        self._tasks: dict[str, TaskID] = {}
-        self._seen: set[str] = set()
+    def __init__(self, bar: Progress | None) -> None:
+        self._bar = bar
+        self._task: TaskID | None = None
+        self._last = ""
 
     def step(self, name: str, done: int, total: int) -> None:
-        if self._bars is None:
-            if name not in self._seen:
-                self._seen.add(name)
+        """See `kohort.ports.progress.Progress`."""
+        if self._bar is None:
+            if name and name != self._last:
                 note(f"  {name} ...")
+            self._last = name
             return
-        if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=max(total, 1))
-        self._bars.update(self._tasks[name], completed=done if total else 1, total=max(total, 1))
+        if self._task is None:
+            self._task = self._bar.add_task(name, total=max(total, 1))
+        self._bar.update(self._task, description=name, completed=done, total=max(total, 1))
 
 
 @contextmanager
@@ -161,5 +162,15 @@ def progress(enabled: bool = True) -> Iterator[_Steps | None]:
         yield _Steps(None)
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=_console(stderr=True), transient=True) as bars:
-        yield _Steps(bars)
+    with Progress(*columns, console=_console(stderr=True), transient=True) as bar:
+        yield _Steps(bar)
+
+
+def print_tree(tree: Tree) -> None:
+    """A tree of folders on standard output."""
+    _console().print(tree)
+
+
+def print_panel(panel: Panel) -> None:
+    """A framed card on standard output."""
+    _console().print(panel)

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-import click
 import typer
 
 from kohort.cli.output import count_text, plain, show_json, show_table, styled
 from kohort.cli.session import open_session
+from kohort.cli.usage import UsageError
 
 tables_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -22,7 +22,7 @@ def _types(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         column, equals, type_text = pair.partition("=")
         if not equals or not column or not type_text:
-            raise click.BadParameter(f"write --type column=TYPE, e.g. --type zip=VARCHAR (got {pair!r})")
+            raise typer.BadParameter(f"write --type column=TYPE, e.g. --type zip=VARCHAR (got {pair!r})")
         types[column] = type_text
     return types
 
@@ -34,21 +34,33 @@ def list_tables(pattern: Annotated[str, typer.Argument(help="Only tables whose n
     if as_json:
         show_json(
             [
-                {"database": i.ref.database, "table": i.ref.table, "kind": i.kind, "rows": i.rows if i.rows >= 0 else None, "columns": len(i.columns)}
+                {
+                    "database": i.ref.database,
+                    "table": i.ref.table,
+                    "kind": i.kind,
+                    "rows": i.rows if i.rows >= 0 else None,
+                    "columns": len(i.columns),
+                }
                 for i in found
             ]
         )
         return
     rows = [(str(i.ref), i.kind, count_text(i.rows) if i.rows >= 0 else "", len(i.columns)) for i in found]
-    show_table(("table", "kind", "rows", "columns"), rows, right=(2, 3), empty="no tables yet: kohort tables import <database>.<table> FILE...")
+    show_table(
+        ("table", "kind", "rows", "columns"), rows, right=(2, 3), empty="no tables yet: kohort tables import <database>.<table> FILE..."
+    )
 
 
 @tables_app.command("import")
 def import_table(
     table: Annotated[str, typer.Argument(help="<database>.<table> to create or replace.")],
     files: Annotated[list[str], typer.Argument(help="Files, folders or globs: CSV, JSON lines, Parquet.")],
-    file_format: Annotated[str | None, typer.Option("--format", click_type=click.Choice(["csv", "jsonl", "parquet"]), help="When the suffix does not tell.")] = None,
-    types: Annotated[list[str] | None, typer.Option("--type", help="Override an inferred type: column=TYPE.", metavar="COLUMN=TYPE")] = None,
+    file_format: Annotated[
+        Literal["csv", "jsonl", "parquet"] | None, typer.Option("--format", help="When the suffix does not tell.")
+    ] = None,
+    types: Annotated[
+        list[str] | None, typer.Option("--type", help="Override an inferred type: column=TYPE.", metavar="COLUMN=TYPE")
+    ] = None,
     as_view: Annotated[bool, typer.Option("--view", help="Do not copy: read external Parquet where it is.")] = False,
     append: Annotated[bool, typer.Option("--append", help="Add to the table instead of replacing it.")] = False,
     as_json: JSON = False,
@@ -56,12 +68,22 @@ def import_table(
     """Import files into a table; types are inferred and can be overridden."""
     from kohort.services.tables import import_table as run
 
-    report = run(open_session().warehouse, table, files, format=file_format, types=_types(types or []), as_view=as_view, append=append)  # type: ignore[arg-type]
+    report = run(open_session().warehouse, table, files, format=file_format, types=_types(types or []), as_view=as_view, append=append)
     if as_json:
-        show_json({"table": str(report.table), "rows": report.rows, "columns": {c.name: c.type for c in report.columns}, "files": list(report.files), "copied": report.copied})
+        show_json(
+            {
+                "table": str(report.table),
+                "rows": report.rows,
+                "columns": {c.name: c.type for c in report.columns},
+                "files": list(report.files),
+                "copied": report.copied,
+            }
+        )
         return
     verb = "imported" if report.copied else "linked"
-    styled(f"{verb} [bold]{report.table}[/bold]: {count_text(report.rows)} rows, {len(report.columns)} columns from {len(report.files)} file(s)")
+    styled(
+        f"{verb} [bold]{report.table}[/bold]: {count_text(report.rows)} rows, {len(report.columns)} columns from {len(report.files)} file(s)"
+    )
 
 
 @tables_app.command("create")
@@ -75,7 +97,7 @@ def create(
     from kohort.services.tables import create_table
 
     if (select is None) == (file is None):
-        raise click.UsageError("give either --as 'SELECT ...' or --file FILE.sql")
+        raise UsageError("give either --as 'SELECT ...' or --file FILE.sql")
     text = select if select is not None else file.read_text(encoding="utf-8")  # type: ignore[union-attr]
     info = create_table(open_session().warehouse, table, text, as_view=as_view)
     rows = f"{count_text(info.rows)} rows, " if info.rows >= 0 else ""
@@ -95,7 +117,15 @@ def show_one(
     info = table_info(warehouse, table)
     sample = sample_rows(warehouse, info.ref, limit)
     if as_json:
-        show_json({"table": str(info.ref), "kind": info.kind, "rows": info.rows, "columns": [{"name": c.name, "type": c.type} for c in info.columns], "sample": sample.to_pylist()})
+        show_json(
+            {
+                "table": str(info.ref),
+                "kind": info.kind,
+                "rows": info.rows,
+                "columns": [{"name": c.name, "type": c.type} for c in info.columns],
+                "sample": sample.to_pylist(),
+            }
+        )
         return
     show_table(("column", "type"), [(c.name, c.type) for c in info.columns])
     if limit and sample.num_rows:
@@ -105,12 +135,12 @@ def show_one(
 
 def query(
     sql: Annotated[str, typer.Argument(help="A SELECT, or - to read it from standard input.")],
-    output: Annotated[str, typer.Option("--format", click_type=click.Choice(["table", "csv", "json"]), help="How to print the rows.")] = "table",
+    output: Annotated[Literal["table", "csv", "json"], typer.Option("--format", help="How to print the rows.")] = "table",
     limit: Annotated[int, typer.Option("--limit", min=0, help="Rows shown as a table; 0 = all.")] = 1000,
 ) -> None:
     """Run SQL on the warehouse and print its rows."""
     text = sys.stdin.read() if sql == "-" else sql
-    _print_rows(text, output, limit)  # type: ignore[arg-type]
+    _print_rows(text, output, limit)
 
 
 def _print_rows(sql: str, output: Literal["table", "csv", "json"], limit: int) -> None:
@@ -132,11 +162,10 @@ def _print_rows(sql: str, output: Literal["table", "csv", "json"], limit: int) -
         show_json(rows)
         return
     numeric = [i for i, field in enumerate(reader.schema) if str(field.type).startswith(("int", "uint", "double", "float", "decimal"))]
-    show_table(reader.schema.names, (row.values() for row in rows), right=numeric, empty="no rows")
+    show_table(reader.schema.names, (list(row.values()) for row in rows), right=numeric, empty="no rows")
     if more:
         styled(f"[dim]... only the first {limit} rows; use --limit 0 or --format csv for all[/dim]")
 
 
 def _csv(value: object) -> object:
     return value if value is None or isinstance(value, str | int | float) else plain(value)
-

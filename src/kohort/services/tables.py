@@ -50,7 +50,7 @@ def create_table(warehouse: Warehouse, name: str, select: str, *, as_view: bool 
     return table_info(warehouse, name)
 
 
-def _one_select(text: str, dialect: str) -> exp.Expression:
+def _one_select(text: str, dialect: str) -> exp.Query:
     try:
         statements = [s for s in sqlglot.parse(text, read=dialect) if s is not None]
     except sqlglot.errors.ParseError as error:

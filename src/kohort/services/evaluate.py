@@ -1,0 +1,231 @@
+"""Who is in which segment: evaluate all segments of a parent, count one rule, list and keep members.
+
+Everything reads the last good refresh. The instant is that of the refresh unless another one is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlglot import exp
+
+from kohort.documents.document import Document
+from kohort.evaluation.bitmap import Bitmap
+from kohort.evaluation.evaluate import Evaluation
+from kohort.evaluation.evaluate import evaluate as evaluate_exprs
+from kohort.evaluation.statement import rule_sql
+from kohort.foundation.clock import Clock
+from kohort.foundation.errors import InvalidInput, UserError
+from kohort.foundation.instants import Micros, to_micros
+from kohort.foundation.issues import Issues, did_you_mean
+from kohort.membership.snapshots import SnapshotManifest, SnapshotStore
+from kohort.parent.catalog import FieldCatalog
+from kohort.parent.catalog_codec import catalog_from_document
+from kohort.parent.layout import ORDINAL, profiles_table
+from kohort.ports.definitions import DefinitionStore, EvaluationRecord, ParentRecord, PopulationRecord, RefreshRecord
+from kohort.ports.progress import Progress, Silent
+from kohort.ports.warehouse import Warehouse
+from kohort.rules.ast import Rule
+from kohort.rules.bind import bind, leaves
+from kohort.rules.check import check_rule
+from kohort.rules.core import Expr, MemberLeaf
+from kohort.rules.decode import read_rule
+from kohort.rules.text import parse_rule
+from kohort.segments.definition import Segment
+from kohort.segments.graph import SegmentGraph, bind_segments
+from kohort.services.push import check_segment
+from kohort.services.stored import parent_of, segment_ids, segment_of
+from kohort.sql import build
+from kohort.sql.dialects import DialectName
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What an evaluation runs on: the last good refresh of one parent segment and all its segments."""
+
+    warehouse: Warehouse
+    parent: ParentRecord
+    refresh: RefreshRecord
+    catalog: FieldCatalog
+    key_column: str
+    segments: tuple[Segment, ...]
+    ids: Mapping[str, str]
+    range_size: int
+
+    @property
+    def graph(self) -> SegmentGraph:
+        return SegmentGraph.of(self.segments, self.ids)
+
+    def bound(self) -> dict[str, Expr]:
+        """Path -> core form of every segment and variant. Raises InvalidInput when a rule no longer fits the fields."""
+        issues = Issues()
+        for segment in self.segments:
+            for issue in check_segment(segment, self.catalog).errors:
+                issues.error(issue.code, f"{segment.path}: {issue.message}", issue.path, issue.hint)
+        issues.raise_if_errors()
+        return bind_segments(self.segments, self.catalog, self.key_column, self.ids)
+
+    def run(self, exprs: Mapping[str, Expr], as_of: Micros, progress: Progress | None = None) -> Evaluation:
+        """The members of each expression (those referred to stand first)."""
+        report = progress or Silent()
+        return evaluate_exprs(
+            exprs,
+            self.warehouse.query,
+            parent_id=self.parent.id,
+            refresh_number=self.refresh.number,
+            catalog=self.catalog,
+            as_of=as_of,
+            ordinals=self.ordinals(),
+            range_size=self.range_size,
+            progress=lambda done, total: report.step("Evaluate segments", done, total),
+        )
+
+    def ordinals(self) -> int:
+        """The exclusive upper bound of the refresh's ordinals."""
+        table = profiles_table(self.parent.id, self.refresh.number)
+        highest = exp.Max(this=build.column(ORDINAL))
+        value = self.warehouse.query(exp.select(highest).from_(build.table(table.database, table.table))).column(0)[0].as_py()
+        return 0 if value is None else int(value) + 1
+
+
+def open_engine(warehouse: Warehouse, store: DefinitionStore, parent: ParentRecord, range_size: int) -> Engine:
+    """Raises UserError NOT_REFRESHED when the parent segment has no good refresh yet."""
+    refresh = store.last_refresh(parent.id)
+    if refresh is None:
+        raise UserError("NOT_REFRESHED", f'"{parent.name}" has not been refreshed yet', hint=f'run: kohort ps run "{parent.name}"')
+    records = store.segments(parent.id)
+    segments = tuple(segment_of(record) for record in records)
+    catalog = catalog_from_document(refresh.catalog)
+    return Engine(warehouse, parent, refresh, catalog, parent_of(parent).key_column, segments, segment_ids(records), range_size)
+
+
+def evaluate_all(
+    engine: Engine,
+    store: DefinitionStore,
+    snapshots: SnapshotStore,
+    clock: Clock,
+    *,
+    as_of: datetime | None = None,
+    keep: int = 30,
+    progress: Progress | None = None,
+) -> EvaluationRecord:
+    """Evaluate every segment and variant, keep populations and members. as_of: default the refresh's instant."""
+    moment = as_of or engine.refresh.as_of
+    versions = {record.path: (record.id, record.version) for record in store.segments(engine.parent.id)}
+    outcome = engine.run(engine.bound(), to_micros(moment), progress)
+    counts = {path: members.count() for path, members in outcome.members.items()}
+    total = outcome.live.count()
+    populations = [_population(engine, path, counts, total, versions) for path in counts]
+    with store.transaction():
+        record = store.save_evaluation(
+            engine.parent.id, engine.refresh.number, as_of=moment, at=clock.now(), total=total, populations=populations
+        )
+        manifest = SnapshotManifest(engine.parent.id, record.id, engine.refresh.number, to_micros(moment), counts)
+        snapshots.save(manifest, {path: members.words for path, members in outcome.members.items()}, keep)
+    return record
+
+
+def _population(
+    engine: Engine, path: str, counts: Mapping[str, int], total: int, versions: Mapping[str, tuple[int, int]]
+) -> PopulationRecord:
+    graph = engine.graph
+    owner = graph.owners[path]
+    segment = graph.by_path[owner]
+    base = owner if path != owner else (graph.resolve(segment.base, segment.folder) if segment.base else None)
+    segment_id, version = versions[owner]
+    return PopulationRecord(path, segment_id, version, counts[path], base or engine.parent.name, counts[base] if base else total)
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many of `total` profiles match at `as_of`."""
+
+    count: int
+    total: int
+    as_of: datetime
+
+
+def count_expr(engine: Engine, expr: Expr, as_of: datetime | None = None) -> Count:
+    """Count a rule, saved or not."""
+    members, live, moment = members_of(engine, expr, as_of)
+    return Count(members.count(), live.count(), moment)
+
+
+def bind_rule(engine: Engine, rule: Rule, folder: str = "") -> Expr:
+    """The core form of a rule. Raises InvalidInput."""
+    graph = engine.graph
+    names = {*graph.owners, *graph.named, *graph.ids}
+    check_rule(rule, engine.catalog, names).raise_if_errors()
+    return bind(rule, engine.catalog, lambda target: graph.resolve(target, folder))
+
+
+def bind_segment(engine: Engine, segment: Segment) -> Expr:
+    """The core form of a segment that need not be saved, its base included. Raises InvalidInput."""
+    others = tuple(other for other in engine.segments if other.path != segment.path)
+    issues = check_segment(segment, engine.catalog)
+    issues.raise_if_errors()
+    return bind_segments((*others, segment), engine.catalog, engine.key_column, engine.ids)[segment.path]
+
+
+def resolve_path(engine: Engine, target: str) -> str:
+    """The path of a segment or variant. Raises UserError SEGMENT_NOT_FOUND, AMBIGUOUS_SEGMENT."""
+    graph = engine.graph
+    path = graph.resolve(target.strip("/"))
+    if path is None:
+        same = graph.named.get(target, ())
+        if same:
+            raise UserError(
+                "AMBIGUOUS_SEGMENT", f'"{target}" is the name of {len(same)} segments: {", ".join(same)}', hint="write the whole path"
+            )
+        raise UserError("SEGMENT_NOT_FOUND", f'there is no segment "{target}"', hint=did_you_mean(target, [*graph.owners, *graph.named]))
+    return path
+
+
+def statement_of(engine: Engine, expr: Expr, as_of: datetime | None = None, dialect: DialectName = "duckdb") -> str:
+    """A rule as one SQL statement over the public views, for one engine."""
+    moment = to_micros(as_of or engine.refresh.as_of)
+    segments = _needed(expr, engine)
+    return rule_sql(expr, parent_id=engine.parent.id, catalog=engine.catalog, as_of=moment, segments=segments, dialect=dialect)
+
+
+def members_of(engine: Engine, expr: Expr, as_of: datetime | None = None) -> tuple[Bitmap, Bitmap, datetime]:
+    """(members, all profiles, instant) of a rule."""
+    moment = as_of or engine.refresh.as_of
+    needed = _needed(expr, engine)
+    outcome = engine.run({**needed, _ASKED: expr}, to_micros(moment))
+    return outcome.members[_ASKED], outcome.live, moment
+
+
+_ASKED = "\0asked"
+
+
+def _needed(expr: Expr, engine: Engine) -> dict[str, Expr]:
+    """The segments an expression refers to, directly or not, in the order of evaluation."""
+    first = [leaf.path for leaf in leaves(expr) if isinstance(leaf, MemberLeaf)]
+    if not first:
+        return {}
+    bound = engine.bound()
+    wanted, queue = set(first), list(first)
+    while queue:
+        for leaf in leaves(bound[queue.pop()]):
+            if isinstance(leaf, MemberLeaf) and leaf.path not in wanted:
+                wanted.add(leaf.path)
+                queue.append(leaf.path)
+    return {path: expr for path, expr in bound.items() if path in wanted}
+
+
+def read_text_rule(text: str, catalog: FieldCatalog) -> Rule:
+    """A rule typed on a line. Raises InvalidInput with columns."""
+    rule, issues = parse_rule(text, catalog)
+    issues.raise_if_errors()
+    return rule
+
+
+def read_rule_document(document: Document) -> Rule:
+    """A rule from YAML or JSON. Raises InvalidInput with lines."""
+    rule, issues = read_rule(document)
+    if not issues.ok:
+        raise InvalidInput(document.located(issues))
+    return rule

@@ -1,0 +1,65 @@
+"""All segments of a parent segment with the populations of the last evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from kohort.ports.definitions import DefinitionStore, ParentRecord, PopulationRecord, SegmentRecord
+from kohort.services.stored import segment_of
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSegment:
+    """One segment or variant. population and what goes with it is None until the newest version was evaluated.
+
+    share: population / base_count (None of nothing); share_of: the parent segment's name or a segment's path.
+    """
+
+    path: str
+    name: str
+    folder: str
+    kind: str
+    version: int
+    is_variant: bool
+    population: int | None
+    base_count: int | None
+    share_of: str
+    evaluated_at: datetime | None
+
+    @property
+    def share(self) -> float | None:
+        return self.population / self.base_count if self.population is not None and self.base_count else None
+
+
+def list_segments(store: DefinitionStore, parent: ParentRecord) -> list[ListedSegment]:
+    """Segments by folder and name, each followed by its variants."""
+    evaluation = store.last_evaluation(parent.id)
+    populations = {p.path: p for p in evaluation.populations} if evaluation else {}
+    evaluated_at = evaluation.evaluated_at if evaluation else None
+    listed = []
+    for record in store.segments(parent.id):
+        segment = segment_of(record)
+        for path in (record.path, *segment.variant_paths):
+            known = populations.get(path)
+            current = known if known and (known.segment_id, known.version) == (record.id, record.version) else None
+            listed.append(_listed(record, path, current, evaluated_at if current else None, parent.name))
+    return listed
+
+
+def _listed(
+    record: SegmentRecord, path: str, population: PopulationRecord | None, evaluated_at: datetime | None, parent_name: str
+) -> ListedSegment:
+    folder, _, name = path.rpartition("/")
+    return ListedSegment(
+        path=path,
+        name=name,
+        folder=folder,
+        kind=record.kind,
+        version=record.version,
+        is_variant=path != record.path,
+        population=population.count if population else None,
+        base_count=population.base_count if population else None,
+        share_of=population.share_of if population else parent_name,
+        evaluated_at=evaluated_at,
+    )

@@ -1,0 +1,133 @@
+"""One customer as seen through the parent segment: attributes, recent behaviors, segments."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlglot import exp
+
+from kohort.foundation.errors import UserError
+from kohort.foundation.instants import from_micros, to_micros
+from kohort.membership.snapshots import SnapshotStore
+from kohort.parent.catalog import Behavior, Field
+from kohort.parent.layout import ARRIVAL, CUSTOMER_ID, ORDINAL, TIMESTAMP, behavior_table, keys_table, profiles_table
+from kohort.ports.definitions import DefinitionStore
+from kohort.services.evaluate import Engine
+from kohort.sql import build
+from kohort.sql.dialects import DUCKDB
+
+
+@dataclass(frozen=True, slots=True)
+class BehaviorRow:
+    """One thing the customer did. `at` is in the parent segment's zone; `values` by column, without nulls."""
+
+    behavior: str
+    label: str
+    at: datetime
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileCard:
+    """A customer's card. `days`: newest first, each with its rows newest first. `segments`: as of the last evaluation."""
+
+    key_column: str
+    key: str
+    customer_id: str
+    attributes: tuple[tuple[Field, Any], ...]
+    days: tuple[tuple[date, tuple[BehaviorRow, ...]], ...]
+    behavior_counts: dict[str, int]
+    segments: tuple[str, ...]
+    segments_as_of: datetime | None
+    as_of: datetime
+
+
+def profile_card(
+    engine: Engine, store: DefinitionStore, snapshots: SnapshotStore, key: str, *, recent: int = 10, as_of: datetime | None = None
+) -> ProfileCard:
+    """The card of the customer with that master key or cdp_customer_id. Raises UserError PROFILE_NOT_FOUND."""
+    moment = as_of or engine.refresh.as_of
+    ordinal, found_key = _find(engine, key)
+    row = _attributes(engine, ordinal)
+    rows: list[BehaviorRow] = []
+    counts: dict[str, int] = {}
+    for behavior in engine.catalog.behaviors:
+        counts[behavior.name], found = _recent(engine, behavior, ordinal, moment, recent)
+        rows.extend(found)
+    evaluation = store.last_evaluation(engine.parent.id)
+    segments = snapshots.segments_of(engine.parent.id, evaluation.id, ordinal) if evaluation else ()
+    return ProfileCard(
+        engine.key_column,
+        found_key,
+        row[CUSTOMER_ID],
+        tuple((field, row[field.name]) for field in engine.catalog.attributes),
+        _by_day(sorted(rows, key=lambda item: item.at, reverse=True)[:recent]),
+        counts,
+        segments,
+        evaluation.as_of if evaluation else None,
+        moment,
+    )
+
+
+def _find(engine: Engine, key: str) -> tuple[int, str]:
+    """(ordinal, master key) of a customer who is in the last refresh."""
+    keys, profiles = keys_table(engine.parent.id), profiles_table(engine.parent.id, engine.refresh.number)
+    same = exp.EQ(this=build.column(ORDINAL, "p"), expression=build.column(ORDINAL, "k"))
+    wanted = exp.or_(
+        exp.EQ(this=build.column("key", "k"), expression=build.text(key)),
+        exp.EQ(this=build.column(CUSTOMER_ID, "p"), expression=build.text(key)),
+    )
+    query = (
+        exp.select(build.column(ORDINAL, "p"), build.column("key", "k"))
+        .from_(build.table(profiles.database, profiles.table, "p"))
+        .join(build.table(keys.database, keys.table, "k"), on=same)
+        .where(wanted)
+    )
+    rows = engine.warehouse.query(query).to_pylist()
+    if not rows:
+        hint = f'give the value of "{engine.key_column}" or a {CUSTOMER_ID}'
+        raise UserError("PROFILE_NOT_FOUND", f'nobody in "{engine.parent.name}" has the key "{key}"', hint=hint)
+    by_key = [row for row in rows if row["key"] == key] or rows
+    return int(by_key[0][ORDINAL]), str(by_key[0]["key"])
+
+
+def _attributes(engine: Engine, ordinal: int) -> dict[str, Any]:
+    table = profiles_table(engine.parent.id, engine.refresh.number)
+    query = exp.select("*").from_(build.table(table.database, table.table)).where(_is(ordinal))
+    return dict(engine.warehouse.query(query).to_pylist()[0])
+
+
+def _is(ordinal: int) -> exp.Expression:
+    return exp.EQ(this=build.column(ORDINAL), expression=build.integer(ordinal))
+
+
+def _recent(engine: Engine, behavior: Behavior, ordinal: int, as_of: datetime, recent: int) -> tuple[int, list[BehaviorRow]]:
+    """(rows up to as_of, the newest of them) of one behavior."""
+    ref = behavior_table(engine.parent.id, engine.refresh.number, behavior.name)
+    table = build.table(ref.database, ref.table)
+    until = exp.LTE(this=build.column(TIMESTAMP), expression=build.timestamp(to_micros(as_of), DUCKDB))
+    rows = exp.select("*").from_(table).where(_is(ordinal), until)
+    newest = [exp.Ordered(this=build.column(name), desc=True) for name in (TIMESTAMP, ARRIVAL)]
+    total = engine.warehouse.query(exp.select(exp.Count(this=exp.Star())).from_(table.copy()).where(_is(ordinal), until.copy()))
+    zone = ZoneInfo(engine.catalog.timezone)
+    found = []
+    for row in engine.warehouse.query(rows.order_by(*newest).limit(recent)).to_pylist():
+        at = from_micros(_micros(row[TIMESTAMP])).astimezone(zone)
+        values = {field.name: row[field.name] for field in behavior.fields if row[field.name] is not None}
+        found.append(BehaviorRow(behavior.name, behavior.label or behavior.name, at, values))
+    return int(total.column(0)[0].as_py()), found
+
+
+def _micros(naive: datetime) -> int:
+    """Microseconds of a timestamp without zone, which is in UTC."""
+    return to_micros(naive.replace(tzinfo=ZoneInfo("UTC")))
+
+
+def _by_day(rows: list[BehaviorRow]) -> tuple[tuple[date, tuple[BehaviorRow, ...]], ...]:
+    days: dict[date, list[BehaviorRow]] = {}
+    for row in rows:
+        days.setdefault(row.at.date(), []).append(row)
+    return tuple((day, tuple(of_day)) for day, of_day in days.items())
