@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from typing import Any, get_args
+from unicodedata import category
 
 from kohort.documents.document import Document
 from kohort.foundation.issues import Issues, Path, did_you_mean
@@ -81,10 +82,15 @@ def _name(node: Node) -> str:
         hint = "write the folder under folder: ..., or put the file into it"
         node.error("INVALID_NAME", f'a name cannot hold "/": "{name}"', "name", hint=hint)
         return ""
-    if name != name.strip() or not all(character.isprintable() for character in name):
+    if not _is_plain(name):
         node.error("INVALID_NAME", "a name has no space around it and no line breaks", "name", hint=f'write "{" ".join(name.split())}"')
         return ""
     return name
+
+
+def _is_plain(name: str) -> bool:
+    """True without space around the name and without line breaks and other control characters in it."""
+    return name == name.strip() and not any(category(character) in ("Cc", "Zl", "Zp") for character in name)
 
 
 def _folder(node: Node, folder: str) -> str:
@@ -94,7 +100,7 @@ def _folder(node: Node, folder: str) -> str:
     if parts == [""]:
         return ""
     for part in parts:
-        if not part or part != part.strip() or part in (".", "..") or not part.isprintable():
+        if not part or part in (".", "..") or not _is_plain(part):
             node.error("INVALID_FOLDER", f'"{part}" cannot be the name of a folder', "folder", hint="write folder: Marketing/VIP")
             return folder
     return "/".join(parts)
@@ -174,7 +180,7 @@ def _variant(node: Node, value: Any, path: Path) -> Variant:
 
 def _variant_name(node: Node) -> str:
     name = node.required("name", "INVALID_AB_TEST", "the name of the variant", "add name: A")
-    if "/" in name or name != name.strip() or not name.isprintable():
+    if "/" in name or not _is_plain(name):
         node.error("INVALID_AB_TEST", 'the name of a variant has no "/", no line breaks and no space around it', "name")
     return name
 

@@ -284,7 +284,7 @@ def read_array_matching(node: Node) -> ArrayMatching | None:
             hint = "write all"
         case value:
             hint = did_you_mean(value, ("any", "all")) if isinstance(value, str) else ""
-    hint = hint or "write any, all, {atLeast: 2}, {atMost: 2} or {exactly: 2}"
+    hint = hint if hint.startswith(("did", "write")) else "write any, all, {atLeast: 2}, {atMost: 2} or {exactly: 2}"
     node.error(
         "INVALID_ARRAY_MATCHING", f"{kind_of(node.get('arrayMatching'))} does not say how many must match", "arrayMatching", hint=hint
     )
