@@ -43,8 +43,8 @@ def test_figures_without_a_refresh_are_those_of_the_refresh(shop: Shop) -> None:
         "11 UNMATCHED_KEYS",
         "12 VALUES_DO_NOT_FIT",
         "17 NULL_KEYS",
-        "18 NO_TIME",
         "17 UNMATCHED_ROWS",
+        "18 NO_TIME",
         "18 VALUES_DO_NOT_FIT",
     ]
     assert result.issues.items[-1].hint.startswith("these look like milliseconds")
@@ -89,14 +89,14 @@ behaviors:
     assert parent is not None
     issues = list(located(document, validate_parent(shop.warehouse, parent).issues))
     assert [(i.line, i.code, i.hint) for i in issues] == [
-        (8, "COLUMN_NOT_FOUND", 'did you mean "country"?'),
         (6, "COLUMN_NOT_FOUND", 'did you mean "customer_id"?'),
+        (8, "COLUMN_NOT_FOUND", 'did you mean "country"?'),
         (13, "TABLE_NOT_FOUND", 'did you mean "analytics.customer_metrics"?'),
         (20, "COLUMN_NOT_FOUND", 'did you mean "customer_id"?'),
         (23, "COLUMN_NOT_FOUND", 'did you mean "ltv"?'),
         (28, "TIME_COLUMN_NOT_FOUND", 'did you mean "purchased_at"?'),
     ]
-    assert str(issues[0]).startswith("ps.yml:8:")
+    assert str(issues[0]).startswith("ps.yml:6:")
 
 
 def test_issues_of_the_other_forms_have_their_line(shop: Shop) -> None:
@@ -125,14 +125,14 @@ attributes:
     )
     result, issues = check(shop, text)
     assert issues == [
+        "3 NULL_KEYS",
         "5 RESERVED_NAME",
         "5 TYPE_NOT_SUPPORTED",
         "5 KEPT_AS_TEXT",
         "5 COLUMN_COLLISION",
-        "9 COLUMN_COLLISION",
-        "3 NULL_KEYS",
         "5 NOTHING_MATCHES",
         "8 NOTHING_MATCHES",
+        "9 COLUMN_COLLISION",
     ]
     assert [i.message for i in result.issues.errors] == [
         'the column "EMAIL" of "All" has the name of one of the master marketing.customers',

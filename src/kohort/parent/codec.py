@@ -8,7 +8,7 @@ from kohort.documents.document import Document
 from kohort.foundation.instants import load_zone
 from kohort.foundation.issues import Issues, Path
 from kohort.parent.definition import AttributeTable, BehaviorTable, Engine, Master, ParentSegment, PopulationFilter, Schedule, TableRef
-from kohort.parent.reading import Reader, kind_of
+from kohort.parent.reading import Reader, in_order, kind_of
 from kohort.parent.schedule import read_schedule, schedule_to_document
 from kohort.parent.table_entries import (
     attribute_to_document,
@@ -31,7 +31,7 @@ def read_parent(document: Document) -> tuple[ParentSegment | None, Issues]:
     issues = Issues()
     reader = Reader(document.value, (), issues, "the parent segment")
     if not reader.is_mapping:
-        return None, document.located(issues)
+        return None, in_order(document.located(issues))
     name = reader.text("name", required=True)
     if name and not any(letter.isalnum() for letter in name):
         issues.error("INVALID_NAME", f'the name "{name}" needs a letter or a digit', ("name",))
@@ -49,7 +49,7 @@ def read_parent(document: Document) -> tuple[ParentSegment | None, Issues]:
         name, master, description, tuple(t for t, _ in attributes), tuple(t for t, _ in behaviors), schedule, engine, timezone
     )
     _check_key(parent, "master_table" if reader.has("master_table") else "master", issues)
-    return (parent if issues.ok else None), document.located(issues)
+    return (parent if issues.ok else None), in_order(document.located(issues))
 
 
 def parent_to_document(parent: ParentSegment) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def located(document: Document, issues: Issues) -> Issues:
     for issue in issues:
         place = document.place(written_path(document, issue.path))
         moved.add(issue if issue.line else issue.with_place(issue.file or document.file, *place))
-    return moved
+    return in_order(moved)
 
 
 def _read_master(reader: Reader) -> Master:

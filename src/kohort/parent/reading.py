@@ -18,6 +18,11 @@ _KINDS = {
 }
 
 
+def in_order(issues: Issues) -> Issues:
+    """The same issues from the top of the file to its end."""
+    return Issues(sorted(issues, key=lambda issue: (issue.line, issue.column)))
+
+
 def kind_of(value: Any) -> str:
     """What a value is, in words.
 
@@ -69,6 +74,11 @@ class Reader:
         if not value.strip():
             self.issues.error("EMPTY_VALUE", f'"{key}" of {self.what} is empty', (*self.path, key), hint)
         return value.strip()
+
+    def first_text(self, *keys: str) -> str:
+        """The text of the first of several keys for one thing that is written."""
+        texts = [self.text(key) for key in keys]
+        return next((text for text in texts if text), "")
 
     def missing(self, key: str, hint: str = "") -> None:
         code = "MISSING_NAME" if key == "name" else "MISSING_KEY"

@@ -35,7 +35,7 @@ def read_schedule(value: Any, path: Path, issues: Issues) -> Schedule:
         kind, fields = _read_inline(reader, inline)
     else:
         kind, fields = _read_keys(reader)
-    timezone = reader.text("timezone") or reader.text("time_zone")
+    timezone = reader.first_text("timezone", "time_zone")
     if timezone and load_zone(timezone) is None:
         issues.error(
             "INVALID_TIMEZONE", f'there is no time zone "{timezone}"', (*path, "timezone"), "write an IANA name such as Asia/Tokyo"
@@ -119,7 +119,7 @@ def _read_keys(reader: Reader) -> tuple[str, dict[str, Any]]:
     time = _read_time(reader, "time", reader.text("time"), hourly=kind == "hourly")
     days = tuple(day for item, path in reader.items("repeat_sub_frequency") if (day := _read_day_of(reader, kind, item, path)))
     cron = _read_cron(reader, "cron", reader.text("cron"))
-    minutes = reader.whole("minutes", low=1, high=100_000) or reader.whole("interval", low=1, high=100_000)
+    minutes = max(reader.whole(key, low=1, high=100_000) for key in ("minutes", "interval"))
     allowed = {
         "time": kind in ("hourly", "daily", "weekly", "monthly"),
         "repeat_sub_frequency": kind in ("weekly", "monthly"),

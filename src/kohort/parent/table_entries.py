@@ -98,7 +98,7 @@ def read_behavior(value: Any, path: Path, issues: Issues, master_key: str) -> Be
     parent_key, child_key = _read_join(reader, master_key)
     if reader.has("timestamp_column") and reader.has("time_column"):
         issues.error("CONFLICT", f"{reader.what} names its time twice", (*path, "time_column"), "keep timestamp_column or time_column")
-    time_column = reader.text("timestamp_column") or reader.text("time_column")
+    time_column = reader.first_text("timestamp_column", "time_column")
     if reader.has("key_column") and not reader.has("join", "columns", "all_columns"):
         columns: tuple[ColumnPick, ...] = ()
         all_columns = True
