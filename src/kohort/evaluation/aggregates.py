@@ -13,7 +13,8 @@ from typing import assert_never
 
 from sqlglot import exp
 
-from kohort.evaluation.numbers import WIDE_MAX, Comparator, floor_and_ceiling, fraction_digits, on_grid
+from kohort.evaluation.averages import AverageSql
+from kohort.evaluation.numbers import WIDE_MAX, Comparator, on_grid
 from kohort.evaluation.predicates import COMPARISONS, Outcome, both, settled
 from kohort.evaluation.rows import Rows
 from kohort.parent.layout import ARRIVAL
@@ -98,55 +99,20 @@ class Aggregates:
 
     def test(self, aggregate: Aggregate, parts: Sequence[exp.Expression], test: Test) -> exp.Expression:
         """`test` of the aggregate, whose SQL aggregates (or columns holding them) are `parts`; null means no."""
-        if aggregate.key == "Average" and not isinstance(test.predicate, IsNullTest):
-            total, count = parts
-            return settled(total, self._average_outcome(aggregate, total, count, test), test.negated)
-        if aggregate.key == "Sum" and aggregate.column_storage == "decimal":
+        if isinstance(test.predicate, IsNullTest) or aggregate.key not in ("Sum", "Average"):
+            return self.rows.predicates.test(parts[0], test, aggregate.column_scale)
+        if aggregate.key == "Average":
+            average = self.average(aggregate, parts)
+            outcome = _each(test, lambda op, literal: average.compare(op, _exact(literal)))
+        elif aggregate.column_storage == "decimal":
             return self.rows.predicates.test(parts[0], test, scale_of(aggregate))
-        if aggregate.key == "Sum" and not isinstance(test.predicate, IsNullTest):
-            return settled(parts[0], _each(test, lambda op, literal: _sum_outcome(aggregate, parts[0], op, literal)), test.negated)
-        return self.rows.predicates.test(parts[0], test, aggregate.column_scale)
+        else:
+            outcome = _each(test, lambda op, literal: _sum_outcome(aggregate, parts[0], op, literal))
+        return settled(parts[0], outcome, test.negated)
 
-    def _average_outcome(self, aggregate: Aggregate, total: exp.Expression, count: exp.Expression, test: Test) -> Outcome:
-        whole, rest = self.average(aggregate, total, count)
-        return _each(test, lambda op, literal: self._average_compare(aggregate, whole, rest, count, op, literal))
-
-    def average(self, aggregate: Aggregate, total: exp.Expression, count: exp.Expression) -> tuple[exp.Expression, exp.Expression]:
-        """The average as `whole + rest / count`, 0 <= rest < count, in units of 10**-scale."""
-        if aggregate.column_storage == "decimal":
-            digits = build.call("replace", exp.cast(total.copy(), "VARCHAR"), build.text("."), build.text(""))
-            total = build.wide(digits, self.rows.predicates.dialect)
-        divisor = build.wide(build.call("nullif", count.copy(), build.integer(0)), self.rows.predicates.dialect)
-        remainder = exp.Mod(this=exp.Paren(this=total.copy()), expression=divisor)
-        positive = exp.Mod(this=exp.Paren(this=exp.Add(this=remainder, expression=divisor.copy())), expression=divisor.copy())
-        rest = exp.Paren(this=positive)
-        exact = exp.Paren(this=exp.Sub(this=total.copy(), expression=rest.copy()))
-        return self.quotient(exact, divisor), rest
-
-    def quotient(self, dividend: exp.Expression, divisor: exp.Expression) -> exp.Expression:
-        """A division of whole numbers that leaves no remainder, or whose last digit does not matter."""
-        if self.rows.predicates.dialect.name == "duckdb":
-            return exp.Paren(this=exp.IntDiv(this=dividend, expression=divisor.copy()))
-        return exp.Paren(this=exp.Div(this=dividend, expression=divisor.copy()))
-
-    def _average_compare(
-        self, aggregate: Aggregate, whole: exp.Expression, rest: exp.Expression, count: exp.Expression, op: Comparator, literal: Literal_
-    ) -> Outcome:
-        """Compare whole parts first; where they agree, rest / count with the literal's digits after the grid."""
-        exact = _exact(literal)
-        low, _ = floor_and_ceiling(exact, scale_of(aggregate))
-        if abs(low) > WIDE_MAX:
-            return op in (("<", "<=") if low > 0 else (">", ">="))
-        numerator, digits = fraction_digits(exact, scale_of(aggregate))
-        left = exp.Mul(this=rest.copy(), expression=build.wide(build.integer(10**digits), self.rows.predicates.dialect))
-        right = exp.Mul(this=build.wide(count.copy(), self.rows.predicates.dialect), expression=build.integer(numerator))
-        edge = build.integer(low)
-        same = exp.EQ(this=whole.copy(), expression=edge)
-        tie = COMPARISONS[op](this=left, expression=right) if numerator else COMPARISONS[op](this=rest.copy(), expression=build.integer(0))
-        if op == "=":
-            return build.all_of([same, tie])
-        strictly = exp.GT if op in (">", ">=") else exp.LT
-        return build.any_of([strictly(this=whole.copy(), expression=edge.copy()), build.all_of([same, tie])])
+    def average(self, aggregate: Aggregate, parts: Sequence[exp.Expression]) -> AverageSql:
+        """The average whose SQL aggregates are `parts`."""
+        return AverageSql(parts[0], parts[1], aggregate.column_storage, scale_of(aggregate), self.rows.predicates.dialect)
 
 
 def _clamped(value: exp.Expression, limit: float) -> exp.Expression:

@@ -52,9 +52,8 @@ class Ranking:
         aggregate = effective(aggregate)
         parts: Sequence[exp.Expression] = sql.parts(aggregate)
         if aggregate.key == "Average":
-            whole, rest = sql.average(aggregate, *parts)
-            share = exp.Mul(this=rest, expression=build.wide(build.integer(_FRACTION_UNIT), self.rows.predicates.dialect))
-            parts = (whole, sql.quotient(exp.Paren(this=share), build.call("nullif", parts[1].copy(), build.integer(0))))
+            average = sql.average(aggregate, parts)
+            parts = (average.parts()[0], average.share(_FRACTION_UNIT))
         selected = self.rows.selected(Selection.of(aggregate))
         conditions = [*(one.copy() for one in self.scope), self.rows.exists(), *([] if selected is None else [selected])]
         columns = [build.named(part, f"k{position}") for position, part in enumerate(parts)]
