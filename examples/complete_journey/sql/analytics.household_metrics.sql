@@ -2,12 +2,20 @@
 with lines as (
   select * from analytics.purchases where purchased_at < timestamp '2018-01-01'
 ),
+shares as (
+  select department, sum(sales_value) / sum(sum(sales_value)) over () as share from lines group by department
+),
 departments as (
-  select household_id, department, sum(sales_value) as spend,
-    row_number() over (partition by household_id order by sum(sales_value) desc, department) as place
-  from lines
-  where department not in ('FUEL', 'MISCELLANEOUS', 'COUPON')
-  group by household_id, department
+  -- the department that weighs most beyond its usual weight, among those with a twentieth of the household's spend
+  select household_id, department,
+    row_number() over (partition by household_id order by weight / share desc, department) as place
+  from (
+    select household_id, department, sum(sales_value) / sum(sum(sales_value)) over (partition by household_id) as weight
+    from lines
+    group by household_id, department
+  )
+  join shares using (department)
+  where weight >= 0.05 and department not in ('FUEL', 'MISCELLANEOUS', 'COUPON')
 ),
 stores as (
   select household_id, store_id,

@@ -173,4 +173,4 @@ def print_tree(tree: Tree) -> None:
 
 def print_panel(panel: Panel) -> None:
     """A framed card on standard output."""
-    _console().print(panel)
+    _console().print(panel, soft_wrap=False)

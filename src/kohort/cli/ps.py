@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -191,24 +192,13 @@ def _show_figures(report: Any) -> None:
         return
     m = report.master
     rows: list[tuple[Any, ...]] = [("master", "", m.source, count_text(m.rows_in), "", m.null_keys, m.duplicate_keys, _misfits(m.misfits))]
-    for a in report.attributes:
-        rows.append(
-            (
-                "attribute",
-                a.name,
-                a.source,
-                count_text(a.rows_in),
-                f"{a.match_rate:.1%} of customers",
-                a.null_keys,
-                a.duplicate_keys,
-                _misfits(a.misfits),
-            )
-        )
-    for b in report.behaviors:
-        rows.append(
-            ("behavior", b.name, b.source, count_text(b.rows_in), f"{b.match_rate:.1%} of rows", b.null_keys, "", _misfits(b.misfits))
-        )
+    rows += [("attribute", a.name, a.source, *_joined(a, f"{a.match_rate:.1%} of customers", a.duplicate_keys)) for a in report.attributes]
+    rows += [("behavior", b.name, b.source, *_joined(b, f"{b.match_rate:.1%} of rows", "")) for b in report.behaviors]
     show_table(("part", "name", "table", "rows", "matched", "null keys", "duplicate keys", "misfits"), rows, right=(3, 4, 5, 6, 7))
+
+
+def _joined(table: AttributeReport | BehaviorReport, matched: str, duplicates: int | str) -> tuple[Any, ...]:
+    return count_text(table.rows_in), matched, table.null_keys, duplicates, _misfits(table.misfits)
 
 
 def _misfits(misfits: tuple[Misfit, ...]) -> str:
@@ -268,23 +258,21 @@ def _show_losses(report: RefreshReport) -> None:
     for warning in report.warnings:
         show_issues([Issue("REFRESH_WARNING", warning, severity="warning")])
     for attribute in report.attributes:
-        if attribute.unmatched_keys:
-            note(
-                f"  {attribute.name}: {count_text(attribute.unmatched_keys)} keys belong to no customer ({', '.join(attribute.unmatched_samples)})"
-            )
-        if attribute.extra_rows:
-            note(f"  {attribute.name}: {count_text(attribute.extra_rows)} rows of duplicate keys were left out")
+        _note_loss(attribute.name, attribute.unmatched_keys, "keys belong to no customer", attribute.unmatched_samples)
+        _note_loss(attribute.name, attribute.extra_rows, "rows of duplicate keys were left out", attribute.duplicate_samples)
     for behavior in report.behaviors:
-        if behavior.unmatched_rows:
-            note(
-                f"  {behavior.name}: {count_text(behavior.unmatched_rows)} rows belong to no customer ({', '.join(behavior.unmatched_samples)})"
-            )
-        if behavior.no_time:
-            note(f"  {behavior.name}: {count_text(behavior.no_time)} rows have no time")
+        _note_loss(behavior.name, behavior.unmatched_rows, "rows belong to no customer", behavior.unmatched_samples)
+        _note_loss(behavior.name, behavior.no_time, "rows have no time", ())
     entries: list[MasterReport | AttributeReport | BehaviorReport] = [report.master, *report.attributes, *report.behaviors]
     for entry in entries:
         for misfit in entry.misfits:
-            note(f"  {entry.source}.{misfit.column}: {count_text(misfit.count)} values are no {misfit.type} ({', '.join(misfit.samples)})")
+            _note_loss(f"{entry.source}.{misfit.column}", misfit.count, f"values are no {misfit.type} and became null", misfit.samples)
+
+
+def _note_loss(where: str, number: int, what: str, samples: Iterable[str]) -> None:
+    if number:
+        shown = ", ".join(samples)
+        note(f"  {where}: {count_text(number)} {what}{f' ({shown})' if shown else ''}")
 
 
 def _refresh(record: RefreshRecord) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def list_segments(
     if as_json:
         show_json([_listed(item) for item in found if recursive or pattern or not item.folder])
     elif recursive or pattern:
-        _show_tree(record.name, found)
+        last = session.store.last_refresh(record.id)
+        _show_tree(record.name, last.population if last else None, found)
     else:
         _show_root(found)
 
@@ -80,11 +81,12 @@ def _population(item: ListedSegment) -> str:
     return f"[bold]{count_text(item.population)}[/bold] profiles ({share} of {total})"
 
 
-def _show_tree(root: str, found: list[ListedSegment]) -> None:
+def _show_tree(root: str, population: int | None, found: list[ListedSegment]) -> None:
     if not found:
         note("no segments yet: write YAML files under segments/ and run kohort sg push")
         return
-    tree = Tree(f"[bold]{escape(root)}[/bold]", guide_style="dim")
+    size = "" if population is None else f"  [bold]{count_text(population)}[/bold] profiles"
+    tree = Tree(f"[bold]{escape(root)}[/bold]{size}", guide_style="dim")
     nodes: dict[str, Tree] = {"": tree}
     for item in found:
         node = _folder_node(nodes, item.folder)
@@ -129,9 +131,8 @@ def evaluate(as_of: AsOf = "", parent: ParentOption = "", as_json: JSON = False)
         populations = [{"path": p.path, "population": p.count, "share_of": p.share_of, "version": p.version} for p in record.populations]
         show_json({"as_of": instant_text(record.as_of), "total": record.total, "segments": populations})
         return
-    styled(
-        f"Evaluated [bold]{len(record.populations)}[/bold] segments over {count_text(record.total)} profiles as of {instant_text(record.as_of)}."
-    )
+    size, moment = count_text(record.total), instant_text(record.as_of)
+    styled(f"Evaluated [bold]{len(record.populations)}[/bold] segments over {size} profiles as of {moment}.")
 
 
 @sg_app.command("count")

@@ -81,9 +81,8 @@ def import_table(
         )
         return
     verb = "imported" if report.copied else "linked"
-    styled(
-        f"{verb} [bold]{report.table}[/bold]: {count_text(report.rows)} rows, {len(report.columns)} columns from {len(report.files)} file(s)"
-    )
+    what = f"{count_text(report.rows)} rows, {len(report.columns)} columns from {len(report.files)} file{'s' if len(report.files) != 1 else ''}"
+    styled(f"{verb} [bold]{report.table}[/bold]: {what}")
 
 
 @tables_app.command("create")

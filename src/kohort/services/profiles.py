@@ -58,7 +58,7 @@ def profile_card(
         counts[behavior.name], found = _recent(engine, behavior, ordinal, moment, recent)
         rows.extend(found)
     evaluation = store.last_evaluation(engine.parent.id)
-    segments = snapshots.segments_of(engine.parent.id, evaluation.id, ordinal) if evaluation else ()
+    segments = sorted(snapshots.segments_of(engine.parent.id, evaluation.id, ordinal)) if evaluation else []
     return ProfileCard(
         engine.key_column,
         found_key,
@@ -66,7 +66,7 @@ def profile_card(
         tuple((field, row[field.name]) for field in engine.catalog.attributes),
         _by_day(sorted(rows, key=lambda item: item.at, reverse=True)[:recent]),
         counts,
-        segments,
+        tuple(segments),
         evaluation.as_of if evaluation else None,
         moment,
     )
