@@ -162,7 +162,7 @@ def _behavior(node: Node, left: Node, name_key: str) -> Condition | None:
         left.error("INVALID_BEHAVIOR_ATTRIBUTE", message, name_key, hint=f'write {name_key}: ""')
     if left is node and "filter" not in left.value and node.dialect == "yaml":
         hint = "write filter: { type: And, conditions: [] } to take every row"
-        left.error("MISSING_FILTER", "a behavior condition says which rows it takes", hint=hint)
+        left.error("MISSING_FILTER", "a behavior condition needs a filter that says which rows it takes", hint=hint)
     behavior, aggregation, rows, sliding = read_source(left), read_aggregation(left), read_filter(left), read_sliding(left)
     operator = read_operator(node)
     if node.has("arrayMatching"):

@@ -48,6 +48,7 @@ _MISTAKEN = {
     "Like": "Contain, StartWith, EndWith or Regexp",
     "TimeWithin": "TimeWithinPast",
 }
+_FROM_EXAMPLES = {"TimeRange": "{ last: 1, unit: month }", "TimeInBetweenNext": "{ next: 1, unit: day }"}
 _COUNTS: Mapping[str, Literal["at_least", "at_most", "exactly"]] = {"atLeast": "at_least", "atMost": "at_most", "exactly": "exactly"}
 
 
@@ -194,7 +195,7 @@ def _from(node: Node, key: str = "from") -> Node | None:
     value = node.get(key)
     if not isinstance(value, dict):
         problem = f"{key} is missing" if value is None else f"{key} must be a mapping, not {kind_of(value)}"
-        hint = "write from: { unit: month }" if node.get("type") in ("TimeThis", "TimeLast", "TimeNext") else f"write {key}: {{ ... }}"
+        hint = f"write {key}: {_FROM_EXAMPLES.get(node.get('type'), '{ unit: month }')}"
         node.error("MISSING_OPERATOR_VALUE", f"{node.get('type')}: {problem}", *((key,) if value is not None else ()), hint=hint)
         return None
     return node.shut(value, node.at(key))
