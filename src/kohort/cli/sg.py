@@ -131,8 +131,8 @@ def evaluate(as_of: AsOf = "", parent: ParentOption = "", as_json: JSON = False)
         populations = [{"path": p.path, "population": p.count, "share_of": p.share_of, "version": p.version} for p in record.populations]
         show_json({"as_of": instant_text(record.as_of), "total": record.total, "segments": populations})
         return
-    size, moment = count_text(record.total), instant_text(record.as_of)
-    styled(f"Evaluated [bold]{len(record.populations)}[/bold] segments over {size} profiles as of {moment}.")
+    size = f"{count_text(record.total)} profiles as of {instant_text(record.as_of)}"
+    styled(f"Evaluated [bold]{len(record.populations)}[/bold] segments over {size}.")
 
 
 @sg_app.command("count")

@@ -81,7 +81,8 @@ def import_table(
         )
         return
     verb = "imported" if report.copied else "linked"
-    what = f"{count_text(report.rows)} rows, {len(report.columns)} columns from {len(report.files)} file{'s' if len(report.files) != 1 else ''}"
+    files_text = f"{len(report.files)} file{'s' if len(report.files) != 1 else ''}"
+    what = f"{count_text(report.rows)} rows, {len(report.columns)} columns from {files_text}"
     styled(f"{verb} [bold]{report.table}[/bold]: {what}")
 
 
