@@ -180,6 +180,13 @@ class TestSQLiteFile:
 
 
 class TestUrls:
+    def test_a_path_may_hold_anything(self, tmp_path: Path) -> None:
+        path = tmp_path / "a b%20?x#y" / "kohort.db"
+        store = SQLAlchemyStore(path)
+        store.save_parent("Shop", "shop", {}, by="ann", at=T0)
+        store.close()
+        assert path.exists()
+
     @pytest.mark.parametrize(
         "url", ["", "kohort.db", "sqlite://", "sqlite:///:memory:", "mysql://u:secret@h/d", "sqlite+aiosqlite:///x.db"]
     )

@@ -167,6 +167,14 @@ def test_an_ambiguous_name_is_refused(tree: Desk) -> None:
     assert caught.value.code == "AMBIGUOUS_SEGMENT"
 
 
+def test_the_place_of_a_variant_is_taken(tree: Desk) -> None:
+    before = tree.records()
+    with pytest.raises(InvalidInput) as caught:
+        move(tree, "VIP", folder="C/Test", name="A-Test")
+    assert "DUPLICATE_SEGMENT" in caught.value.issues.codes()
+    assert tree.records() == before
+
+
 def test_moving_to_where_it_is_does_nothing(tree: Desk) -> None:
     before = tree.records()
     assert move(tree, "VIP", folder="A") == MoveResult((), (), (), True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
-from kohort.foundation.errors import InvalidInput
+from kohort.foundation.errors import InvalidInput, UserError
 from kohort.foundation.issues import Issues
 from kohort.parent.catalog import Behavior, Field, FieldCatalog
 from kohort.services.push import push_parents
@@ -136,6 +138,18 @@ class TestSegments:
         assert [item.path for item in desk.push(desk.file("A")).items] == ["A/a", "A/b"]
         assert set(desk.records()) == {"A/a", "A/b"}
 
+    def test_folders_around_the_segments_stand_for_them(self, desk: Desk) -> None:
+        desk.write("A/a.yml", "name: a\n")
+        root = desk.workspace.root
+        other = root / "segments" / "other" / "b.yml"
+        other.parent.mkdir()
+        other.write_text("name: b\n")
+        for folder in (root, root / "segments", desk.file(".")):
+            assert [item.path for item in desk.push(folder, delete=True).items] == ["A/a"]
+        with pytest.raises(UserError) as caught:
+            desk.push(other)
+        assert (caught.value.code, "kohort ps use other" in caught.value.hint) == ("OTHER_PARENT", True)
+
 
 class TestDelete:
     def start(self, desk: Desk) -> None:
@@ -194,6 +208,16 @@ class TestDelete:
         desk.file("test.yml").unlink()
         desk.write("reader.yml", "name: Reader\n")
         assert {(item.action, item.path) for item in desk.push(delete=True).changes} == {("update", "Reader"), ("delete", "Test")}
+
+    def test_a_folder_that_is_not_there_deletes_nothing(self, desk: Desk) -> None:
+        self.start(desk)
+        shutil.rmtree(desk.file("."))
+        with pytest.raises(UserError) as caught:
+            desk.push(delete=True)
+        assert caught.value.code == "NO_SEGMENTS_FOLDER"
+        desk.file(".").mkdir()
+        assert {item.action for item in desk.push(delete=True).items} == {"delete"}
+        assert desk.records() == {}
 
     def test_files_with_problems_delete_nothing(self, desk: Desk) -> None:
         self.start(desk)

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from kohort.foundation.clock import Clock
 from kohort.foundation.errors import UserError
+from kohort.foundation.issues import Issues
 from kohort.ports.definitions import DefinitionStore, Json, ParentRecord, SegmentRecord
 from kohort.segments.definition import Segment
-from kohort.segments.graph import SegmentGraph
+from kohort.segments.graph import SegmentGraph, problems
 from kohort.segments.rewriting import named_targets, with_targets
 from kohort.segments.versions import segment_fingerprint
 from kohort.services.pull import readable_files
@@ -76,7 +77,7 @@ def move_segments(
 
     Their files follow, with whatever was not pushed. An A/B test that took the name for its test id keeps that id, so nobody
     changes variant. Raises UserError SEGMENT_NOT_FOUND, AMBIGUOUS_SEGMENT, NAME_TAKEN, INVALID_FOLDER, INVALID_NAME, and
-    InvalidInput when a file cannot be read; then nothing was changed.
+    InvalidInput when a file cannot be read or a place is a variant's; then nothing was changed.
     """
     if name is not None and len(targets) != 1:
         raise UserError("INVALID_NAME", "only one segment at a time can be renamed", hint="name one segment")
@@ -85,6 +86,7 @@ def move_segments(
         records = store.segments(parent.id)
         places = _new_places(records, targets, folder, name)
         words = _Words.of(records, places)
+        _refuse_new_problems(words)
         files = _plan_files(workspace, parent, readable_files(workspace, parent), words) if workspace is not None else []
         moved = tuple(Moved(r.id, r.path, _path(places[r.id])) for r in records if r.id in places)
         shown = tuple(MovedFile(*(workspace.shown(p) for p in (f.old, f.new))) for f in files) if workspace is not None else ()
@@ -166,6 +168,17 @@ class _Words:
                 if old != new:
                     found[Rewritten(moved.path, old, new)] = None
         return tuple(found)
+
+
+def _refuse_new_problems(words: _Words) -> None:
+    """No place may be that of a variant, or otherwise make what was right wrong."""
+    old = list(words.before.by_path.values())
+    known = {words.paths[path] for path in problems(old, words.before.ids)}
+    issues = Issues()
+    for path, found in problems([words.changed(segment) for segment in old], words.after.ids).items():
+        if path not in known:
+            issues.extend(replace(issue, message=f"{path}: {issue.message}") for issue in found)
+    issues.raise_if_errors()
 
 
 def _placed(segment: Segment, places: Mapping[Place, Place]) -> Segment:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from kohort.foundation.clock import Clock
+from kohort.foundation.errors import UserError
 from kohort.foundation.fingerprints import canonical_json
 from kohort.foundation.issues import Issue, Issues
 from kohort.parent.catalog import FieldCatalog
@@ -20,7 +21,7 @@ from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph, problems
 from kohort.segments.versions import segment_fingerprint
 from kohort.services.stored import read_stored, segment_ids, stored_document
-from kohort.workspace.reading import ParentFile, SegmentFile, folder_of, read_parent_files, read_segment_files
+from kohort.workspace.reading import ParentFile, SegmentFile, folder_of, read_parent_files, read_segment_files, within
 from kohort.workspace.workspace import Workspace
 
 Action = Literal["create", "update", "describe", "unchanged", "delete", "refused"]
@@ -97,9 +98,12 @@ def push_segments(
     """Save the segments of the given files or folders (none given: all of the parent segment).
 
     delete: also remove stored segments that have no file (only below the given folders, if any were given). catalog: the fields
-    to check rules against; None leaves that check out. Raises InvalidInput with every problem; then nothing was saved. In a dry
-    run deletes that others need are items `refused` and issues of the result.
+    to check rules against; None leaves that check out. Raises InvalidInput with every problem, UserError NO_SEGMENTS_FOLDER,
+    FILE_NOT_FOUND, OTHER_PARENT; then nothing was saved. In a dry run deletes that others need are items `refused` and issues
+    of the result.
     """
+    if delete:
+        _require_folder(workspace, parent)
     files, issues = read_segment_files(workspace, parent.slug, paths)
     for file in files:
         issues.extend(file.document.located(check_segment(file.segment, catalog)))
@@ -211,12 +215,20 @@ def _without_file(records: Iterable[SegmentRecord], files: Iterable[SegmentFile]
     return [record for record in missing if any(f"{record.folder}/".startswith(f"{folder}/") or not folder for folder in folders)]
 
 
+def _require_folder(workspace: Workspace, parent: ParentRecord) -> None:
+    """A workspace that lost its folder is no wish to delete everything."""
+    root = workspace.segments_folder(parent.slug)
+    if not root.is_dir():
+        message = f"there is no folder {workspace.shown(root)}: every stored segment would be deleted"
+        raise UserError("NO_SEGMENTS_FOLDER", message, hint="make the folder if that is what you want, or pull the segments first")
+
+
 def _scope(workspace: Workspace, parent: ParentRecord, paths: Sequence[Path]) -> list[str] | None:
     """The segment folders that the given paths stand for; None = all. Single files stand for none."""
     if not paths:
         return None
     root = workspace.segments_folder(parent.slug)
-    inside = [path for path in paths if path.is_dir() and (path.absolute() == root or root in path.absolute().parents)]
+    inside = [path for path in within(root, paths) if path.is_dir() and (path.absolute() == root or root in path.absolute().parents)]
     return [folder_of(path / "file", root) for path in inside]
 
 

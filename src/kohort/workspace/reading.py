@@ -57,11 +57,15 @@ def read_parent_files(workspace: Workspace, paths: Sequence[Path] = ()) -> tuple
 
 
 def read_segment_files(workspace: Workspace, parent_slug: str, paths: Sequence[Path] = ()) -> tuple[list[SegmentFile], Issues]:
-    """The segments in the given files or folders (none given: all of the parent segment), and all problems."""
+    """The segments in the given files or folders (none given: all of the parent segment), and all problems.
+
+    A folder around the parent segment's own stands for that. Raises UserError FILE_NOT_FOUND, OTHER_PARENT.
+    """
     found: list[SegmentFile] = []
     issues = Issues()
     root = workspace.segments_folder(parent_slug)
-    for path in definition_files(paths or [root], required=bool(paths)):
+    for path in definition_files(within(root, paths) or [root], required=bool(paths)):
+        _refuse_other_parent(workspace, parent_slug, path)
         document, problems = read_document(path, workspace.shown(path))
         issues.extend(problems)
         if document is None:
@@ -92,6 +96,11 @@ def definition_files(paths: Iterable[Path], *, required: bool) -> Iterator[Path]
                 yield file
 
 
+def within(root: Path, paths: Iterable[Path]) -> list[Path]:
+    """The paths, with `root` in place of every folder around it."""
+    return [root if path.resolve() in root.resolve().parents else path for path in paths]
+
+
 def folder_of(path: Path, root: Path) -> str:
     """The segment folder that a file's place says: its directories below the root, "" elsewhere."""
     absolute = path.absolute()
@@ -112,6 +121,13 @@ def _parts(document: Document) -> list[tuple[int | None, Document]]:
     if isinstance(document.value, list):
         return [(index, document.at((index,))) for index in range(len(document.value))]
     return [(None, document)]
+
+
+def _refuse_other_parent(workspace: Workspace, parent_slug: str, path: Path) -> None:
+    other = workspace.parent_slug_of(path)
+    if other not in ("", parent_slug):
+        message = f'{workspace.shown(path)} belongs to the parent segment "{other}", not to "{parent_slug}"'
+        raise UserError("OTHER_PARENT", message, hint=f"choose it with: kohort ps use {other}")
 
 
 def _twice(definitions: Iterable[tuple[str, str, Document]], what: str) -> Issues:

@@ -21,8 +21,10 @@ _WRITER_LOCK = 7_303_014_826  # one number that every Kohort uses, so that write
 _EXAMPLES = "write sqlite:///folder/kohort.db or postgresql://user:password@host/database"
 
 
-def parse_url(text: str) -> URL:
-    """The URL with the driver we use. Raises UserError STORE_URL; a password in the text is never repeated."""
+def parse_url(text: str | Path) -> URL:
+    """The URL with the driver we use; a Path is a SQLite file. Raises UserError STORE_URL; a password is never repeated."""
+    if isinstance(text, Path):
+        return URL.create("sqlite", database=str(text))
     try:
         url = make_url(text)
     except (ArgumentError, ValueError):

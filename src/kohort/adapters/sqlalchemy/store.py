@@ -7,9 +7,9 @@ from kohort.adapters.sqlalchemy.runs import Runs
 
 
 class SQLAlchemyStore(Definitions, Runs):
-    """Keeps definitions, versions and the record of runs in one database, given by its URL.
+    """Keeps definitions, versions and the record of runs in one database, given by its URL or file.
 
-    `sqlite:///folder/kohort.db` or `postgresql://user:password@host/database`. The schema is made or upgraded when the
+    A path, `sqlite:///folder/kohort.db` or `postgresql://user:password@host/database`. The schema is made or upgraded when the
     store is opened. Raises UserError STORE_URL, STORE_UNREACHABLE, STORE_DRIVER_MISSING, STORE_TOO_NEW, STORE_DAMAGED,
     STORE_LOCKED, STORE_READ_ONLY, DISK_FULL. Threads may share one store; each has its own transaction.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
@@ -19,7 +20,7 @@ WAIT_SECONDS = 20.0
 class Transactions:
     """An open database. Writers take turns; readers see what is committed, or what their own transaction wrote."""
 
-    def __init__(self, url: str, *, wait_seconds: float = WAIT_SECONDS) -> None:
+    def __init__(self, url: str | Path, *, wait_seconds: float = WAIT_SECONDS) -> None:
         """Open the store and bring its schema up to date. wait_seconds: how long to wait for another writer."""
         self._url: URL = parse_url(url)
         self._local = threading.local()
