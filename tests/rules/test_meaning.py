@@ -181,14 +181,14 @@ def groups(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Group]:
 RULES = groups(st.recursive(st.one_of(ATTRIBUTES, BEHAVIORS, SEQUENCES), groups, max_leaves=4))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(RULES)
 def test_the_normal_form_has_the_same_members(rule: Rule) -> None:
     assert check_rule(rule, DATA.catalog).ok
     assert members(normalize(rule), DATA, AS_OF) == members(rule, DATA, AS_OF)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(RULES, RULES)
 def test_without_changes_the_members_are_the_same(old: Rule, new: Rule) -> None:
     if not diff_rules(old, new):

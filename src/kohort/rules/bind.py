@@ -59,7 +59,7 @@ from kohort.rules.core import (
     TopOrder,
 )
 from kohort.rules.normalize import normal_column, normalize
-from kohort.rules.predicates import Tests, bind_tests
+from kohort.rules.predicates import JoinedTests, bind_tests
 
 Resolve = Callable[[str], str | None]
 _Part = TypeVar("_Part")
@@ -151,7 +151,7 @@ def _sorted(parts: Iterable[_Part]) -> tuple[_Part, ...]:
 # --- binding ----------------------------------------------------------------------------------------------------
 
 
-def _known(name: str, known: Iterable[str], code: str, what: str) -> UserError:
+def _unknown(name: str, known: Iterable[str], code: str, what: str) -> UserError:
     return UserError(code, f'there is no {what} "{name}"', hint=did_you_mean(name, known))
 
 
@@ -194,9 +194,9 @@ class _Binder:
     def _attribute(self, condition: AttributeCondition) -> Expr:
         field = self.catalog.attribute.get(condition.attribute)
         if condition.customer_group:
-            raise _known(condition.customer_group, (), "UNKNOWN_CUSTOMER_GROUP", "customer group")
+            raise _unknown(condition.customer_group, (), "UNKNOWN_CUSTOMER_GROUP", "customer group")
         if field is None:
-            raise _known(condition.attribute, self.catalog.attribute, "UNKNOWN_ATTRIBUTE", "attribute")
+            raise _unknown(condition.attribute, self.catalog.attribute, "UNKNOWN_ATTRIBUTE", "attribute")
         tests = bind_tests(condition.operator, field.storage, condition.array_matching, self.zone)
         found = [AttributeLeaf(field.name, test) for test in tests.tests]
         return all_of(found) if tests.join == "all" else any_of(found)
@@ -213,7 +213,7 @@ class _Binder:
             raise UserError("UNSUPPORTED_REFERENCE", f"references to {condition.kind} cannot be evaluated")
         path = self.resolve(condition.target)
         if path is None:
-            raise _known(condition.target, (), "MISSING_SEGMENT_REFERENCE", "segment")
+            raise _unknown(condition.target, (), "MISSING_SEGMENT_REFERENCE", "segment")
         return MemberLeaf(path)
 
     # --- behaviors ----------------------------------------------------------------------------------------------
@@ -242,7 +242,7 @@ class _Binder:
     def _find_behavior(self, name: str) -> Behavior:
         found = self.catalog.behavior.get(name)
         if found is None:
-            raise _known(name, self.catalog.behavior, "UNKNOWN_BEHAVIOR", "behavior")
+            raise _unknown(name, self.catalog.behavior, "UNKNOWN_BEHAVIOR", "behavior")
         return found
 
     def _step(self, step: Step) -> SequenceStep:
@@ -271,7 +271,7 @@ class _Binder:
         return RowNot(found) if part.exclude else found
 
     def _row_tests(self, field: Field, part: ColumnCondition) -> RowFilter:
-        tests: Tests = bind_tests(part.operator, field.storage, part.array_matching, self.zone)
+        tests: JoinedTests = bind_tests(part.operator, field.storage, part.array_matching, self.zone)
         found = [RowTest(field.name, test) for test in tests.tests]
         return _rows_all(found) if tests.join == "all" else _rows_any(found)
 
@@ -288,7 +288,7 @@ def _window(part: RowFilter) -> Window | None:
 def _column(behavior: Behavior, name: str) -> Field:
     found = behavior.by_name.get(name)
     if found is None:
-        raise _known(name, behavior.by_name, "UNKNOWN_COLUMN", f'column of behavior "{behavior.name}" called')
+        raise _unknown(name, behavior.by_name, "UNKNOWN_COLUMN", f'column of behavior "{behavior.name}" called')
     return found
 
 

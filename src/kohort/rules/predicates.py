@@ -45,14 +45,14 @@ class Always:
 
 
 @dataclass(frozen=True, slots=True)
-class Tests:
+class JoinedTests:
     """One or more tests of the same value: all of them, or any of them."""
 
     join: Literal["all", "any"]
     tests: tuple[Test, ...]
 
 
-def bind_tests(operator: Operator, storage: Storage, matching: ArrayMatching | None, zone: ZoneInfo, *, some: bool = False) -> Tests:
+def bind_tests(operator: Operator, storage: Storage, matching: ArrayMatching | None, zone: ZoneInfo, *, some: bool = False) -> JoinedTests:
     """The tests an operator makes of a value of `storage`.
 
     One test, but for `In` on times: one for each instant. `some`: the test is made of several values of which some one must
@@ -62,8 +62,8 @@ def bind_tests(operator: Operator, storage: Storage, matching: ArrayMatching | N
         points = windows_in(operator, zone)
         windows = gaps(points) if some and operator.negated else points
         negated = operator.negated and not some
-        return Tests("all" if negated else "any", tuple(Test(InWindow(window), storage, negated) for window in windows))
-    return Tests("all", (bind_test(operator, storage, matching, zone),))
+        return JoinedTests("all" if negated else "any", tuple(Test(InWindow(window), storage, negated) for window in windows))
+    return JoinedTests("all", (bind_test(operator, storage, matching, zone),))
 
 
 def bind_test(operator: Operator, storage: Storage, matching: ArrayMatching | None, zone: ZoneInfo) -> Test:
