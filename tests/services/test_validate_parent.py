@@ -126,11 +126,11 @@ attributes:
     result, issues = check(shop, text)
     assert issues == [
         "3 NULL_KEYS",
+        "5 NOTHING_MATCHES",
         "5 RESERVED_NAME",
         "5 TYPE_NOT_SUPPORTED",
         "5 KEPT_AS_TEXT",
         "5 COLUMN_COLLISION",
-        "5 NOTHING_MATCHES",
         "8 NOTHING_MATCHES",
         "9 COLUMN_COLLISION",
     ]
