@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from kohort.evaluation.numbers import INT64_MAX, WIDE_MAX, Comparator, off_grid, on_grid
 from kohort.evaluation.times import Bounds, Moment, days, instants
-from kohort.foundation.instants import DAY, MAX_MICROS, MIN_MICROS
+from kohort.foundation.instants import DAY, MAX_MICROS, MIN_MICROS, SECOND
 from kohort.parent.catalog import Storage
 from kohort.rules.ast import ArrayMatching
 from kohort.rules.core import Compare, InWindow, IsNullTest, Literal_, Matches, Never, OneOf, Predicate, Range, Test, TextAny
@@ -141,9 +141,22 @@ class Predicates:
         """A time between bounds, both included."""
         if bounds.is_empty:
             return False
-        bottom = True if bounds.first is None else self.compare(value, ">=", bounds.first, storage, 0)
-        top = True if bounds.last is None else self.compare(value, "<=", bounds.last, storage, 0)
+        bottom: Outcome = True
+        top: Outcome = True
+        if bounds.first is not None:
+            bottom = self.compare(value, *_from(bounds.first, storage), storage, 0)
+        if bounds.last is not None:
+            top = self.compare(value, *_until(bounds.last, storage), storage, 0)
         return both(bottom, top)
+
+
+def _from(first: int, storage: Storage) -> tuple[Comparator, int]:
+    """A bound as people write it: later than a whole second, not from its first microsecond on."""
+    return (">", first - 1) if storage == "timestamp" and first % SECOND == 1 else (">=", first)
+
+
+def _until(last: int, storage: Storage) -> tuple[Comparator, int]:
+    return ("<", last + 1) if storage == "timestamp" and last % SECOND == SECOND - 1 else ("<=", last)
 
 
 def settled(value: exp.Expression, outcome: Outcome, negated: bool = False) -> exp.Expression:

@@ -137,7 +137,7 @@ def negation(part: exp.Expression) -> exp.Expression:
     """NOT: null stays null."""
     if isinstance(part, exp.Boolean):
         return boolean(not part.this)
-    return exp.Not(this=exp.Paren(this=part) if isinstance(part, exp.Binary | exp.Not | exp.In | exp.Between) else part)
+    return exp.Not(this=exp.Paren(this=part) if isinstance(part, exp.Binary | exp.Not | exp.Between) else part)
 
 
 def known(part: exp.Expression) -> exp.Expression:

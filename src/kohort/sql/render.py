@@ -29,11 +29,9 @@ def render(statement: exp.Expression, dialect: SqlDialect) -> str:
 def _generator(dialect: str) -> type[Generator]:
     base: type[Generator] = Dialect.get_or_raise(dialect).generator_class
     transforms = {**base.TRANSFORMS, exp.StrPosition: _position}
-    return type(
-        "PlainGenerator",
-        (base,),
-        {"TRANSFORMS": transforms, "table_sql": _table, "where_sql": _where, "paren_sql": _paren, "_table": base.table_sql},
-    )
+    overrides = {"table_sql": _table, "where_sql": _where, "paren_sql": _paren, "not_sql": _not}
+    originals = {"_table": base.table_sql, "_not": base.not_sql}
+    return type("PlainGenerator", (base,), {"TRANSFORMS": transforms, **overrides, **originals})
 
 
 def _table(self: Any, expression: exp.Table, sep: str = " ") -> str:
@@ -51,6 +49,16 @@ def _paren(self: Any, expression: exp.Paren) -> str:
     if len(inner) <= _LINE and "\n" not in inner:
         return f"({inner})"
     return f"(\n{self.indent(inner)}\n)"
+
+
+def _not(self: Any, expression: exp.Not) -> str:
+    inner = expression.this
+    if isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null):
+        return f"{self.sql(inner, 'this')} IS NOT NULL"
+    if isinstance(inner, exp.In):
+        operand = self.sql(inner, "this")
+        return f"{operand} NOT{self.in_sql(inner)[len(operand) :]}"
+    return str(self._not(expression))
 
 
 def _position(self: Any, expression: exp.StrPosition) -> str:
