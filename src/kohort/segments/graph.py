@@ -17,8 +17,8 @@ from kohort.foundation.errors import InvalidInput
 from kohort.foundation.issues import Issue, Issues, Path, did_you_mean
 from kohort.parent.catalog import FieldCatalog
 from kohort.rules.ast import Condition, Group, ReferenceCondition
-from kohort.rules.bind import all_of, bind
-from kohort.rules.core import Expr, MemberLeaf, VariantLeaf
+from kohort.rules.bind import all_of, any_of, bind, not_
+from kohort.rules.core import All, AnyOf, Expr, MemberLeaf, Not, Top, VariantLeaf
 from kohort.segments.definition import Segment
 
 _WHOLE = 2**64
@@ -211,7 +211,7 @@ def bind_segments(
 ) -> dict[str, Expr]:
     """Path -> core form of every segment and variant, each after those it needs.
 
-    A segment with a base is its rule and membership in the base; a variant is membership in its segment and a part of the hash
+    A segment with a base is its rule among the members of the base; a variant is membership in its segment and a part of the hash
     line. key_column: the master key, hashed by A/B tests that name no other. InvalidInput when `problems` finds any.
     """
     listed = list(segments)
@@ -231,7 +231,22 @@ def bind_segments(
 def _bind_segment(segment: Segment, graph: SegmentGraph, catalog: FieldCatalog) -> Expr:
     rule = bind(segment.rule, catalog, lambda target: graph.resolve(target, segment.folder))
     base = graph.resolve(segment.base, segment.folder) if segment.base else None
-    return rule if base is None else all_of((rule, MemberLeaf(base)))
+    return rule if base is None else all_of((_inside(rule, MemberLeaf(base)), MemberLeaf(base)))
+
+
+def _inside(expr: Expr, base: MemberLeaf) -> Expr:
+    """The same rule where the base is everybody there is: limits choose among its members."""
+    match expr:
+        case Top(part=part):
+            return replace(expr, part=all_of((_inside(part, base), base)))
+        case All(parts):
+            return all_of(_inside(part, base) for part in parts)
+        case AnyOf(parts):
+            return any_of(_inside(part, base) for part in parts)
+        case Not(part):
+            return not_(_inside(part, base))
+        case _:
+            return expr
 
 
 def _variants(segment: Segment, key_column: str) -> Iterator[tuple[str, Expr]]:

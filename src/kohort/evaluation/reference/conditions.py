@@ -44,15 +44,18 @@ def members(rule: Rule, dataset: ReferenceData, as_of: Micros, segments: Mapping
 
 
 def segment_members(path: str, dataset: ReferenceData, as_of: Micros, segments: Mapping[str, Segment]) -> set[str]:
-    """The members of a segment, or of a variant, by its path: inside its base, at the same instant. Targets are paths."""
+    """The members of a segment, or of a variant, by its path. Targets are paths.
+
+    Inside a base there is nobody else: its members are the everybody of the rule, its limits included.
+    """
 
     def resolve(target: str) -> set[str]:
         return segment_members(target, dataset, as_of, segments)
 
     if path in segments:
         segment = segments[path]
-        found = _Evaluation(dataset, as_of, resolve).select(segment.rule)
-        return found & resolve(segment.base) if segment.base else found
+        inside = resolve(segment.base) if segment.base else None
+        return _Evaluation(dataset, as_of, resolve, inside).select(segment.rule)
     owner = next(segment for segment in segments.values() if path in segment.variant_paths)
     assert owner.ab_test is not None
     name = path.rsplit("/", 1)[-1].removesuffix(f"-{owner.name}")
@@ -82,20 +85,20 @@ def variant_of(test: ABTest, test_id: str, key: Any) -> str | None:
 
 
 class _Evaluation:
-    def __init__(self, data: ReferenceData, as_of: Micros, resolve: Resolve) -> None:
+    def __init__(self, data: ReferenceData, as_of: Micros, resolve: Resolve, inside: set[str] | None = None) -> None:
         self.data = data
         self.resolve = resolve
         self.operators = Operators(moment(as_of), ZoneInfo(data.catalog.timezone))
         self.rows = Rows(data.catalog, self.operators)
-        self.everybody = {profile.id for profile in data.profiles}
+        self.everybody = {profile.id for profile in data.profiles if inside is None or profile.id in inside}
 
     def select(self, condition: Condition) -> set[str]:
         """Everybody who matches a condition: its test, then `exclude`, then `limit`."""
         match condition:
             case AttributeCondition() | BehaviorCondition() | SequenceCondition():
-                found = {profile.id for profile in self.data.profiles if self._matches(condition, profile)}
+                found = {profile.id for profile in self.data.profiles if profile.id in self.everybody and self._matches(condition, profile)}
             case ReferenceCondition():
-                found = set(self.resolve(condition.target))
+                found = self.resolve(condition.target) & self.everybody
             case Group():
                 found = self._combined(condition)
             case _:
