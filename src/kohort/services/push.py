@@ -112,7 +112,7 @@ def push_segments(
         gone = _without_file(records, files, _scope(workspace, parent, paths)) if delete and issues.ok else []
         plan = _Plan.of(records, files, gone)
         issues.extend(plan.graph_issues())
-        items = [*(plan.item(file, workspace) for file in files), *(plan.delete_item(record) for record in gone)]
+        items = [*(plan.item(file, workspace) for file in files), *plan.delete_items()]
         refusals = [_refusal(item) for item in items if item.action == "refused"]
         if not dry_run or not issues.ok:
             Issues([*issues, *refusals]).raise_if_errors()
@@ -184,11 +184,12 @@ class _Plan:
             return PushItem("describe", segment.path, record.version, shown)
         return PushItem("update", segment.path, record.version + 1, shown)
 
-    def delete_item(self, record: SegmentRecord) -> PushItem:
+    def delete_items(self) -> list[PushItem]:
+        """The deletes; refused where a segment that stays refers to what would go."""
         graph = SegmentGraph.of(self.after(with_gone=True), self.ids)
         remaining = {segment.path for segment in self.after(with_gone=False)}
-        needed_by = tuple(path for path in graph.dependents(record.path) if path in remaining)
-        return PushItem("refused" if needed_by else "delete", record.path, 0, needed_by=needed_by)
+        needs = {path: tuple(other for other in graph.dependents(path) if other in remaining) for path in self.gone}
+        return [PushItem("refused" if found else "delete", path, 0, needed_by=found) for path, found in needs.items()]
 
     def save(self, store: DefinitionStore, parent: ParentRecord, gone: Sequence[SegmentRecord], by: str, clock: Clock) -> None:
         at = clock.now()
