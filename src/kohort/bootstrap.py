@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kohort.foundation.clock import Clock, SystemClock
-from kohort.membership.snapshots import SnapshotStore
-from kohort.ports.definitions import DefinitionStore
-from kohort.ports.warehouse import Warehouse
 from kohort.settings import Settings, load_settings
 from kohort.workspace.workspace import SETTINGS_FILE, Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from kohort.membership.snapshots import SnapshotStore
+    from kohort.ports.definitions import DefinitionStore
+    from kohort.ports.warehouse import Warehouse
 
 
 class Kohort:
@@ -46,6 +49,8 @@ class Kohort:
     @cached_property
     def snapshots(self) -> SnapshotStore:
         """Where memberships are kept."""
+        from kohort.membership.snapshots import SnapshotStore
+
         return SnapshotStore(self.workspace.state / "membership")
 
     def close(self) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Literal, Protocol
-
-import pyarrow as pa
-from sqlglot import exp
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from kohort.parent.definition import TableRef
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from sqlglot import exp
+
 FileFormat = Literal["csv", "jsonl", "parquet"]
-Statement = str | exp.Expression
+Statement: TypeAlias = "str | exp.Expression"
 
 
 @dataclass(frozen=True, slots=True)
