@@ -11,13 +11,12 @@ from datetime import datetime
 
 from sqlglot import exp
 
-from kohort.documents.document import Document
 from kohort.evaluation.bitmap import Bitmap
 from kohort.evaluation.evaluate import Evaluation
 from kohort.evaluation.evaluate import evaluate as evaluate_exprs
 from kohort.evaluation.statement import rule_sql
 from kohort.foundation.clock import Clock
-from kohort.foundation.errors import InvalidInput, UserError
+from kohort.foundation.errors import UserError
 from kohort.foundation.instants import Micros, to_micros
 from kohort.foundation.issues import Issues, did_you_mean
 from kohort.membership.snapshots import SnapshotManifest, SnapshotStore
@@ -31,7 +30,6 @@ from kohort.rules.ast import Rule
 from kohort.rules.bind import bind, leaves
 from kohort.rules.check import check_rule
 from kohort.rules.core import Expr, MemberLeaf
-from kohort.rules.decode import read_rule
 from kohort.rules.text import parse_rule
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph, bind_segments
@@ -220,12 +218,4 @@ def read_text_rule(text: str, catalog: FieldCatalog) -> Rule:
     """A rule typed on a line. Raises InvalidInput with columns."""
     rule, issues = parse_rule(text, catalog)
     issues.raise_if_errors()
-    return rule
-
-
-def read_rule_document(document: Document) -> Rule:
-    """A rule from YAML or JSON. Raises InvalidInput with lines."""
-    rule, issues = read_rule(document)
-    if not issues.ok:
-        raise InvalidInput(document.located(issues))
     return rule
