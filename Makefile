@@ -28,7 +28,7 @@ demo: $(VENV)/run.stamp ## Run the main job on real retail data (Complete Journe
 	@$(BIN)/python -m examples.complete_journey.demo
 
 test: $(VENV)/dev.stamp ## Run every test
-	@$(BIN)/python tests/postgres.py --prepare
+	@$(BIN)/python -m kohort.testing.postgres
 	@$(BIN)/python -m pytest -n 2
 
 test-fast: $(VENV)/dev.stamp ## Run the tests that take no more than a moment

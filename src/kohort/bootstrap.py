@@ -44,7 +44,7 @@ class Kohort:
         from kohort.adapters.sqlalchemy import SQLAlchemyStore
 
         self.workspace.state.mkdir(exist_ok=True)
-        return SQLAlchemyStore(self.settings.store_url or f"sqlite:///{self.workspace.state / 'kohort.db'}")
+        return SQLAlchemyStore(self.settings.store_url or self.workspace.state / "kohort.db")
 
     @cached_property
     def snapshots(self) -> SnapshotStore:

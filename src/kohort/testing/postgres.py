@@ -130,3 +130,15 @@ def _give_to_server_user(home: Path) -> None:
 
 def _server_identity() -> _Identity:
     return {"user": _SERVER_USER, "group": _SERVER_USER, "extra_groups": []} if os.geteuid() == 0 else {}
+
+
+def main() -> None:
+    """Make PostgreSQL ready for the tests, or say plainly why their PostgreSQL half will be skipped."""
+    try:
+        print(f"PostgreSQL for the tests: {server_folder() or install_server()}")
+    except Unavailable as error:
+        print(f"The tests of the store on PostgreSQL will be skipped: {error}")
+
+
+if __name__ == "__main__":
+    main()
