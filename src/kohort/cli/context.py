@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from kohort.cli.output import note
 from kohort.cli.session import open_session
 from kohort.foundation.errors import UserError
 from kohort.foundation.instants import from_micros, load_zone, parse_instant
@@ -55,6 +56,15 @@ def current_catalog(record: ParentRecord) -> FieldCatalog:
 
     session = open_session()
     return parent_fields(session.warehouse, session.store, record).catalog
+
+
+def catalog_if_known(record: ParentRecord) -> FieldCatalog | None:
+    """The same, or None with a remark when there was no refresh yet and the tables do not fit the parent segment."""
+    try:
+        return current_catalog(record)
+    except UserError as error:
+        note(f"the fields of {record.name} are not known yet, so rules are not checked against them: {error.message}")
+        return None
 
 
 def read_as_of(text: str, zone_name: str) -> datetime | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from kohort.cli.context import JSON, DryRun, ParentOption, Yes, confirm, current_catalog, current_parent, existing_paths
+from kohort.cli.context import JSON, DryRun, ParentOption, Yes, confirm, catalog_if_known, current_parent, existing_paths
 from kohort.cli.output import instant_text, note, show_issues, show_json, show_table, styled
 from kohort.cli.session import open_session
 from kohort.cli.usage import UsageError
+
+if TYPE_CHECKING:
+    from kohort.parent.catalog import FieldCatalog
 
 Files = Annotated[list[Path] | None, typer.Argument(metavar="[FILE|DIR]...", help="Files or folders (default: all of the parent segment).")]
 _SIGNS = {
@@ -68,7 +71,8 @@ def push(
 ) -> None:
     """Save segments from their files: everything is checked first, and all is saved or nothing."""
     session, record = open_session(), current_parent(parent)
-    result = _push(record, files, dry_run=True, delete=delete)
+    catalog = catalog_if_known(record)
+    result = _push(record, files, catalog, dry_run=True, delete=delete)
     warnings = [issue for issue in result.issues if issue.severity == "warning"]
     if not as_json:
         show_items(result.items)
@@ -78,7 +82,7 @@ def push(
         if result.changes:
             question = f"Save {len(result.changes)} change(s) to {record.name}?"
             confirm(question, yes=yes, destructive=any(item.action == "delete" for item in result.items))
-        result = _push(record, files, dry_run=False, delete=delete)
+        result = _push(record, files, catalog, dry_run=False, delete=delete)
     if as_json:
         show_json({"applied": result.applied, "items": [_item(item) for item in result.items]})
     elif not dry_run:
@@ -88,7 +92,7 @@ def push(
     result.issues.raise_if_errors()
 
 
-def _push(record: Any, files: list[Path] | None, *, dry_run: bool, delete: bool) -> Any:
+def _push(record: Any, files: list[Path] | None, catalog: FieldCatalog | None, *, dry_run: bool, delete: bool) -> Any:
     from kohort.services.push import push_segments
 
     session = open_session()
@@ -99,7 +103,7 @@ def _push(record: Any, files: list[Path] | None, *, dry_run: bool, delete: bool)
         existing_paths(files or []),
         by=session.settings.user_name,
         clock=session.clock,
-        catalog=current_catalog(record),
+        catalog=catalog,
         delete=delete,
         dry_run=dry_run,
     )
@@ -110,7 +114,8 @@ def validate(files: Files = None, parent: ParentOption = "", as_json: JSON = Fal
     from kohort.foundation.errors import InvalidInput
 
     try:
-        result = _push(current_parent(parent), files, dry_run=True, delete=False)
+        record = current_parent(parent)
+        result = _push(record, files, catalog_if_known(record), dry_run=True, delete=False)
         issues, checked = result.issues, len(result.items)
     except InvalidInput as error:
         issues, checked = error.issues, 0
@@ -268,7 +273,7 @@ def revert(
         version,
         by=session.settings.user_name,
         clock=session.clock,
-        catalog=current_catalog(record),
+        catalog=catalog_if_known(record),
     )
     if as_json:
         show_json({"path": result.record.path, "version": result.record.version, "changed": result.changed, "file": result.file})
