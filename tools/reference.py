@@ -1,4 +1,4 @@
-"""Writes the reference pages from the tables the code uses: operators, settings, commands, problem codes.
+"""Writes the reference pages from the tables the code uses: operators, text form, settings, commands, codes of problems.
 
 python -m tools.reference           write docs/reference/*.md
 python -m tools.reference --check   fail when a page is not what the code says
@@ -6,23 +6,31 @@ python -m tools.reference --check   fail when a page is not what the code says
 
 from __future__ import annotations
 
-import ast
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import typer
 
+from tools.codes import all_codes
+from tools.markdown import heading_link, table
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
-
-
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
-    return "\n".join(lines) + "\n"
+GENERATED = "<!-- Written by `make docs` from the code: change it there. -->\n\n"
+OPERAND_WORDS = {
+    "one": "one value, `{timestamp: ...}` or `{last: n, unit: ...}`",
+    "bounds": "a low end, a high end or both",
+    "list": "a list of values",
+    "texts": "a list of texts: any of them",
+    "pattern": "an RE2 pattern",
+    "none": "nothing",
+    "amount": "a whole number and a unit",
+    "range": "a duration and where it starts",
+    "calendar": "a unit",
+    "next_range": "two distances into the future",
+}
 
 
 def settings_page() -> str:
@@ -30,36 +38,70 @@ def settings_page() -> str:
 
     rows = [(f"`{name}`", kind, f"`{default}`" if default else "", text) for name, kind, default, text in settings_table()]
     intro = "Written in `kohort.toml` under `[settings]`, or as environment variables `KOHORT_<NAME>`, which win.\n\n"
-    return "# Settings\n\n" + intro + table(("setting", "type", "default", "what it does"), rows)
+    return "# Settings\n\n" + GENERATED + intro + table(("setting", "type", "default", "what it does"), rows)
 
 
 def operators_page() -> str:
-    from kohort.rules.operators import operator_table
+    from kohort.parent.definition import FieldType
+    from kohort.rules.operators import ALL_TYPES, OPERATORS, operators_for
 
-    columns, rows = operator_table()
-    return "# Operators\n\nOne row an operator; every evaluator has an entry for each of them.\n\n" + table(columns, rows)
+    order: tuple[FieldType, ...] = ("string", "number", "boolean", "timestamp", "date", "string_array", "number_array")
+    columns = ("operator", "reads as", "with `not: true`", "compares with", "keys in YAML", "keys in JSON", "elements of arrays")
+    rows = [
+        (
+            f"`{row.key}`",
+            row.label,
+            row.negated_label,
+            OPERAND_WORDS[row.operand],
+            _keys(row.yaml_keys),
+            _keys(row.json_keys),
+            "yes" if row.element else "",
+        )
+        for row in OPERATORS.values()
+    ]
+    assert set(order) == ALL_TYPES
+    fits = [(f"`{kind}`", ", ".join(f"`{row.key}`" for row in operators_for(kind))) for kind in order]
+    nulls = [f"`{row.key}`" for row in OPERATORS.values() if row.null_rule == "matches_null"]
+    return (
+        "# Operators\n\n"
+        + GENERATED
+        + "One row an operator. Every operator takes `not: true`. A comparison with null is false, negated or not; the test for null is "
+        + f"{', '.join(nulls)}.\n\n"
+        + table(columns, rows)
+        + "\n## Which operators fit which type\n\n"
+        + "On arrays an operator judges the elements and `arrayMatching` says how many must match; `IsNull` tests the array itself.\n\n"
+        + table(("type", "operators"), fits)
+    )
+
+
+def _keys(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def text_page() -> str:
     import kohort.rules.text as text
 
-    return "# Text form of rules\n\n" + (text.__doc__ or "").strip() + "\n"
+    words = (text.__doc__ or "").strip()
+    first, _, rest = words.partition("\n")
+    rest = rest.replace("What the grammar does not say:", "## What the grammar does not say")
+    return f"# Text form of rules\n\n{GENERATED}{first}\nExamples are in the guide [Write rules](../guides/rules.md).\n{rest}\n"
 
 
 def commands_page() -> str:
     from kohort.cli.main import app
 
+    commands = sorted(_commands(typer.main.get_command(app), "kohort"), key=lambda found: found[0] != "kohort init")
     lines = [
-        "# Commands\n",
-        "`kohort -w DIR ...` works in another folder; `--json` prints JSON. Exit codes: 0 done, 1 findings or refused, 2 wrong usage.\n",
+        f"# Commands\n\n{GENERATED}"
+        "`kohort -w DIR ...` works in another folder than the current one; `kohort --version` shows the version. `--json` prints JSON.\n\n"
+        "Exit codes: 0 done, 1 findings or refused, 2 wrong usage, 130 stopped by Ctrl-C.\n",
+        table(("command", "what it does"), [(heading_link(path), _sentence(command)) for path, command in commands]),
     ]
-    root = typer.main.get_command(app)
-    for path, command in _commands(root, "kohort"):
-        lines.append(f"## `{path}`\n")
-        lines.append((command.help or "").strip() + "\n")
+    for path, command in commands:
+        lines.append(f"## {path}\n\n{(command.help or '').strip()}\n\n    {_usage(path, command)}\n")
         rows = [_parameter(p) for p in command.params if "--help" not in p.opts]
         if rows:
-            lines.append(table(("argument", "what it is"), rows))
+            lines.append(table(("argument", "default", "what it is"), rows))
     return "\n".join(lines)
 
 
@@ -72,45 +114,52 @@ def _commands(command: Any, path: str) -> Iterable[tuple[str, Any]]:
         yield from _commands(inner, f"{path} {name}")
 
 
-def _parameter(parameter: Any) -> tuple[str, str]:
+def _sentence(command: Any) -> str:
+    return " ".join((command.help or "").strip().split("\n\n")[0].split())
+
+
+def _usage(path: str, command: Any) -> str:
+    arguments = [_argument(p) for p in command.params if p.param_type_name == "argument"]
+    options = ["[OPTIONS]"] if any(p.param_type_name == "option" and "--help" not in p.opts for p in command.params) else []
+    return " ".join([path, *options, *arguments])
+
+
+def _argument(parameter: Any) -> str:
+    name = parameter.metavar or (parameter.name or "").upper()
+    name = name if parameter.required or name.startswith("[") else f"[{name}]"
+    return f"{name}..." if parameter.nargs == -1 and not name.endswith("...") else name
+
+
+def _parameter(parameter: Any) -> tuple[str, str, str]:
+    words = (getattr(parameter, "help", "") or "").strip()
     if parameter.param_type_name == "argument":
-        name = (parameter.name or "").upper()
-        return (f"`{name}`" if parameter.required else f"`[{name}]`", getattr(parameter, "help", "") or "")
-    return (", ".join(f"`{text}`" for text in (*parameter.opts, *parameter.secondary_opts)), getattr(parameter, "help", "") or "")
+        return f"`{_argument(parameter)}`", _default(parameter), words
+    names = ", ".join(f"`{text}`" for text in (*parameter.opts, *parameter.secondary_opts))
+    if parameter.is_flag:
+        return names, "", words
+    return f"{names} `{_wanted(parameter)}`", _default(parameter), words
+
+
+def _wanted(parameter: Any) -> str:
+    """What an option takes: its choices, its own word for it, or the type."""
+    kind = parameter.type_descriptor.annotation
+    if get_origin(kind) is Literal:
+        return "|".join(map(str, get_args(kind)))
+    return parameter.metavar or {int: "N", Path: "PATH"}.get(kind, "TEXT")
+
+
+def _default(parameter: Any) -> str:
+    value = parameter.default
+    return "" if callable(value) or value is None or str(value) in ("", "[]", "()") else f"`{value}`"
 
 
 def codes_page() -> str:
-    """Every code in the source with the first message it comes with."""
-    found: dict[str, tuple[str, str]] = {}
-    for file in sorted((ROOT / "src").rglob("*.py")):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and node.args:
-                _collect(node, file, found)
-    rows = [(f"`{code}`", message, f"`{where}`") for code, (message, where) in sorted(found.items())]
-    return "# Codes of problems\n\nCodes are stable; messages are for people.\n\n" + table(("code", "for example", "from"), rows)
-
-
-def _collect(node: ast.Call, file: Path, found: dict[str, tuple[str, str]]) -> None:
-    texts = [(_text(argument)) for argument in node.args[:3]]
-    for position, code in enumerate(texts[:2]):
-        is_code = code.isupper() and "_" in code and code.replace("_", "").isalnum() and "{" not in code
-        if is_code and position + 1 < len(texts) and " " in texts[position + 1]:
-            found.setdefault(code, (texts[position + 1], file.relative_to(ROOT / "src" / "kohort").as_posix()))
-            return
-
-
-def _text(node: ast.expr) -> str:
-    match node:
-        case ast.Constant(value=str(text)):
-            return text
-        case ast.JoinedStr(values=parts):
-            return "".join(_text(part) for part in parts)
-        case ast.FormattedValue():
-            return "..."
-        case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _text(left) + _text(right)
-        case _:
-            return ""
+    rows = [(f"`{code.code}`", code.message, code.hint, f"`{code.where}`") for code in all_codes(ROOT / "src" / "kohort")]
+    intro = (
+        "Codes are stable; messages are for people and may change. What differs from case to case stands in `<...>`. A code may come with\n"
+        "other messages too: the first one is shown. How problems look is in [Read a message](../guides/messages.md).\n\n"
+    )
+    return "# Codes of problems\n\n" + GENERATED + intro + table(("code", "for example", "way out", "first said in"), rows)
 
 
 PAGE_WRITERS: dict[str, Callable[[], str]] = {
