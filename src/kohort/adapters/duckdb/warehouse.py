@@ -28,6 +28,7 @@ Result = TypeVar("Result")
 _Connection = duckdb.DuckDBPyConnection
 
 _NAME = re.compile(r"[^\W\d]\w{0,126}")
+_MEMORY_LIMIT = "60%"
 _RESERVED = ("information_schema", "pg_catalog", "system", "temp")
 
 
@@ -50,7 +51,7 @@ class DuckDBWarehouse:
         threads: int | None = None,
         temp_directory: Path | None = None,
     ) -> None:
-        """memory_limit: e.g. "4GB" (default: most of the machine's); temp_directory: where big sorts spill."""
+        """memory_limit: e.g. "4GB" or "50%" (default: 60 % of the machine's); temp_directory: where big sorts spill."""
         self._path = path
         self._read_only = read_only
         self._config = _config(path, memory_limit, threads, temp_directory)
@@ -355,8 +356,7 @@ def _config(
 ) -> dict[str, str | bool | int | float | list[str]]:
     """No downloads of extensions, no tables out of Python variables."""
     config: dict[str, str | bool | int | float | list[str]] = {"python_enable_replacements": False, "autoinstall_known_extensions": False}
-    if memory_limit is not None:
-        config["memory_limit"] = memory_limit
+    config["memory_limit"] = memory_limit or _MEMORY_LIMIT
     if threads is not None:
         config["threads"] = threads
     if temp_directory is None and path is None:
