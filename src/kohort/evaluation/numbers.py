@@ -7,7 +7,7 @@ from typing import Literal
 
 Comparator = Literal["=", "<", "<=", ">", ">="]
 
-INT64_MAX = 2**63 - 1
+INT64_LIMIT = 2**63  # of -2**63, which is an int64 too
 WIDE_MAX = 10**38 - 1
 TIE_DIGITS = 28
 _FINE_DIGITS = 60  # digits after the point of a literal that can still change a comparison

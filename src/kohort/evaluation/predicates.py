@@ -14,7 +14,7 @@ from typing import assert_never
 
 from sqlglot import exp
 
-from kohort.evaluation.numbers import INT64_MAX, WIDE_MAX, Comparator, off_grid, on_grid
+from kohort.evaluation.numbers import INT64_LIMIT, WIDE_MAX, Comparator, off_grid, on_grid
 from kohort.evaluation.times import Bounds, Moment, days, instants
 from kohort.foundation.instants import DAY, MAX_MICROS, MIN_MICROS, SECOND
 from kohort.parent.catalog import Storage
@@ -103,7 +103,7 @@ class Predicates:
     def _literal(self, op: Comparator, literal: Literal_, storage: Storage, scale: int) -> tuple[Comparator, exp.Expression] | bool:
         match storage:
             case "int64" | "decimal":
-                limit = INT64_MAX if storage == "int64" else WIDE_MAX
+                limit = INT64_LIMIT if storage == "int64" else WIDE_MAX
                 bound = on_grid(op, _exact(literal), scale, limit)
                 if isinstance(bound, bool):
                     return bound
