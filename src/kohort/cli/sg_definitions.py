@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from kohort.cli.context import JSON, DryRun, ParentOption, Yes, confirm, catalog_if_known, current_parent, existing_paths
+from kohort.cli.context import JSON, DryRun, ParentOption, Yes, catalog_if_known, confirm, current_parent, existing_paths
 from kohort.cli.output import instant_text, note, show_issues, show_json, show_table, styled
 from kohort.cli.session import open_session
 from kohort.cli.usage import UsageError
