@@ -12,7 +12,9 @@ import pytest
 from kohort.foundation.errors import InvalidInput
 from kohort.parent.catalog_codec import catalog_from_document, catalog_to_document
 from kohort.parent.report import Misfit, report_from_document, report_to_document
-from tests.services.shop import TABLES, Shop, open_shop
+from kohort.parent.statements import pretty
+from kohort.services.refresh import planned_refresh
+from tests.services.shop import BOOK, TABLES, Shop, open_shop, parent_of
 
 
 @pytest.fixture
@@ -252,3 +254,88 @@ def test_progress_is_told_step_by_step(shop: Shop) -> None:
     assert heard[0][0] == "Read the customers' keys"
     assert "Build behavior purchase" in [name for name, *_ in heard]
     assert heard[-1] == ("", 9, 9)
+
+
+def test_names_of_any_kind_pass_through(shop: Shop) -> None:
+    shop.sql(
+        'CREATE SCHEMA "my db"',
+        'CREATE TABLE "my db"."odd table" '
+        '("key" VARCHAR, "we""ird" INTEGER, "select" VARCHAR, s STRUCT("key" INTEGER), c0 INTEGER, j0 INTEGER)',
+        """INSERT INTO "my db"."odd table" VALUES ('k''1\\', 1, 'x', {'key': 5}, 7, 8)""",
+        'CREATE TABLE "my db"."värde" '
+        '("key" VARCHAR, copies INTEGER, pick VARCHAR, "value" VARCHAR, ordinal INTEGER, arrival INTEGER, "time" BIGINT)',
+        """INSERT INTO "my db"."värde" VALUES ('k''1\\', 2, 'p', '12', 3, 4, 1700000000), ('k''1\\', 9, 'p', 'no', 3, 4, 1700000001)""",
+    )
+    text = """
+name: Odd
+master: { database: my db, table: odd table, key_column: key, filters: [{ column: key, values: ["k'1\\\\"] }] }
+attributes:
+  - name: A
+    source: { database: my db, table: värde }
+    join: { parent_key: key, child_key: key }
+    columns: [copies, pick, { column: value, type: number }, { column: ordinal, name: "Order by; --" }]
+behaviors:
+  - name: Értékek 購入
+    source: { database: my db, table: värde }
+    join: { parent_key: key, child_key: key }
+    columns: [copies, pick, { column: value, type: number }, { column: arrival, name: arrived }]
+"""
+    record = shop.push(text)
+    report = report_from_document(shop.refresh(record).report)
+    assert report.attributes[0].misfits == (Misfit("value", "number", 1, ("no",)),)
+    columns = shop.rows(f"SELECT * FROM cdp_audience_{record.id}.customers")[0][1:]
+    assert columns == ("k'1\\", 1, "x", "{'key': 5}", 7, 8, 2, "p", 12.0, 3)
+    assert shop.rows(f'SELECT copies, "value" FROM cdp_audience_{record.id}."behavior_értékek_購入" ORDER BY 1') == [(2, 12.0), (9, None)]
+
+
+def test_a_key_with_a_name_of_the_system_is_a_key(shop: Shop) -> None:
+    shop.sql("CREATE TABLE marketing.ranked (ordinal INTEGER, name VARCHAR)", "INSERT INTO marketing.ranked VALUES (5, 'x')")
+    record = shop.push("name: Ranked\nmaster: { database: marketing, table: ranked, key_column: ordinal }")
+    done = shop.refresh(record)
+    assert shop.rows(f"SELECT * FROM cdp_audience_{record.id}.customers") == [(customer_id("5"), "x")]
+    assert "is left out" in report_from_document(done.report).warnings[0]
+
+
+def test_empty_tables_refresh(shop: Shop) -> None:
+    shop.sql("DELETE FROM marketing.customers", "DELETE FROM events.purchases", "DELETE FROM analytics.customer_metrics")
+    done = shop.refresh(shop.push())
+    assert (done.status, done.population) == ("success", 0)
+
+
+def test_one_column_that_names_a_key_only_gives_no_attribute(shop: Shop) -> None:
+    shop.sql("CREATE TABLE analytics.seen (customer_id VARCHAR)", "INSERT INTO analytics.seen VALUES ('c1')")
+    join = "join: { parent_key: customer_id, child_key: customer_id }"
+    entry = f"{{ name: Seen, source: {{ database: analytics, table: seen }}, {join}, all_columns: true }}"
+    done = shop.refresh(shop.push(f"name: S\nmaster: {{ database: marketing, table: customers }}\nattributes:\n  - {entry}"))
+    assert report_from_document(done.report).attributes[0].customers_matched == 1
+
+
+def test_the_printed_statements_are_the_refresh(shop: Shop) -> None:
+    plan = planned_refresh(shop.warehouse, parent_of(BOOK), 77, 3)
+    for step in plan:
+        shop.sql(pretty(step.statement))
+    assert shop.rows("SELECT COUNT(*), SUM(lifetime_value) FROM cdp_audience_77.customers") == [(3, 17.5)]
+    assert shop.rows("SELECT COUNT(*) FROM cdp_audience_77.behavior_purchase") == [(4,)]
+    assert [step.name for step in plan][3:7] == [
+        "Read the customers' keys",
+        "Give new customers their ordinals",
+        "Read the master table",
+        "Read attributes lifetime_value",
+    ]
+
+
+def test_a_definition_that_does_not_fit_is_refused_with_all_its_problems(shop: Shop) -> None:
+    record = shop.push(BOOK.replace("ltv", "ltw").replace("purchased_at", "bought_at"))
+    with pytest.raises(InvalidInput) as failure:
+        shop.refresh(record)
+    assert failure.value.issues.codes() == ["COLUMN_NOT_FOUND", "TIME_COLUMN_NOT_FOUND"]
+    assert shop.store.refreshes(record.id)[0].message == 'analytics.customer_metrics has no column "ltw" (and 1 more)'
+    assert not [name for name in shop.databases() if "_r" in name]
+
+
+def test_views_of_others_in_the_output_database_stay(shop: Shop) -> None:
+    record = shop.push()
+    shop.refresh(record)
+    shop.sql(f"CREATE VIEW cdp_audience_{record.id}.mine AS SELECT 1 AS one")
+    shop.refresh(record)
+    assert shop.rows(f"SELECT one FROM cdp_audience_{record.id}.mine") == [(1,)]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -124,4 +127,35 @@ def test_views_go_back_to_the_last_good_refresh_when_the_next_one_fails_early(tm
     with pytest.raises(UserError, match="there is no table"):
         after.refresh(after.push(BOOK))
     assert answers(after, record.id) == (3, 4)
+    after.close()
+
+
+def test_a_real_signal_stops_a_running_statement(shop: Shop) -> None:
+    record = shop.push()
+    shop.refresh(record)
+    shop.sql("INSERT INTO events.purchases SELECT 'c' || (1 + range % 3), 1, 'Toys', range FROM range(2000000)")
+
+    class Signal:
+        def step(self, name: str, done: int, total: int) -> None:  # noqa: ARG002
+            if name == "Build behavior purchase":
+                threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    with pytest.raises(Interrupted):
+        shop.refresh(record, progress=Signal())
+    assert answers(shop, record.id) == (3, 4)
+    assert shop.store.refreshes(record.id)[0].status == "canceled"
+    assert f"cdp_audience_{record.id}_r2" not in shop.databases()
+
+
+def test_a_warehouse_that_was_made_anew_can_be_refreshed_after_a_kill(tmp_path: Path) -> None:
+    before = open_shop(tmp_path)
+    before.sql(TABLES)
+    record = before.push()
+    before.refresh(record)
+    before.close()
+    for file in tmp_path.glob("warehouse.duckdb*"):
+        file.unlink()
+    after = open_shop(tmp_path)
+    after.sql(TABLES, f"CREATE SCHEMA cdp_audience_{record.id}_r2")
+    assert after.refresh(record).status == "success"
     after.close()

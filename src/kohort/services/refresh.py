@@ -18,6 +18,7 @@ from kohort.foundation.errors import Interrupted, InvalidInput, KohortError, Use
 from kohort.foundation.issues import Issue, Issues
 from kohort.parent.catalog_codec import catalog_from_document, catalog_to_document
 from kohort.parent.codec import read_parent
+from kohort.parent.definition import ParentSegment
 from kohort.parent.layout import behavior_table, keys_table, output_database, refresh_database
 from kohort.parent.refresh_plan import RefreshPlan, WorkingTables, plan_refresh, publish_steps
 from kohort.parent.report import AttributeReport, BehaviorReport, MasterReport, RefreshReport, report_to_document
@@ -71,11 +72,24 @@ def refresh(
         _abandon(run, clock, "canceled", "stopped by the user")
         raise Interrupted(f"the refresh of {record.name} was stopped; the last good one still answers") from None
     except BaseException as error:
-        _abandon(run, clock, "error", error.message if isinstance(error, UserError) else str(error) or type(error).__name__)
+        _abandon(run, clock, "error", _message(error))
         raise
     with contextlib.suppress(KohortError):
         _drop_old(warehouse, store, record)
     return finished
+
+
+def refresh_sql(warehouse: Warehouse, store: DefinitionStore, record: ParentRecord) -> tuple[tuple[str, str], ...]:
+    """(title, SQL) of every statement that the next refresh will run. Raises InvalidInput."""
+    parent, issues = read_parent(Document(record.document))
+    if parent is None:
+        raise InvalidInput(issues)
+    resolved, found = resolve_parent(warehouse, parent)
+    if resolved is None or not found.ok:
+        raise InvalidInput(found)
+    newest = store.refreshes(record.id, limit=1)
+    plan = plan_refresh(resolved, record.id, newest[0].number + 1 if newest else 1)
+    return tuple((step.name, step.statement.sql(dialect=warehouse.dialect, pretty=True)) for step in plan)
 
 
 def recover(warehouse: Warehouse, store: DefinitionStore, record: ParentRecord) -> tuple[str, ...]:
@@ -89,6 +103,14 @@ def recover(warehouse: Warehouse, store: DefinitionStore, record: ParentRecord) 
         return ()
     _publish_last(warehouse, store, record)
     return _drop(warehouse, record.id, leftovers)
+
+
+def planned_refresh(warehouse: Warehouse, parent: ParentSegment, parent_id: int, number: int = 1) -> RefreshPlan:
+    """The SQL a refresh would run, for people to read. Raises InvalidInput."""
+    resolved, issues = resolve_parent(warehouse, parent)
+    if resolved is None or not issues.ok:
+        raise InvalidInput(issues)
+    return plan_refresh(resolved, parent_id, number)
 
 
 def _resolve(run: _Run) -> tuple[ResolvedParent, tuple[str, ...]]:
@@ -193,12 +215,18 @@ def _publish(warehouse: Warehouse, parent_id: int, steps: tuple[Step, ...]) -> N
 
 
 def _publish_last(warehouse: Warehouse, store: DefinitionStore, record: ParentRecord) -> None:
-    """Public views answer from the last good refresh; without one there are none."""
+    """Public views answer from the last good refresh; without one (or when its tables are gone) there are none."""
     last = store.last_refresh(record.id)
-    if last is None:
+    if last is None or last.number not in _refresh_numbers(warehouse, record.id):
         _publish(warehouse, record.id, ())
     else:
         _publish(warehouse, record.id, publish_steps(record.id, last.number, catalog_from_document(last.catalog)))
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, InvalidInput) and len(error.issues.errors) > 1:
+        return f"{error.message} (and {len(error.issues.errors) - 1} more)"
+    return error.message if isinstance(error, UserError) else str(error) or type(error).__name__
 
 
 def _abandon(run: _Run, clock: Clock, status: str, message: str) -> None:
@@ -238,4 +266,5 @@ def _public_views(warehouse: Warehouse, parent_id: int) -> list[str]:
     query = (
         f"SELECT table_name AS name FROM information_schema.tables WHERE table_schema = {database} AND table_type = 'VIEW' ORDER BY name"
     )
-    return [row["name"] for row in rows_of(warehouse, statement(query))]
+    names = [row["name"] for row in rows_of(warehouse, statement(query))]
+    return [name for name in names if name == "customers" or name.startswith("behavior_")]
