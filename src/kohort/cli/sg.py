@@ -244,6 +244,34 @@ def sql(
     show(statement_of(engine, _asked(engine, name, expression, path), moment, dialect))
 
 
+@sg_app.command("convert")
+def convert(
+    name: Annotated[str, typer.Argument(help="A saved segment: path, name or id.")] = "",
+    path: Annotated[Path | None, typer.Option("--path", metavar="FILE", help="A YAML or JSON file with a rule or a segment.")] = None,
+    expression: Expression = "",
+    form: Annotated[Literal["yaml", "json", "text", "sentence"], typer.Option("--to", help="The form to print.")] = "text",
+    rule_sets: Annotated[bool, typer.Option("--rule-sets", help="On the two levels a console shows: rule sets of rules.")] = False,
+    parent: ParentOption = "",
+) -> None:
+    """Print a rule in another form: YAML, JSON, text or a sentence."""
+    from kohort.foundation.errors import InvalidInput
+    from kohort.rules.text import parse_rule
+    from kohort.services.convert import rule_as, rule_in_file
+    from kohort.services.stored import segment_of
+
+    if sum((bool(name), bool(expression), path is not None)) != 1:
+        raise UsageError("give one of: NAME, -e 'RULE', --path FILE")
+    if expression:
+        rule, issues = parse_rule(expression)
+        if not issues.ok:
+            raise InvalidInput(issues)
+    elif path is not None:
+        rule = rule_in_file(path)
+    else:
+        rule = segment_of(_find(name, parent)).rule
+    show(rule_as(rule, form, rule_sets=rule_sets))
+
+
 @sg_app.command("view")
 def view(
     name: Annotated[str, typer.Argument(help="A saved segment: path, name or id.")], parent: ParentOption = "", as_json: JSON = False
