@@ -16,6 +16,7 @@ from kohort.cli.output import count_text, instant_text, note, progress, show, sh
 from kohort.cli.session import open_session
 from kohort.cli.sg_definitions import show_items
 from kohort.cli.usage import UsageError
+from kohort.foundation.errors import UserError
 from kohort.foundation.issues import Issue, Issues
 
 if TYPE_CHECKING:
@@ -239,6 +240,7 @@ def run(name: Name = "", as_of: AsOf = "", as_json: JSON = False) -> None:
     session = open_session()
     record = current_parent(name)
     moment = read_as_of(as_of, parent_of(record).timezone)
+    _note_unpushed(record)
     with progress(not as_json) as steps:
         done = refresh(session.warehouse, session.store, record, clock=session.clock, as_of=moment, progress=steps)
     if as_json:
@@ -251,6 +253,20 @@ def run(name: Name = "", as_of: AsOf = "", as_json: JSON = False) -> None:
     report = report_from_document(done.report)
     _show_figures(report)
     _show_losses(report)
+
+
+def _note_unpushed(record: ParentRecord) -> None:
+    """A remark when the file says something else than what is about to be refreshed."""
+    from kohort.services.push import push_parents
+
+    session = open_session()
+    try:
+        plan = push_parents(session.store, session.workspace, by="", clock=session.clock, dry_run=True)
+    except UserError:
+        return
+    for item in plan.items:
+        if item.path == record.name and item.action == "update":
+            note(f"{item.file} has changes that are not pushed; this refreshes version {record.version} without them")
 
 
 def _show_losses(report: RefreshReport) -> None:
