@@ -1,0 +1,211 @@
+"""Runs the `console` blocks of a page and compares, or writes, what they print.
+
+python -m tools.transcripts           run every page that has such blocks and write its outputs again
+python -m tools.transcripts PAGE...   only these
+
+In a page, a block with a title (```yaml title="segments/..."```) is a file that the reader makes, a ```console block holds
+`$ kohort ...` lines, each with what it prints below it. `exit=1` after `console` says that the last command refuses.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest.mock import patch
+
+from kohort.cli.main import main as kohort
+from kohort.foundation.clock import SystemClock
+
+ROOT = Path(__file__).resolve().parent.parent
+TUTORIAL = ROOT / "docs" / "tutorial.md"
+README = ROOT / "README.md"
+GUIDES = ROOT / "docs" / "guides"
+START = datetime(2024, 4, 1, 9, 0, tzinfo=UTC)
+HOME = "/home/ana"
+BLOCK = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+TITLE = re.compile(r'title="([^"]+)"')
+STEP = re.compile(r"  [A-Z].* \.\.\.")
+DURATION = re.compile(r"\b\d+\.\d s\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One fenced block. `info` is the word after the fence and what follows it; start and end are those of the body."""
+
+    info: str
+    body: str
+    start: int
+    end: int
+
+    @property
+    def language(self) -> str:
+        return self.info.split()[0]
+
+    @property
+    def title(self) -> str:
+        found = TITLE.search(self.info)
+        return found[1] if found else ""
+
+    @property
+    def exit_code(self) -> int:
+        return 1 if "exit=1" in self.info.split() else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One command of a page: what the page says it prints, and what it does print."""
+
+    command: str
+    expected: str
+    printed: str
+    exit_code: int
+    wanted_exit: int
+
+
+def blocks_of(text: str) -> list[Block]:
+    """The fenced blocks of a page."""
+    return [Block(found["info"], found["body"], found.start("body"), found.end("body")) for found in BLOCK.finditer(text)]
+
+
+def run_page(text: str, root: Path) -> tuple[list[Step], str]:
+    """Follow a page in the folder `root`: its steps, and the page with the outputs that were printed."""
+    steps: list[Step] = []
+    pieces: list[str] = []
+    position = 0
+    with _reader(root) as clock:
+        for block in blocks_of(text):
+            if block.title:
+                path = Path(block.title)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(block.body, encoding="utf-8")
+            elif block.language == "console":
+                done = [_run(command, expected, root, clock) for command, expected in _commands(block.body)]
+                done[-1] = Step(*(getattr(done[-1], name) for name in ("command", "expected", "printed", "exit_code")), block.exit_code)
+                steps += done
+                pieces += [text[position : block.start], "".join(f"$ {step.command}\n{step.printed}" for step in done)]
+                position = block.end
+    return steps, "".join([*pieces, text[position:]])
+
+
+class _Clock:
+    """A minute passes before every command."""
+
+    def __init__(self) -> None:
+        self.instant = START
+
+    def now(self, _: object = None) -> datetime:
+        return self.instant
+
+
+@contextmanager
+def _reader(root: Path) -> Iterator[_Clock]:
+    """The reader: a folder, a name, a clock; nothing of the machine's shows."""
+    clock, before = _Clock(), Path.cwd()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KOHORT_")}
+    for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        environment.pop(name, None)
+    environment["KOHORT_USER"] = "ana"
+    os.chdir(root)
+    try:
+        with patch.dict(os.environ, environment, clear=True), patch.object(SystemClock, "now", clock.now):
+            yield clock
+    finally:
+        os.chdir(before)
+
+
+def _commands(body: str) -> Iterator[tuple[str, str]]:
+    for part in re.split(r"^\$ ", body, flags=re.MULTILINE)[1:]:
+        command, _, expected = part.partition("\n")
+        yield command, expected
+
+
+def _run(command: str, expected: str, root: Path, clock: _Clock) -> Step:
+    clock.instant += timedelta(minutes=1)
+    words = shlex.split(command)
+    if words[0] == "cd":
+        os.chdir(words[1])
+        return Step(command, expected, "", 0, 0)
+    if words[0] != "kohort":
+        raise ValueError(f"a console block runs kohort, not {command!r}")
+    with _printed() as output, patch.object(sys, "stdin", io.StringIO()):
+        code = kohort(words[1:])
+    return Step(command, expected, _steady(output, root), code, 0)
+
+
+@contextmanager
+def _printed() -> Iterator[io.BytesIO]:
+    """What is printed inside, output and remarks in their order."""
+    output = io.BytesIO()
+    stream = io.TextIOWrapper(output, encoding="utf-8", write_through=True)
+    with redirect_stdout(stream), redirect_stderr(stream):
+        yield output
+    stream.detach()
+
+
+def _steady(output: io.BytesIO, root: Path) -> str:
+    """The same text on every machine: no folder of a test, no measured seconds, no spaces at the ends of lines.
+
+    The steps of long work are left out: on a terminal they are a bar that goes away.
+    """
+    text = DURATION.sub("0.1 s", output.getvalue().decode().replace(str(root.resolve()), HOME))
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines() if not STEP.fullmatch(line))
+
+
+def follow_tutorial(root: Path) -> None:
+    """The workspace that the tutorial leaves, in `root`/shop: where the guides begin."""
+    for step in run_page(TUTORIAL.read_text(encoding="utf-8"), root)[0]:
+        if step.exit_code != step.wanted_exit:
+            raise RuntimeError(f"$ {step.command}\n{step.printed}")
+
+
+def build_demo(root: Path) -> str:
+    """The workspace of `make demo`, in `root`/demo; returns what the demo printed."""
+    from examples.complete_journey import demo
+
+    with _reader(root), _printed() as output, patch.object(sys, "argv", ["demo", "demo"]):
+        demo.main()
+    return _steady(output, root)
+
+
+def pages() -> list[Path]:
+    """Every page with console blocks, the tutorial first."""
+    return [TUTORIAL, README, *sorted(GUIDES.glob("*.md"))]
+
+
+def main() -> int:
+    """Write the outputs of pages again; 1 when a command ended otherwise than its page says."""
+    wrong = 0
+    for page in [Path(name).resolve() for name in sys.argv[1:]] or pages():
+        text = page.read_text(encoding="utf-8")
+        if not any(block.language == "console" for block in blocks_of(text)):
+            continue
+        root = Path(tempfile.mkdtemp(prefix="kohort-page-"))
+        try:
+            if page == README:
+                build_demo(root)
+            elif page != TUTORIAL:
+                follow_tutorial(root)
+            steps, written = run_page(text, root / "shop" if page.parent == GUIDES else root)
+        finally:
+            shutil.rmtree(root)
+        for step in steps:
+            if step.exit_code != step.wanted_exit:
+                wrong += 1
+                print(f"{page.name}: exit code {step.exit_code}: $ {step.command}\n{step.printed}")
+        page.write_text(written, encoding="utf-8")
+        print(f"{page.relative_to(ROOT)}: {len(steps)} commands")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
