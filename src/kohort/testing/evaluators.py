@@ -41,7 +41,7 @@ class ReferenceEvaluator(AbstractContextManager["ReferenceEvaluator"]):
 class SqlEvaluator(AbstractContextManager["SqlEvaluator"]):
     """SQL over the tables of a refresh, in a DuckDB warehouse in memory. The ranges are small, so that several are put together."""
 
-    def __init__(self, range_size: int = 5, leaves_per_query: int = 3) -> None:
+    def __init__(self, range_size: int = 13, leaves_per_query: int = 10) -> None:
         self.warehouse = DuckDBWarehouse(None, threads=1)
         self.range_size = range_size
         self.leaves_per_query = leaves_per_query
@@ -63,6 +63,10 @@ class SqlEvaluator(AbstractContextManager["SqlEvaluator"]):
         self._loaded.clear()
 
     def members(self, dataset: Dataset, segments: Mapping[str, Segment], asked: str, as_of: Micros) -> set[str]:
+        return self.all_members(dataset, segments, as_of)[asked]
+
+    def all_members(self, dataset: Dataset, segments: Mapping[str, Segment], as_of: Micros) -> dict[str, set[str]]:
+        """The members of every segment and variant."""
         parent_id = self.load(dataset)
         exprs = bind_segments(segments.values(), dataset.catalog, "")
         ordinals = max(dataset.ordinals.values(), default=-1) + 1
@@ -78,7 +82,7 @@ class SqlEvaluator(AbstractContextManager["SqlEvaluator"]):
             leaves_per_query=self.leaves_per_query,
         )
         ids = {ordinal: customer for customer, ordinal in dataset.ordinals.items()}
-        return {ids[int(ordinal)] for ordinal in found.members[asked].ordinals()}
+        return {path: {ids[int(ordinal)] for ordinal in bitmap.ordinals()} for path, bitmap in found.members.items()}
 
     def _run(self, query: exp.Expression) -> pa.Table:
         return self.warehouse.query(query)

@@ -1,0 +1,110 @@
+"""Random rules over random data at random instants: every evaluator says what the reference says.
+
+A failure shows the whole world; `world_of(seed)` makes that of a seed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from kohort.evaluation.reference import segment_members
+from kohort.rules.ast import Rule
+from kohort.rules.check import check_rule
+from kohort.rules.normalize import meaning, normalize
+from kohort.rules.rulesets import to_rule_sets
+from kohort.segments.definition import Segment
+from kohort.segments.graph import SegmentGraph
+from kohort.testing.evaluators import SqlEvaluator
+from kohort.testing.strategies import World, world_of, worlds
+
+CALM = list(HealthCheck)
+FAST = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=CALM, database=None)
+DEEP = settings(max_examples=1500, deadline=None, suppress_health_check=CALM, print_blob=True)
+SEEDS = 3  # batches of 20 worlds
+DEEP_SEEDS = 30  # batches of 100
+
+
+@pytest.fixture(scope="module")
+def sql() -> Iterator[SqlEvaluator]:
+    with SqlEvaluator() as evaluator:
+        yield evaluator
+
+
+def reference(world: World, segments: Mapping[str, Segment] | None = None) -> dict[str, set[str]]:
+    """The members of every segment and variant, by the oracle."""
+    known = world.segments if segments is None else segments
+    return {path: segment_members(path, world.dataset, world.as_of, known) for path in SegmentGraph.of(known.values()).owners}
+
+
+def assert_sql_agrees(world: World, sql: SqlEvaluator) -> None:
+    sql.forget()
+    found, expected = sql.all_members(world.dataset, world.segments, world.as_of), reference(world)
+    wrong = {path: (sorted(expected[path]), sorted(found[path])) for path in expected if found[path] != expected[path]}
+    assert not wrong, f"{wrong}\n{world!r}"
+
+
+@FAST
+@given(world=worlds())
+def test_sql_agrees(world: World, sql: SqlEvaluator) -> None:
+    assert_sql_agrees(world, sql)
+
+
+@pytest.mark.parametrize("batch", range(SEEDS))
+def test_sql_agrees_on_seeds(batch: int, sql: SqlEvaluator) -> None:
+    for seed in range(20 * batch, 20 * batch + 20):
+        assert_sql_agrees(world_of(seed), sql)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@DEEP
+@given(world=worlds())
+def test_sql_agrees_at_length(world: World, sql: SqlEvaluator) -> None:
+    assert_sql_agrees(world, sql)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("batch", range(DEEP_SEEDS))
+def test_sql_agrees_on_many_seeds(batch: int, sql: SqlEvaluator) -> None:
+    for seed in range(10_000 + 100 * batch, 10_100 + 100 * batch):
+        assert_sql_agrees(world_of(seed), sql)
+
+
+# --- other forms of a rule mean the same ------------------------------------------------------------------------
+
+
+def rewritten(world: World, rewrite: Mapping[str, Rule]) -> dict[str, Segment]:
+    return {path: replace(segment, rule=rewrite[path]) for path, segment in world.segments.items()}
+
+
+@pytest.mark.parametrize("batch", range(3))
+def test_random_rules_pass_the_check(batch: int) -> None:
+    for seed in range(50 * batch, 50 * batch + 50):
+        world = world_of(seed)
+        names = list(SegmentGraph.of(world.segments.values()).owners)
+        for segment in world.segments.values():
+            assert not check_rule(segment.rule, world.dataset.catalog, names).errors, f"seed {seed}: {segment!r}"
+
+
+@pytest.mark.parametrize("batch", range(3))
+def test_the_normal_form_means_the_same(batch: int) -> None:
+    for seed in range(50 * batch, 50 * batch + 50):
+        world = world_of(seed)
+        normal = {path: normalize(segment.rule) for path, segment in world.segments.items()}
+        assert reference(world, rewritten(world, normal)) == reference(world), f"seed {seed}: {world!r}"
+        assert {path: meaning(rule) for path, rule in normal.items()} == {
+            path: meaning(segment.rule) for path, segment in world.segments.items()
+        }
+
+
+@pytest.mark.parametrize("batch", range(3))
+def test_the_rule_sets_form_means_the_same(batch: int) -> None:
+    for seed in range(50 * batch, 50 * batch + 50):
+        world = world_of(seed)
+        sets = {path: to_rule_sets(segment.rule) for path, segment in world.segments.items()}
+        assert reference(world, rewritten(world, sets)) == reference(world), f"seed {seed}: {world!r}"
