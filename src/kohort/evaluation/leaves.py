@@ -48,17 +48,6 @@ def _table(ref: TableRef, alias: str) -> exp.Table:
     return build.table(ref.database, ref.table, alias)
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """The leaves that one pass over a behavior answers."""
-
-    aggregates: tuple[Aggregate, ...]
-
-    @property
-    def head(self) -> Aggregate:
-        return self.aggregates[0]
-
-
 @dataclass
 class Joined:
     """A query of at most one row per ordinal, to be joined, and the condition and default of each leaf it answers."""
@@ -185,13 +174,13 @@ class _ScanWriter:
             selected = self.rows.selected(next(iter(self.selections)))
             conditions += [] if selected is None else [selected]
         sliding = self.head.sliding_micros
-        found = [build.named(part if sliding is None else self._over(part, keys, sliding), name) for part, name in self.columns.items()]
+        found = [
+            build.named(part if sliding is None else sliding_window(part, keys, self.rows.micros, sliding), name)
+            for part, name in self.columns.items()
+        ]
         select = exp.Select(expressions=[build.column(ORDINAL), *found]).from_(self.table)
         select = select.where(build.all_of(conditions), copy=False)
         return select.group_by(*keys, copy=False) if sliding is None else select
-
-    def _over(self, part: exp.Expression, keys: Sequence[exp.Expression], sliding_micros: int) -> exp.Expression:
-        return sliding_window(part, keys, self.rows.micros, sliding_micros)
 
 
 def sliding_window(part: exp.Expression, keys: Sequence[exp.Expression], micros: exp.Expression, length: int) -> exp.Expression:
