@@ -4,7 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kohort.foundation.calendar import Duration, Interval, add, subtract, unit_start
+from kohort.foundation.calendar import UNITS, Duration, Interval, Unit, add, subtract, unit_start
 from kohort.foundation.instants import DAY, HOUR, MAX_MICROS, MIN_MICROS, format_instant, parse_instant
 from kohort.foundation.windows import OPEN, Edge, Window
 
@@ -104,3 +104,16 @@ def test_text_that_is_no_instant_is_none(text: str) -> None:
 )
 def test_text_is_read_in_the_zone_unless_it_names_an_offset(text: str, expected: str) -> None:
     assert format_instant(at(text, NEW_YORK)) == expected
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])
+@pytest.mark.parametrize("instant", [MIN_MICROS, MAX_MICROS])
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_ends_of_the_calendar_are_instants_like_others(unit: Unit, instant: int, zone: str) -> None:
+    place = ZoneInfo(zone)
+    for found in (
+        add(instant, Duration.of(1, unit), place),
+        subtract(instant, Duration.of(1, unit), place),
+        *(unit_start(instant, unit, place, offset) for offset in (-1, 0, 1)),
+    ):
+        assert MIN_MICROS <= found <= MAX_MICROS

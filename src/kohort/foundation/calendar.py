@@ -77,11 +77,20 @@ class Interval:
         return self.first <= instant <= self.last
 
 
+def _wall_clock(instant: Micros, zone: ZoneInfo) -> datetime:
+    """What the clocks of the zone show; where they would need year 0 or 10000, what those of UTC show."""
+    utc = from_micros(instant)
+    try:
+        return utc.astimezone(zone)
+    except OverflowError:
+        return utc
+
+
 def add_months(instant: Micros, months: int, zone: ZoneInfo) -> Micros:
     """Calendar addition in the zone; the day is clamped to the month's end. Saturates at years 1 and 9999."""
     if months == 0:
         return instant
-    local = from_micros(instant).astimezone(zone)
+    local = _wall_clock(instant, zone)
     index = local.year * 12 + local.month - 1 + months
     year, month = divmod(index, 12)
     if year < 1:
@@ -105,7 +114,7 @@ def subtract(instant: Micros, duration: Duration, zone: ZoneInfo) -> Micros:
 
 def unit_start(instant: Micros, unit: Unit, zone: ZoneInfo, offset: int = 0) -> Micros:
     """The start of the calendar unit around `instant` in the zone, moved by `offset` units. Weeks start on Monday."""
-    local = from_micros(instant).astimezone(zone)
+    local = _wall_clock(instant, zone)
     if unit in ("hour", "minute", "second"):
         length = FIXED_MICROS[unit]
         shift = (local.utcoffset() or timedelta(0)) // timedelta(microseconds=1)

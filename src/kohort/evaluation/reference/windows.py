@@ -31,6 +31,14 @@ def moment(micros: Micros) -> datetime:
     return EPOCH + timedelta(microseconds=micros)
 
 
+def clocks(instant: datetime, zone: ZoneInfo) -> datetime:
+    """What the clocks of the zone show; where they would need year 0 or 10000, what those of UTC show."""
+    try:
+        return instant.astimezone(zone)
+    except OverflowError:
+        return instant
+
+
 def wall_clock(local: datetime, zone: ZoneInfo) -> datetime:
     """The instant at which the clocks of the zone show `local`: skipped times with the offset before the jump, repeated ones the first."""
     return local.replace(tzinfo=zone, fold=0).astimezone(UTC)
@@ -56,7 +64,7 @@ def moved(instant: datetime, duration: Duration, sign: int, zone: ZoneInfo) -> d
 
 def months_later(instant: datetime, months: int, zone: ZoneInfo) -> datetime:
     """The same wall-clock time in another month; a day that month does not have becomes its last day."""
-    local = instant.astimezone(zone).replace(tzinfo=None)
+    local = clocks(instant, zone).replace(tzinfo=None)
     month_number = local.year * 12 + (local.month - 1) + months
     year, month = month_number // 12, month_number % 12 + 1
     day = min(local.day, monthrange(year, month)[1])
@@ -65,7 +73,7 @@ def months_later(instant: datetime, months: int, zone: ZoneInfo) -> datetime:
 
 def start_of(unit: Unit, instant: datetime, zone: ZoneInfo, steps: int = 0) -> datetime:
     """The start of the calendar unit around `instant`, or of the unit `steps` later (earlier when negative)."""
-    local = instant.astimezone(zone)
+    local = clocks(instant, zone)
     past_minute = timedelta(seconds=local.second, microseconds=local.microsecond)
     match unit:
         case "second":
