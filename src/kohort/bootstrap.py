@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kohort.foundation.clock import Clock, SystemClock
+from kohort.foundation.errors import KohortError
 from kohort.settings import Settings, load_settings
 from kohort.workspace.workspace import SETTINGS_FILE, Workspace, open_workspace
 
@@ -23,20 +25,28 @@ class Kohort:
         self.workspace = workspace
         self.settings = settings
         self.clock = clock
+        self.recovered: tuple[str, ...] = ()
 
     @cached_property
     def warehouse(self) -> Warehouse:
-        """The embedded DuckDB warehouse. Raises UserError WAREHOUSE_LOCKED when another process has it."""
+        """The embedded DuckDB warehouse. Raises UserError WAREHOUSE_LOCKED when another process has it.
+
+        What a refresh that was killed left behind is dropped; `recovered` names it.
+        """
         from kohort.adapters.duckdb import DuckDBWarehouse
+        from kohort.services.refresh import recover_interrupted
 
         path = Path(self.settings.warehouse) if self.settings.warehouse else self.workspace.state / "warehouse.duckdb"
         self.workspace.state.mkdir(exist_ok=True)
-        return DuckDBWarehouse(
+        warehouse = DuckDBWarehouse(
             self.workspace.root / path,
             memory_limit=self.settings.memory_limit or None,
             threads=self.settings.threads or None,
             temp_directory=self.workspace.state / "tmp",
         )
+        with suppress(KohortError):
+            self.recovered = recover_interrupted(warehouse, self.store)
+        return warehouse
 
     @cached_property
     def store(self) -> DefinitionStore:

@@ -26,7 +26,7 @@ class Settings:
     warehouse: str = _setting("", "file of the embedded warehouse: empty = .kohort/warehouse.duckdb")
     memory_limit: str = _setting("", "memory the warehouse may use, e.g. 4GB; empty = 60 % of the machine's")
     threads: int = _setting(0, "threads of the warehouse; 0 = all cores")
-    range_size: int = _setting(1_000_000, "profiles evaluated at a time; smaller needs less memory")
+    range_size: int = _setting(250_000, "profiles evaluated at a time; smaller needs less memory, but more time")
     user: str = _setting("", "who created or updated a definition; empty = the login name")
     keep_evaluations: int = _setting(30, "membership snapshots kept per parent segment")
 

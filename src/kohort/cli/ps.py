@@ -413,11 +413,15 @@ def desc(
 @ps_app.command("sql")
 def sql(name: Name = "") -> None:
     """Print the SQL that a refresh runs."""
-    from kohort.services.refresh import refresh_sql
+    from kohort.parent.statements import pretty
+    from kohort.services.refresh import planned_refresh
+    from kohort.services.stored import parent_of
 
-    session = open_session()
-    for title, statement in refresh_sql(session.warehouse, session.store, current_parent(name)):
-        show(f"-- {title}\n{statement};\n")
+    session, record = open_session(), current_parent(name)
+    newest = session.store.refreshes(record.id, limit=1)
+    number = newest[0].number + 1 if newest else 1
+    for step in planned_refresh(session.warehouse, parent_of(record), record.id, number):
+        show(f"-- {step.name}\n{pretty(step.statement)};\n")
 
 
 @ps_app.command("show")

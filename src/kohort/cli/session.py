@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,4 +35,6 @@ def close_session() -> None:
     global _session
     if _session is not None:
         session, _session = _session, None
+        if session.recovered:
+            print(f"An earlier refresh was stopped; what it left behind was dropped: {', '.join(session.recovered)}", file=sys.stderr)
         session.close()

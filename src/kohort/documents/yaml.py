@@ -20,6 +20,9 @@ _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _TYPED_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null")}
 _MAX_DEPTH = 100
+_MAX_VALUES = 500_000
+_NESTED = "the document contains itself or is nested too deeply"
+_NESTED_HINT = f"write at most {_MAX_DEPTH} levels; save a part of a rule as a segment of its own and refer to it"
 
 
 def _scalar(text: str) -> Any:
@@ -50,7 +53,16 @@ def read_yaml(text: str, file: str = "") -> tuple[Document, Issues]:
         hint = "check indentation, quotes and colons on this line and the one before"
         issues.add(Issue("YAML_SYNTAX", message, hint=hint, file=file, line=line, column=column))
         return Document(None, file), issues
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        message = f"the character U+{ord(text[error.position]):04X} cannot stand in a YAML file"
+        issues.add(Issue("YAML_SYNTAX", message, hint="remove it, or save the file as text", file=file, line=line, column=column))
+        return Document(None, file), issues
+    except RecursionError:
+        issues.add(Issue("YAML_SYNTAX", _NESTED, hint=_NESTED_HINT, file=file, line=1))
+        return Document(None, file), issues
+    except (yaml.YAMLError, ValueError) as error:
         issues.add(Issue("YAML_SYNTAX", " ".join(str(error).split()), file=file))
         return Document(None, file), issues
     places: dict[Path, tuple[int, int]] = {}
@@ -66,14 +78,22 @@ def _value(node: yaml.Node, path: Path, places: dict[Path, tuple[int, int]], iss
         issues.add(Issue(code, message, path, hint=hint, file=file, line=line, column=column))
 
     if id(node) in above or len(above) > _MAX_DEPTH:
-        problem("YAML_SYNTAX", "the document contains itself or is nested too deeply")
+        problem("YAML_SYNTAX", _NESTED, _NESTED_HINT)
+        return None
+    if len(places) > _MAX_VALUES:
+        if not any(issue.code == "YAML_TOO_LARGE" for issue in issues):
+            problem(
+                "YAML_TOO_LARGE", f"the document holds more than {_MAX_VALUES:,} values", "write a list out once instead of repeating it"
+            )
         return None
     above = (*above, id(node))
     if isinstance(node, yaml.ScalarNode):
         quoted = node.style is not None or node.tag == "!"
         return node.value if quoted and node.tag not in _TYPED_TAGS else _scalar(node.value)
     if isinstance(node, yaml.SequenceNode):
-        return [_value(item, (*path, i), places, issues, file, above) for i, item in enumerate(node.value)]
+        return [
+            _value(item, (*path, i), places, issues, file, above) for i, item in enumerate(node.value) if len(places) <= _MAX_VALUES + 1
+        ]
     assert isinstance(node, yaml.MappingNode)
     result: dict[str, Any] = {}
     for key_node, value_node in node.value:

@@ -8,19 +8,18 @@ from datetime import datetime
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from kohort.documents.document import Document
 from kohort.documents.yaml import write_yaml
 from kohort.foundation.errors import InvalidInput
 from kohort.parent.casting import family, natural_type
 from kohort.parent.catalog import FieldCatalog
 from kohort.parent.catalog_codec import catalog_from_document
-from kohort.parent.codec import read_parent
 from kohort.parent.definition import AttributeTable, BehaviorTable, ParentSegment, slug
 from kohort.parent.statements import quoted, statement, table_sql
 from kohort.parent.table_entries import BEHAVIOR_RESERVED, PROFILE_RESERVED
 from kohort.ports.definitions import DefinitionStore, ParentRecord, RefreshRecord
 from kohort.ports.warehouse import TableInfo, Warehouse
 from kohort.services.measure_tables import resolve_parent, rows_of
+from kohort.services.stored import parent_of
 
 _NEAR = 0.75
 _MOST_PLACES = 10
@@ -66,15 +65,7 @@ def parent_fields(warehouse: Warehouse, store: DefinitionStore, record: ParentRe
     last = store.last_refresh(record.id)
     if last is not None:
         return ParentFields(catalog_from_document(last.catalog), last)
-    return ParentFields(promised_fields(warehouse, stored_parent(record)), None)
-
-
-def stored_parent(record: ParentRecord) -> ParentSegment:
-    """The definition in a record. Raises InvalidInput."""
-    parent, issues = read_parent(Document(record.document))
-    if parent is None:
-        raise InvalidInput(issues)
-    return parent
+    return ParentFields(promised_fields(warehouse, parent_of(record)), None)
 
 
 def promised_fields(warehouse: Warehouse, parent: ParentSegment) -> FieldCatalog:
@@ -87,7 +78,7 @@ def promised_fields(warehouse: Warehouse, parent: ParentSegment) -> FieldCatalog
 
 def explain_missing(warehouse: Warehouse, store: DefinitionStore, record: ParentRecord, column: str) -> Explanation:
     """How one would add a field: which tables have the column or one of a near name, and the YAML to paste."""
-    parent = stored_parent(record)
+    parent = parent_of(record)
     last = store.last_refresh(record.id)
     catalog = catalog_from_document(last.catalog) if last else FieldCatalog((), ())
     present = tuple(_present(catalog, column)) or tuple(_pending(warehouse, parent, column))

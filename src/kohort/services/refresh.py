@@ -79,17 +79,17 @@ def refresh(
     return finished
 
 
-def refresh_sql(warehouse: Warehouse, store: DefinitionStore, record: ParentRecord) -> tuple[tuple[str, str], ...]:
-    """(title, SQL) of every statement that the next refresh will run. Raises InvalidInput."""
-    parent, issues = read_parent(Document(record.document))
-    if parent is None:
-        raise InvalidInput(issues)
-    resolved, found = resolve_parent(warehouse, parent)
-    if resolved is None or not found.ok:
-        raise InvalidInput(found)
-    newest = store.refreshes(record.id, limit=1)
-    plan = plan_refresh(resolved, record.id, newest[0].number + 1 if newest else 1)
-    return tuple((step.name, step.statement.sql(dialect=warehouse.dialect, pretty=True)) for step in plan)
+def recover_interrupted(warehouse: Warehouse, store: DefinitionStore) -> tuple[str, ...]:
+    """`recover` every parent segment whose newest refresh did not succeed; names of what was dropped.
+
+    To be called when the warehouse was just opened: it has one owner, so no refresh can be under way.
+    """
+    dropped: list[str] = []
+    for record in store.parents():
+        newest = store.refreshes(record.id, limit=1)
+        if newest and newest[0].status != "success":
+            dropped += recover(warehouse, store, record)
+    return tuple(dropped)
 
 
 def recover(warehouse: Warehouse, store: DefinitionStore, record: ParentRecord) -> tuple[str, ...]:
