@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from kohort.evaluation.reference import segment_members
+from kohort.evaluation.reference.windows import moment, moved, start_of
+from kohort.foundation.calendar import UNITS, Duration, add, subtract, unit_start
+from kohort.foundation.instants import DAY, HOUR, parse_instant
 from kohort.rules.ast import Rule
 from kohort.rules.check import check_rule
 from kohort.rules.normalize import meaning, normalize
@@ -19,10 +24,10 @@ from kohort.rules.rulesets import to_rule_sets
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph
 from kohort.testing.evaluators import SqlEvaluator
-from kohort.testing.strategies import World, world_of, worlds
+from kohort.testing.strategies import ZONES, World, world_of, worlds
 
 CALM = list(HealthCheck)
-FAST = settings(max_examples=40, derandomize=True, deadline=None, suppress_health_check=CALM, database=None)
+FAST = settings(max_examples=30, derandomize=True, deadline=None, suppress_health_check=CALM, database=None)
 DEEP = settings(max_examples=1500, deadline=None, suppress_health_check=CALM, print_blob=True)
 SEEDS = 3  # batches of 20 worlds
 DEEP_SEEDS = 30  # batches of 100
@@ -59,6 +64,13 @@ def test_sql_agrees_on_seeds(batch: int, sql: SqlEvaluator) -> None:
         assert_sql_agrees(world_of(seed), sql)
 
 
+def test_the_statement_agrees_on_seeds(sql: SqlEvaluator) -> None:
+    for seed in range(200, 212):
+        world = world_of(seed)
+        sql.forget()
+        assert sql.statement_members(world.dataset, world.segments, world.as_of) == reference(world), f"seed {seed}: {world!r}"
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @DEEP
@@ -73,6 +85,33 @@ def test_sql_agrees_at_length(world: World, sql: SqlEvaluator) -> None:
 def test_sql_agrees_on_many_seeds(batch: int, sql: SqlEvaluator) -> None:
     for seed in range(10_000 + 100 * batch, 10_100 + 100 * batch):
         assert_sql_agrees(world_of(seed), sql)
+
+
+# --- calendars --------------------------------------------------------------------------------------------------
+
+JUMPS = [
+    f"{year}-{month_day}T00:00:00Z"
+    for year in (1995, 2018, 2019, 2024)
+    for month_day in ("01-01", "02-16", "02-29", "03-10", "03-31", "04-07", "10-21", "10-27", "11-03", "12-31")
+    if month_day != "02-29" or year == 2024
+]
+FAR_ZONES = [*ZONES, "Europe/London", "Asia/Beirut", "Pacific/Apia", "Pacific/Chatham", "America/St_Johns", "Africa/Casablanca"]
+
+
+@pytest.mark.parametrize("name", FAR_ZONES)
+def test_calendars_agree(name: str) -> None:
+    zone, random = ZoneInfo(name), Random(name)
+    for text in JUMPS:
+        day = parse_instant(text, zone)
+        assert day is not None
+        for _ in range(12):
+            micros = day + random.choice([0, -1, 1, random.randrange(-2 * DAY, 2 * DAY), random.randrange(-48, 48) * HOUR // 2])
+            instant, unit, steps = moment(micros), random.choice(UNITS), random.randrange(-3, 4)
+            duration = Duration(((unit, abs(steps)), *((("second", 1),) if unit != "second" else ())))
+            where = f"{instant} {unit} {steps}"
+            assert moment(unit_start(micros, unit, zone, steps)) == start_of(unit, instant, zone, steps), where
+            assert moment(add(micros, duration, zone)) == moved(instant, duration, 1, zone), where
+            assert moment(subtract(micros, duration, zone)) == moved(instant, duration, -1, zone), where
 
 
 # --- other forms of a rule mean the same ------------------------------------------------------------------------

@@ -44,7 +44,8 @@ def load_into(warehouse: Warehouse, dataset: Dataset, parent_id: int, number: in
             table = behavior_table(parent_id, number, behavior.name)
             _write_behavior(warehouse, dataset, behavior.name, table)
             columns = ", ".join(f"b.{_name(name)}" for name in [*(field.name for field in behavior.fields), TIMESTAMP, ARRIVAL])
-            query = f"SELECT p.{CUSTOMER_ID}, {columns} FROM {_table(table)} b JOIN {_table(profiles)} p USING ({ORDINAL})"
+            seconds = f'CAST(FLOOR(EPOCH(b.{_name(TIMESTAMP)})) AS BIGINT) AS "time"'
+            query = f"SELECT p.{CUSTOMER_ID}, {columns}, {seconds} FROM {_table(table)} b JOIN {_table(profiles)} p USING ({ORDINAL})"
             _view(warehouse, TableRef(output, table.table), query)
 
 

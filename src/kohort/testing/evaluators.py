@@ -13,7 +13,9 @@ from sqlglot import exp
 from kohort.adapters.duckdb import DuckDBWarehouse
 from kohort.evaluation.evaluate import evaluate
 from kohort.evaluation.reference import segment_members
+from kohort.evaluation.statement import rule_statement
 from kohort.foundation.instants import Micros
+from kohort.parent.layout import CUSTOMER_ID
 from kohort.segments.definition import Segment
 from kohort.segments.graph import bind_segments
 from kohort.testing.dataset import Dataset
@@ -83,6 +85,18 @@ class SqlEvaluator(AbstractContextManager["SqlEvaluator"]):
         )
         ids = {ordinal: customer for customer, ordinal in dataset.ordinals.items()}
         return {path: {ids[int(ordinal)] for ordinal in bitmap.ordinals()} for path, bitmap in found.members.items()}
+
+    def statement_members(self, dataset: Dataset, segments: Mapping[str, Segment], as_of: Micros) -> dict[str, set[str]]:
+        """The members of every segment and variant, each by a statement of its own over the public views."""
+        parent_id = self.load(dataset)
+        exprs = bind_segments(segments.values(), dataset.catalog, "")
+        found: dict[str, set[str]] = {}
+        for path, expr in exprs.items():
+            statement = rule_statement(expr, parent_id=parent_id, catalog=dataset.catalog, as_of=as_of, segments=exprs)
+            ids = self.warehouse.query(statement).column(CUSTOMER_ID).to_pylist()
+            assert len(ids) == len(set(ids)), f"{path} has somebody twice"
+            found[path] = set(ids)
+        return found
 
     def _run(self, query: exp.Expression) -> pa.Table:
         return self.warehouse.query(query)
