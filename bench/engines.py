@@ -48,10 +48,11 @@ def measure_refresh(folder: Path, _: Mapping[str, Any]) -> Measured:
     return _measured(perf_counter() - started, {"population": record.population})
 
 
-Counter = Callable[[Kohort, Mapping[str, Expr], int, int, FieldCatalog], tuple[dict[str, int], dict[str, Any]]]
+Counts = tuple[dict[str, int], dict[str, Any]]
+Counter = Callable[[Kohort, Mapping[str, Expr], int, int, FieldCatalog], Counts]
 
 
-def count_by_evaluator(shop: Kohort, exprs: Mapping[str, Expr], parent_id: int, number: int, catalog: FieldCatalog) -> Any:
+def count_by_evaluator(shop: Kohort, exprs: Mapping[str, Expr], parent_id: int, number: int, catalog: FieldCatalog) -> Counts:
     """All segments at once: distinct leaves over ranges of profiles, then bitmaps."""
     table = profiles_table(parent_id, number)
     top = shop.warehouse.query(f'SELECT COALESCE(MAX(ordinal), -1) + 1 AS n FROM "{table.database}"."{table.table}"').column(0)[0].as_py()
@@ -68,7 +69,7 @@ def count_by_evaluator(shop: Kohort, exprs: Mapping[str, Expr], parent_id: int, 
     return {path: members.count() for path, members in outcome.members.items()}, {"leaves": outcome.leaves}
 
 
-def count_one_by_one(shop: Kohort, exprs: Mapping[str, Expr], parent_id: int, number: int, catalog: FieldCatalog) -> Any:
+def count_one_by_one(shop: Kohort, exprs: Mapping[str, Expr], parent_id: int, _: int, catalog: FieldCatalog) -> Counts:
     """One query per segment over the public views and their text keys."""
     counts, seconds = {}, {}
     for path, expr in exprs.items():
@@ -76,7 +77,7 @@ def count_one_by_one(shop: Kohort, exprs: Mapping[str, Expr], parent_id: int, nu
         sql = rule_sql(expr, parent_id=parent_id, catalog=catalog, as_of=to_micros(AS_OF), segments=exprs)
         counts[path] = shop.warehouse.query(f"SELECT COUNT(*) AS n FROM ({sql}) AS members").column(0)[0].as_py()
         seconds[path] = perf_counter() - started
-    return counts, {"slowest": sorted(seconds.items(), key=lambda item: -item[1])[:3], "refresh": number}
+    return counts, {"slowest": sorted(seconds.items(), key=lambda item: -item[1])[:3]}
 
 
 def measure_counting(folder: Path, options: Mapping[str, Any], count: Counter) -> Measured:
@@ -85,7 +86,7 @@ def measure_counting(folder: Path, options: Mapping[str, Any], count: Counter) -
     try:
         record, last, catalog = refreshed(shop)
         exprs = bound_segments(catalog)
-        best, counts, facts = float("inf"), {}, {}
+        best, counts, facts = float("inf"), dict[str, int](), dict[str, Any]()
         for _ in range(options["repeat"]):
             started = perf_counter()
             counts, facts = count(shop, exprs, record.id, last.number, catalog)
