@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from kohort.rules.core import Expr
     from kohort.services.evaluate import Engine
     from kohort.services.listing import ListedSegment
+    from kohort.workspace.reading import SegmentFile
 
 sg_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 sg_definitions.register(sg_app)
@@ -162,6 +163,8 @@ def count(
 
 def _asked(engine: Engine, name: str, expression: str, path: Path | None) -> Expr:
     """The core form of what the person named in one of three ways."""
+    from kohort.foundation.errors import InvalidInput
+    from kohort.rules.places import located
     from kohort.services.evaluate import bind_rule, bind_segment, read_text_rule, resolve_path
 
     if sum((bool(name), bool(expression), path is not None)) != 1:
@@ -169,11 +172,15 @@ def _asked(engine: Engine, name: str, expression: str, path: Path | None) -> Exp
     if expression:
         return bind_rule(engine, read_text_rule(expression, engine.catalog))
     if path is not None:
-        return bind_segment(engine, _segment_in(path, engine))
+        found = _segment_in(path, engine)
+        try:
+            return bind_segment(engine, found.segment)
+        except InvalidInput as error:
+            raise InvalidInput(located(error.issues, found.document)) from None
     return engine.bound()[resolve_path(engine, name)]
 
 
-def _segment_in(path: Path, engine: Engine) -> Any:
+def _segment_in(path: Path, engine: Engine) -> SegmentFile:
     from kohort.cli.context import existing_paths
     from kohort.workspace.reading import read_segment_files
 
@@ -181,7 +188,7 @@ def _segment_in(path: Path, engine: Engine) -> Any:
     issues.raise_if_errors()
     if len(files) != 1:
         raise UsageError(f"{path} holds {len(files)} segments; name a file with one")
-    return files[0].segment
+    return files[0]
 
 
 @sg_app.command("show")

@@ -17,6 +17,8 @@ from kohort.parent.catalog import FieldCatalog
 from kohort.parent.codec import parent_to_document
 from kohort.ports.definitions import DefinitionStore, ParentRecord, SegmentRecord
 from kohort.rules.check import check_rule
+from kohort.rules.check_parts import check_parts
+from kohort.rules.places import located
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph, problems
 from kohort.segments.versions import segment_fingerprint
@@ -104,9 +106,9 @@ def push_segments(
     """
     if delete:
         _require_folder(workspace, parent)
-    files, issues = read_segment_files(workspace, parent.slug, paths)
+    files, issues = read_segment_files(workspace, parent.slug, paths, unsound=True)
     for file in files:
-        issues.extend(file.document.located(check_segment(file.segment, catalog)))
+        issues.extend(_check_file(file, catalog))
     with nullcontext() if dry_run else store.transaction():
         records = store.segments(parent.id)
         gone = _without_file(records, files, _scope(workspace, parent, paths)) if delete and issues.ok else []
@@ -118,6 +120,13 @@ def push_segments(
             Issues([*issues, *refusals]).raise_if_errors()
             plan.save(store, parent, gone, by, clock)
     return PushResult(tuple(items), Issues([*issues, *refusals]), not dry_run)
+
+
+def _check_file(file: SegmentFile, catalog: FieldCatalog | None) -> Issues:
+    """Problems of a file's segment against the fields, placed; of a file with errors, those of what can be read of its rule."""
+    if file.sound or catalog is None:
+        return located(check_segment(file.segment, catalog), file.document)
+    return file.document.located(check_parts(file.document.value.get("rule"), catalog, ("rule",)))
 
 
 def check_segment(segment: Segment, catalog: FieldCatalog | None) -> Issues:
@@ -166,7 +175,7 @@ class _Plan:
         issues = Issues()
         for path, found in problems(self.after(with_gone=True), self.ids).items():
             if path in files:
-                issues.extend(files[path].document.located(found))
+                issues.extend(files[path].document.located(found) if files[path].sound else ())
             else:
                 new = [issue for issue in found if str(issue) not in old.get(path, set())]
                 issues.extend(replace(issue, message=f"{path}: {issue.message}") for issue in new)

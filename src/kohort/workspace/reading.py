@@ -31,12 +31,16 @@ class ParentFile:
 
 @dataclass(frozen=True, slots=True)
 class SegmentFile:
-    """A segment and where it stands: alone in `path`, or (older layout) at `position` of the list in it."""
+    """A segment and where it stands: alone in `path`, or (older layout) at `position` of the list in it.
+
+    sound: False when the file has errors and the segment holds only what could be read.
+    """
 
     path: Path
     segment: Segment
     document: Document
     position: int | None = None
+    sound: bool = True
 
 
 def read_parent_files(workspace: Workspace, paths: Sequence[Path] = ()) -> tuple[list[ParentFile], Issues]:
@@ -56,10 +60,13 @@ def read_parent_files(workspace: Workspace, paths: Sequence[Path] = ()) -> tuple
     return found, issues
 
 
-def read_segment_files(workspace: Workspace, parent_slug: str, paths: Sequence[Path] = ()) -> tuple[list[SegmentFile], Issues]:
+def read_segment_files(
+    workspace: Workspace, parent_slug: str, paths: Sequence[Path] = (), *, unsound: bool = False
+) -> tuple[list[SegmentFile], Issues]:
     """The segments in the given files or folders (none given: all of the parent segment), and all problems.
 
-    A folder around the parent segment's own stands for that. Raises UserError FILE_NOT_FOUND, OTHER_PARENT.
+    unsound: also the segments of files with errors, as far as they have a name. A folder around the parent segment's own stands
+    for that. Raises UserError FILE_NOT_FOUND, OTHER_PARENT.
     """
     found: list[SegmentFile] = []
     issues = Issues()
@@ -73,8 +80,8 @@ def read_segment_files(workspace: Workspace, parent_slug: str, paths: Sequence[P
         for position, part in _parts(document):
             segment, problems = read_segment(part, folder_of(path, root))
             issues.extend(part.located(problems))
-            if segment is not None and problems.ok:
-                found.append(SegmentFile(path, segment, part, position))
+            if segment is not None and (problems.ok or unsound):
+                found.append(SegmentFile(path, segment, part, position, problems.ok))
     issues.extend(_twice([(file.segment.path, file.segment.path, file.document) for file in found], "segment"))
     return found, issues
 

@@ -1,0 +1,31 @@
+"""Checks what can be read of a rule when other parts of it cannot, so that all its problems come at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from kohort.foundation.issues import Issues, Path
+from kohort.parent.catalog import FieldCatalog
+from kohort.rules.check import check_rule
+from kohort.rules.decode import read_rule_value
+from kohort.rules.decode.conditions import GROUPS
+from kohort.rules.places import path_in
+
+
+def check_parts(value: Any, catalog: FieldCatalog, path: Path = ()) -> Issues:
+    """Problems with fields and operators of every condition that can be read by itself.
+
+    value: a rule (or condition) as a file holds it, sound or not. path: where it stands; issues lead into the file's value.
+    """
+    issues = Issues()
+    if isinstance(value, dict) and value.get("type") in (*GROUPS, None) and isinstance(value.get("conditions"), list):
+        for index, item in enumerate(value["conditions"]):
+            issues.extend(check_parts(item, catalog, (*path, "conditions", index)))
+        return issues
+    problems = Issues()
+    rule = read_rule_value({"type": "And", "conditions": [value]}, (), problems, "yaml")
+    if problems.ok:
+        for issue in check_rule(rule, catalog, None):
+            issues.add(replace(issue, path=(*path, *path_in(value, issue.path[2:]))))
+    return issues
