@@ -1,0 +1,1 @@
+"""The profile index: one refresh as memory-mapped columns in ordinal order, and the compiled kernels over them."""
