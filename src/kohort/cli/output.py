@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
+from unicodedata import category
 
 from rich.console import Console
 from rich.markup import escape
@@ -84,9 +85,25 @@ def cell(value: Any) -> str:
         case list() | tuple():
             return ", ".join(cell(item) for item in value)
         case dict():
-            return json.dumps(value, ensure_ascii=False, default=plain)
+            return printable(json.dumps(value, ensure_ascii=False, default=plain))
         case _:
-            return str(value)
+            return printable(str(value))
+
+
+def batch_rows(batch: Any) -> Iterator[tuple[Any, ...]]:
+    """The rows of an Arrow table or batch, value by value (two columns may have one name)."""
+    return zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def printable(text: str) -> str:
+    """Text in which nothing can move the cursor or color the terminal: control characters are written out.
+
+    >>> printable("a\\x1b[31m")
+    'a\\\\x1b[31m'
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if category(sign) not in ("Cc", "Cs") else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[int] = (), empty: str = "nothing to show") -> None:
@@ -98,10 +115,22 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: 
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     numeric = set(right)
     for position, column in enumerate(columns):
-        table.add_column(escape(column), justify="right" if position in numeric else "left", overflow="fold")
+        table.add_column(escape(printable(column)), justify="right" if position in numeric else "left", overflow="fold")
     for row in shown:
         table.add_row(*(escape(text) for text in row))
     _console().print(table)
+
+
+def show_rows(names: Sequence[str], types: Iterable[Any], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
+    """Rows of the warehouse as a table, numbers to the right. types: Arrow types of the columns."""
+    numbers = ("int", "uint", "double", "float", "decimal")
+    right = [position for position, kind in enumerate(types) if str(kind).startswith(numbers)]
+    show_table(names, rows, right=right, empty=empty)
+
+
+def show_arrow(table: Any, *, empty: str) -> None:
+    """An Arrow table as a table."""
+    show_rows(table.column_names, table.schema.types, batch_rows(table), empty=empty)
 
 
 def count_text(number: int) -> str:
@@ -117,14 +146,22 @@ def share_text(count: int, base: int) -> str:
 def show_issues(issues: Iterable[Issue]) -> None:
     """Every problem on standard error: place, severity, code, message, way out."""
     console = _console(stderr=True)
-    for issue in issues:
+    files: dict[str, int] = {}
+    listed = list(issues)
+    for issue in listed:
+        files.setdefault(issue.file, len(files))
+    for issue in sorted(listed, key=lambda found: (files[found.file], found.line, found.column)):
         place = ":".join(str(part) for part in (issue.file, issue.line, issue.column) if part)
         where = f"{escape(place)}: " if place else ""
         color = "red" if issue.severity == "error" else "yellow"
         trail = f" [dim]at {escape(path_text(issue.path))}[/dim]" if issue.path else ""
-        console.print(f"{where}[{color}]{issue.severity}[/{color}] {escape(f'[{issue.code}]')} {escape(issue.message)}{trail}")
+        console.print(f"{where}[{color}]{issue.severity}[/{color}] {escape(f'[{issue.code}]')} {_shown(issue.message)}{trail}")
         if issue.hint:
-            console.print(f"    {escape(issue.hint)}")
+            console.print(f"    {_shown(issue.hint)}")
+
+
+def _shown(text: str) -> str:
+    return escape("\n".join(printable(line) for line in text.split("\n")))
 
 
 def show_error(code: str, message: str, hint: str = "") -> None:

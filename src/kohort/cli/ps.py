@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from kohort.cli.context import JSON, AsOf, DryRun, Yes, confirm, current_catalog, current_parent, existing_paths, read_as_of
-from kohort.cli.output import count_text, instant_text, note, progress, show, show_issues, show_json, show_table, styled
+from kohort.cli.output import count_text, instant_text, note, progress, show, show_arrow, show_issues, show_json, show_table, styled
 from kohort.cli.session import open_session
 from kohort.cli.sg_definitions import show_items
 from kohort.cli.usage import UsageError
@@ -227,7 +227,7 @@ def preview(
         return
     for title, table in found.items():
         styled(f"[bold]{escape(title)}[/bold]")
-        show_table(table.column_names, (row.values() for row in table.to_pylist()), empty="no rows")
+        show_arrow(table, empty="no rows")
 
 
 @ps_app.command("run")
@@ -439,7 +439,7 @@ def show_customers(
     if as_json:
         show_json(rows.to_pylist())
     else:
-        show_table(rows.column_names, (row.values() for row in rows.to_pylist()), empty="no customers")
+        show_arrow(rows, empty="no customers")
 
 
 @ps_app.command("explain-missing")

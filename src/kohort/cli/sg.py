@@ -12,7 +12,19 @@ from rich.tree import Tree
 
 from kohort.cli import sg_definitions
 from kohort.cli.context import JSON, AsOf, ParentOption, current_catalog, current_parent, open_current_engine, read_as_of
-from kohort.cli.output import count_text, instant_text, note, print_tree, progress, share_text, show, show_json, show_table, styled
+from kohort.cli.output import (
+    count_text,
+    instant_text,
+    note,
+    print_tree,
+    progress,
+    share_text,
+    show,
+    show_arrow,
+    show_json,
+    show_table,
+    styled,
+)
 from kohort.cli.session import open_session
 from kohort.cli.usage import UsageError
 
@@ -207,7 +219,7 @@ def show_members(
     if as_json:
         show_json(rows.to_pylist())
     else:
-        show_table(rows.column_names, (row.values() for row in rows.to_pylist()), empty="nobody is in it")
+        show_arrow(rows, empty="nobody is in it")
 
 
 @sg_app.command("export")
@@ -294,6 +306,7 @@ def view(
     item = next(listed for listed in listing(session.store, record) if listed.path == found.path)
     dependents = load_graph(session.store, record.id).dependents(found.path)
     from kohort.rules.text import write_rule
+    from kohort.services.versions import variants_text
 
     sentence = _sentence(segment.rule, record)
     if as_json:
@@ -312,6 +325,7 @@ def view(
         ("Type:", f"{found.kind.replace('_', ' ').capitalize()} segment"),
         ("Version:", str(found.version)),
         ("Inside:", segment.base or "--"),
+        *(() if segment.ab_test is None else (("A/B test:", variants_text(segment.ab_test)),)),
         ("Needed by:", ", ".join(dependents) or "--"),
         ("Created by:", f"{found.created_by}, {_gmt(found.created_at)}"),
         ("Last updated (GMT):", _gmt(found.updated_at)),

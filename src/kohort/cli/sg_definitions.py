@@ -242,6 +242,9 @@ def diff(
             }
         )
         return
+    if found.old == found.new and old is None and new is None:
+        note(f"{found.path} has version 1 only: there is nothing to compare it with yet (--file compares it with its file)")
+        return
     styled(f"[bold]{escape(found.path)}[/bold]: {found.old} -> {escape(found.new)}")
     if found.is_empty:
         styled("  nothing changed")

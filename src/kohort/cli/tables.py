@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from kohort.cli.output import count_text, plain, show_json, show_table, styled
+from kohort.cli.output import batch_rows, count_text, plain, show_arrow, show_json, show_rows, show_table, styled
 from kohort.cli.session import open_session
 from kohort.cli.usage import UsageError
 
@@ -46,9 +46,8 @@ def list_tables(pattern: Annotated[str, typer.Argument(help="Only tables whose n
         )
         return
     rows = [(str(i.ref), i.kind, count_text(i.rows) if i.rows >= 0 else "", len(i.columns)) for i in found]
-    show_table(
-        ("table", "kind", "rows", "columns"), rows, right=(2, 3), empty="no tables yet: kohort tables import <database>.<table> FILE..."
-    )
+    nothing = f'no table\'s name contains "{pattern}"' if pattern else "no tables yet: kohort tables import <database>.<table> FILE..."
+    show_table(("table", "kind", "rows", "columns"), rows, right=(2, 3), empty=nothing)
 
 
 @tables_app.command("import")
@@ -130,7 +129,7 @@ def show_one(
     show_table(("column", "type"), [(c.name, c.type) for c in info.columns])
     if limit and sample.num_rows:
         print()
-        show_table(sample.column_names, (row.values() for row in sample.to_pylist()))
+        show_arrow(sample, empty="no rows")
 
 
 def query(
@@ -149,22 +148,38 @@ def _print_rows(sql: str, output: Literal["table", "csv", "json"], limit: int) -
         writer = csv.writer(sys.stdout, lineterminator="\n")
         writer.writerow(reader.schema.names)
         for batch in reader:
-            writer.writerows([_csv(value) for value in row.values()] for row in batch.to_pylist())
+            writer.writerows([_csv(value) for value in row] for row in batch_rows(batch))
         return
-    rows: list[dict[str, object]] = []
+    rows: list[tuple[Any, ...]] = []
     more = False
     for batch in reader:
-        rows.extend(batch.to_pylist())
+        rows.extend(batch_rows(batch))
         if output == "table" and limit and len(rows) > limit:
             rows, more = rows[:limit], True
             break
     if output == "json":
-        show_json(rows)
+        names = _distinct(reader.schema.names)
+        show_json([dict(zip(names, row, strict=True)) for row in rows])
         return
-    numeric = [i for i, field in enumerate(reader.schema) if str(field.type).startswith(("int", "uint", "double", "float", "decimal"))]
-    show_table(reader.schema.names, (list(row.values()) for row in rows), right=numeric, empty="no rows")
+    show_rows(reader.schema.names, reader.schema.types, rows, empty="no rows")
     if more:
         styled(f"[dim]... only the first {limit} rows; use --limit 0 or --format csv for all[/dim]")
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """Column names as JSON keys: a name that comes again gets a number.
+
+    >>> _distinct(["n", "n", "m"])
+    ['n', 'n_2', 'm']
+    """
+    found: list[str] = []
+    for name in names:
+        key, number = name, 1
+        while key in found:
+            number += 1
+            key = f"{name}_{number}"
+        found.append(key)
+    return found
 
 
 def _csv(value: object) -> object:

@@ -116,7 +116,7 @@ class _Checker:
             hint = "refer to a segment or to a variant of an A/B test"
             self.issues.error("UNSUPPORTED_REFERENCE", f"references to {condition.kind} cannot be evaluated", at, hint)
         elif self.names is not None and condition.target not in self.names:
-            hint = did_you_mean(condition.target, sorted(self.names))
+            hint = did_you_mean(condition.target, sorted(name for name in self.names if not name.isdecimal()))
             self.issues.error("MISSING_SEGMENT_REFERENCE", f'there is no segment "{condition.target}"', at, hint)
 
     def _limit(self, limit: Limit, condition: Condition, path: Path) -> None:

@@ -9,8 +9,15 @@ from kohort.foundation.issues import Issues, Path
 from kohort.parent.catalog import FieldCatalog
 from kohort.rules.check import check_rule
 from kohort.rules.decode import read_rule_value
-from kohort.rules.decode.conditions import GROUPS
+from kohort.rules.decode.conditions import GROUPS, inside_text
 from kohort.rules.places import path_in
+from kohort.rules.text import parse_rule
+
+
+def check_names_in_text(text: str, catalog: FieldCatalog, path: Path) -> Issues:
+    """Unknown names in a text rule, with their columns. path: where the text stands."""
+    _, issues = parse_rule(text, catalog)
+    return Issues([inside_text(issue, path) for issue in issues])
 
 
 def check_parts(value: Any, catalog: FieldCatalog, path: Path = ()) -> Issues:

@@ -15,6 +15,7 @@ from kohort.rules.decode.nodes import Node, kind_of
 from kohort.rules.encode import rule_to_yaml
 from kohort.segments.definition import ABTest, Kind, Segment, Variant
 
+MAX_NAME = 200
 MAX_VARIANTS = 8
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TYPES = ("segment", "composable_segment")
@@ -83,7 +84,12 @@ def _name(node: Node) -> str:
         node.error("INVALID_NAME", f'a name cannot hold "/": "{name}"', "name", hint=hint)
         return ""
     if not _is_plain(name):
-        node.error("INVALID_NAME", "a name has no space around it and no line breaks", "name", hint=f'write "{" ".join(name.split())}"')
+        plain = " ".join("".join(" " if category(sign) in ("Cc", "Zl", "Zp") else sign for sign in name).split())
+        message = "a name has no space around it and no line breaks or other control characters"
+        node.error("INVALID_NAME", message, "name", hint=f'write "{plain}"' if plain else "")
+        return ""
+    if len(name) > MAX_NAME:
+        node.error("NAME_TOO_LONG", f"the name has {len(name)} characters, at most {MAX_NAME} can be stored", "name", hint="shorten it")
         return ""
     return name
 

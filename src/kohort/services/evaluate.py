@@ -154,7 +154,7 @@ def count_expr(engine: Engine, expr: Expr, as_of: datetime | None = None) -> Cou
 def bind_rule(engine: Engine, rule: Rule, folder: str = "") -> Expr:
     """The core form of a rule. Raises InvalidInput."""
     graph = engine.graph
-    names = {*graph.owners, *graph.named, *graph.ids}
+    names = list(dict.fromkeys((*graph.owners, *graph.named, *graph.ids)))
     check_rule(rule, engine.catalog, names).raise_if_errors()
     return bind(rule, engine.catalog, lambda target: graph.resolve(target, folder))
 

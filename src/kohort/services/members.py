@@ -20,7 +20,7 @@ from sqlglot import exp
 from kohort.evaluation.statement import CUSTOMERS, rule_statement
 from kohort.foundation.errors import UserError
 from kohort.foundation.instants import to_micros
-from kohort.foundation.issues import did_you_mean
+from kohort.foundation.issues import Issues, did_you_mean
 from kohort.parent.layout import CUSTOMER_ID
 from kohort.rules.core import Expr
 from kohort.services.evaluate import Engine, resolve_path
@@ -44,12 +44,14 @@ def export_members(
 ) -> int:
     """Write all members to a file (None: standard output), whole or not at all; returns how many.
 
-    columns: attributes to write, all when empty. Raises UserError UNKNOWN_ATTRIBUTE, OUTPUT_NEEDED, FILE_NOT_WRITABLE.
+    columns: attributes to write, all when empty. Raises InvalidInput UNKNOWN_ATTRIBUTE, UserError OUTPUT_NEEDED, FILE_NOT_WRITABLE.
     """
     known = [CUSTOMER_ID, *engine.catalog.attribute]
+    issues = Issues()
     for name in columns:
         if name not in known:
-            raise UserError("UNKNOWN_ATTRIBUTE", f'there is no attribute "{name}"', hint=did_you_mean(name, known))
+            issues.error("UNKNOWN_ATTRIBUTE", f'there is no attribute "{name}"', hint=did_you_mean(name, known))
+    issues.raise_if_errors()
     if format == "parquet" and output is None:
         raise UserError("OUTPUT_NEEDED", "Parquet needs a file", hint="add: -o FILE.parquet")
     reader = engine.warehouse.stream(_statement(engine, target, columns, as_of))
@@ -77,6 +79,8 @@ def _opened(output: Path | None) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    if output.is_dir():
+        raise UserError("FILE_NOT_WRITABLE", f"{output} is a folder", hint="name a file in it")
     if not output.parent.is_dir():
         raise UserError("FILE_NOT_WRITABLE", f"there is no folder {output.parent}", hint="make it first, or choose another place")
     handle, name = tempfile.mkstemp(prefix=f".{output.name}.", dir=output.parent)

@@ -17,7 +17,7 @@ from kohort.parent.catalog import FieldCatalog
 from kohort.parent.codec import parent_to_document
 from kohort.ports.definitions import DefinitionStore, ParentRecord, SegmentRecord
 from kohort.rules.check import check_rule
-from kohort.rules.check_parts import check_parts
+from kohort.rules.check_parts import check_names_in_text, check_parts
 from kohort.rules.places import located
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph, problems
@@ -124,9 +124,17 @@ def push_segments(
 
 def _check_file(file: SegmentFile, catalog: FieldCatalog | None) -> Issues:
     """Problems of a file's segment against the fields, placed; of a file with errors, those of what can be read of its rule."""
-    if file.sound or catalog is None:
-        return located(check_segment(file.segment, catalog), file.document)
-    return file.document.located(check_parts(file.document.value.get("rule"), catalog, ("rule",)))
+    rule = file.document.value.get("rule")
+    if catalog is None:
+        return Issues()
+    if not file.sound:
+        return file.document.located(check_parts(rule, catalog, ("rule",)))
+    found = check_segment(file.segment, catalog)
+    names = check_names_in_text(rule, catalog, ("rule",)) if isinstance(rule, str) else Issues()
+    if names:
+        known = set(names.codes())
+        found = Issues([*names, *(issue for issue in found if issue.code not in known)])
+    return located(found, file.document)
 
 
 def check_segment(segment: Segment, catalog: FieldCatalog | None) -> Issues:

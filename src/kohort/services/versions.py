@@ -160,14 +160,19 @@ def _plan_file(workspace: Workspace, parent: ParentRecord, record: SegmentRecord
     return change
 
 
+def variants_text(test: ABTest) -> str:
+    """An A/B test in a line: A 40%, B 40%, Control 20%, test id offer-1."""
+    parts = [f"{variant.name} {variant.ratio}%" for variant in test.variants]
+    parts += [f"{test.control_name} {test.control}%"] if test.control else []
+    parts += [f"test id {test.test_id}"] if test.test_id else []
+    parts += [f"key {test.key_column}"] if test.key_column else []
+    return ", ".join(parts)
+
+
 def _words(value: object) -> str:
     """A field's value as people read it."""
     if isinstance(value, ABTest):
-        parts = [f"{variant.name} {variant.ratio}%" for variant in value.variants]
-        parts += [f"{value.control_name} {value.control}%"] if value.control else []
-        parts += [f"test id {value.test_id}"] if value.test_id else []
-        parts += [f"key {value.key_column}"] if value.key_column else []
-        return ", ".join(parts)
+        return variants_text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     text = getattr(value, "text", value)

@@ -87,10 +87,15 @@ class DuckDBWarehouse:
             raise self._placed(error, sql) from error
 
     def stream(self, statement: Statement, batch_rows: int = 100_000) -> pa.RecordBatchReader:
-        """The rows of a query in batches. Inside a transaction they are read into memory first."""
+        """The rows of a query in batches. Inside a transaction they are read into memory first.
+
+        Text must be one statement that only reads. Raises UserError NOT_A_QUERY.
+        """
         if self._depth:
             return self.query(statement).to_reader(max_chunksize=batch_rows)
         sql = self._sql(statement)
+        if isinstance(statement, str):
+            self._guarded(lambda: _check_reads(statement))
         connection = self._main.cursor()
         self._streams.add(connection)
         reader = self._guarded(lambda: connection.sql(sql).to_arrow_reader(batch_rows), connection)
@@ -325,6 +330,18 @@ class DuckDBWarehouse:
         if info is None:
             raise errors.table_not_found(str(ref), self._table_names())
         return info
+
+
+def _check_reads(sql: str) -> None:
+    """Refuse text that is not one statement that only reads."""
+    found = duckdb.extract_statements(sql)
+    if len(found) != 1:
+        problem = "there is no statement" if not found else f"these are {len(found)} statements"
+        raise UserError("NOT_A_QUERY", f"{problem}; one SELECT is expected", hint="run them one by one" if found else "write a SELECT")
+    explains = found[0].type == duckdb.StatementType.EXPLAIN and re.match(r"\s*explain\s+(?!analy[sz]e\b|\()", sql, re.IGNORECASE)
+    if found[0].type not in (duckdb.StatementType.SELECT, duckdb.StatementType.MULTI) and not explains:
+        hint = "import files with kohort tables import, derive tables with kohort tables create"
+        raise UserError("NOT_A_QUERY", "this statement does more than read; a SELECT is expected", hint=hint)
 
 
 _LISTING = """

@@ -69,11 +69,15 @@ def read_text(node: Node, text: str, path: Path) -> Group:
     from kohort.rules.text import parse_rule
 
     group, issues = parse_rule(text)
-    for issue in issues:
-        place = f"line {issue.line}, column {issue.column}" if issue.line > 1 else f"column {issue.column}"
-        message = f"{place}: {issue.message}" if issue.column else issue.message
-        node.issues.add(Issue(issue.code, message, path, issue.severity, issue.hint))
+    node.issues.extend(inside_text(issue, path) for issue in issues)
     return group
+
+
+def inside_text(issue: Issue, path: Path) -> Issue:
+    """An issue of a text rule as one of the file that holds the text at `path`."""
+    place = f"line {issue.line}, column {issue.column}" if issue.line > 1 else f"column {issue.column}"
+    message = f"{place}: {issue.message}" if issue.column else issue.message
+    return Issue(issue.code, message, path, issue.severity, issue.hint)
 
 
 def _unknown_type(node: Node, kind: object) -> Condition | None:
