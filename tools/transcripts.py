@@ -77,12 +77,12 @@ def blocks_of(text: str) -> list[Block]:
     return [Block(found["info"], found["body"], found.start("body"), found.end("body")) for found in BLOCK.finditer(text)]
 
 
-def run_page(text: str, root: Path) -> tuple[list[Step], str]:
-    """Follow a page in the folder `root`: its steps, and the page with the outputs that were printed."""
+def run_page(text: str, root: Path, start: str = ".") -> tuple[list[Step], str]:
+    """Follow a page from the folder `start` of `root`: its steps, and the page with the outputs that were printed."""
     steps: list[Step] = []
     pieces: list[str] = []
     position = 0
-    with _reader(root) as clock:
+    with _reader(root / start) as clock:
         for block in blocks_of(text):
             if block.title:
                 path = Path(block.title)
@@ -132,11 +132,17 @@ def _commands(body: str) -> Iterator[tuple[str, str]]:
 def _run(command: str, expected: str, root: Path, clock: _Clock) -> Step:
     clock.instant += timedelta(minutes=1)
     words = shlex.split(command)
-    if words[0] == "cd":
-        os.chdir(words[1])
-        return Step(command, expected, "", 0, 0)
-    if words[0] != "kohort":
-        raise ValueError(f"a console block runs kohort, not {command!r}")
+    match words:
+        case ["cd", folder]:
+            os.chdir(folder)
+            return Step(command, expected, "", 0, 0)
+        case ["rm", file]:
+            Path(file).unlink()
+            return Step(command, expected, "", 0, 0)
+        case ["kohort", *_]:
+            pass
+        case _:
+            raise ValueError(f"a console block runs kohort, not {command!r}")
     with _printed() as output, patch.object(sys, "stdin", io.StringIO()):
         code = kohort(words[1:])
     return Step(command, expected, _steady(output, root), code, 0)
@@ -195,7 +201,7 @@ def main() -> int:
                 build_demo(root)
             elif page != TUTORIAL:
                 follow_tutorial(root)
-            steps, written = run_page(text, root / "shop" if page.parent == GUIDES else root)
+            steps, written = run_page(text, root, "shop" if page.parent == GUIDES else ".")
         finally:
             shutil.rmtree(root)
         for step in steps:

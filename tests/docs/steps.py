@@ -7,9 +7,9 @@ from pathlib import Path
 from tools.transcripts import run_page
 
 
-def check_page(page: Path, root: Path, *, at_least: int = 1) -> None:
+def check_page(page: Path, root: Path, start: str = ".", *, at_least: int = 1) -> None:
     """Every command of the page prints what the page shows and ends as it says."""
-    steps, _ = run_page(page.read_text(encoding="utf-8"), root)
+    steps, _ = run_page(page.read_text(encoding="utf-8"), root, start)
     assert len(steps) >= at_least
     printed = "".join(f"$ {step.command} [{step.exit_code}]\n{step.printed}" for step in steps)
     shown = "".join(f"$ {step.command} [{step.wanted_exit}]\n{step.expected}" for step in steps)

@@ -160,7 +160,7 @@ def test_the_three_forms_of_the_guide_mean_the_same() -> None:
 
 @pytest.mark.parametrize("page", [page for page in sorted(GUIDES.glob("*.md")) if "```console" in page.read_text()], ids=shown)
 def test_guides_print_what_they_show(page: Path, shop: Path) -> None:
-    check_page(page, shop.parent / "shop")
+    check_page(page, shop.parent, "shop")
 
 
 def test_reference_pages_are_what_the_code_says() -> None:
