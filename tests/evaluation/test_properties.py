@@ -28,9 +28,9 @@ from kohort.testing.strategies import ZONES, World, world_of, worlds
 
 CALM = list(HealthCheck)
 FAST = settings(max_examples=30, derandomize=True, deadline=None, suppress_health_check=CALM, database=None)
-DEEP = settings(max_examples=1500, deadline=None, suppress_health_check=CALM, print_blob=True)
+DEEP = settings(max_examples=600, deadline=None, suppress_health_check=CALM, print_blob=True)
 SEEDS = 3  # batches of 20 worlds
-DEEP_SEEDS = 30  # batches of 100
+DEEP_SEEDS = 15  # batches of 100
 
 
 @pytest.fixture(scope="module")
