@@ -16,7 +16,7 @@ import typer
 
 from kohort import __version__
 from kohort.cli import ps, sg
-from kohort.cli.output import note, show, show_error, show_issues, styled
+from kohort.cli.output import counted, note, show, show_error, show_issues, styled
 from kohort.cli.profiles import profile_app
 from kohort.cli.session import close_session, open_session, set_workspace
 from kohort.cli.tables import query, tables_app
@@ -61,8 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _run(arguments)
     except InvalidInput as error:
         show_issues(error.issues)
-        errors = len(error.issues.errors)
-        note(f"{errors} problem{'s' if errors != 1 else ''}; nothing was changed.")
+        note(f"{counted(len(error.issues.errors), 'problem')}; nothing was changed.")
     except UserError as error:
         show_error(error.code, error.message, error.hint)
     except (KeyboardInterrupt, Interrupted):

@@ -138,6 +138,11 @@ def count_text(number: int) -> str:
     return f"{number:,}"
 
 
+def counted(number: int, noun: str) -> str:
+    """1 error, 2 errors."""
+    return f"{count_text(number)} {noun}{'' if number == 1 else 's'}"
+
+
 def share_text(count: int, base: int) -> str:
     """A share in percent with one digit; nothing of nothing is a dash."""
     return f"{100 * count / base:.1f}%" if base else "-"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -12,11 +13,23 @@ import typer
 from rich.markup import escape
 
 from kohort.cli.context import JSON, AsOf, DryRun, Yes, confirm, current_catalog, current_parent, existing_paths, read_as_of
-from kohort.cli.output import count_text, instant_text, note, progress, show, show_arrow, show_issues, show_json, show_table, styled
+from kohort.cli.output import (
+    count_text,
+    counted,
+    instant_text,
+    note,
+    progress,
+    show,
+    show_arrow,
+    show_issues,
+    show_json,
+    show_table,
+    styled,
+)
 from kohort.cli.session import open_session
 from kohort.cli.sg_definitions import show_items
 from kohort.cli.usage import UsageError
-from kohort.foundation.errors import UserError
+from kohort.foundation.errors import InvalidInput, UserError
 from kohort.foundation.issues import Issue, Issues
 
 if TYPE_CHECKING:
@@ -126,14 +139,15 @@ def pull(name: Name = "", dry_run: DryRun = False, yes: Yes = False, as_json: JS
         show_json({"applied": result.applied, "items": [{"action": i.action, "path": i.path, "file": i.file} for i in result.items]})
 
 
-def _definition(name: str) -> tuple[ParentSegment, Any]:
+def _definition(name: str) -> tuple[ParentSegment, Callable[[Issues], Issues]]:
     """The parent segment of a file or a saved one, and what places its issues in the file."""
     from kohort.parent.codec import located, read_parent
     from kohort.services.stored import parent_of
     from kohort.workspace.files import read_document
 
     path = Path(name)
-    if name and path.suffix in (".yml", ".yaml") and path.exists():
+    if name and path.suffix in (".yml", ".yaml"):
+        existing_paths([path])
         document, issues = read_document(path, str(path))
         issues.raise_if_errors()
         assert document is not None
@@ -142,7 +156,29 @@ def _definition(name: str) -> tuple[ParentSegment, Any]:
         placed.raise_if_errors()
         assert parent is not None
         return parent, lambda found: located(document, found)
-    return parent_of(current_parent(name)), lambda found: found
+    record = current_parent(name)
+    return parent_of(record), lambda found: _in_file(record, found)
+
+
+def _in_file(record: ParentRecord, issues: Issues) -> Issues:
+    """Issues of a saved parent segment, placed in its file if there is one that says the same."""
+    from kohort.parent.codec import located
+    from kohort.services.stored import parent_of
+    from kohort.workspace.reading import read_parent_files
+
+    saved = parent_of(record)
+    files, _ = read_parent_files(open_session().workspace)
+    document = next((file.document for file in files if file.parent == saved), None)
+    return issues if document is None else located(document, issues)
+
+
+@contextmanager
+def _placed(place: Callable[[Issues], Issues]) -> Iterator[None]:
+    """Whatever input is refused inside is told with the places of its file."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(place(error.issues)) from error
 
 
 def _part(master: bool, attribute: str | None, behavior: str | None, default: Part) -> tuple[Part, str]:
@@ -178,7 +214,7 @@ def validate(
         _show_figures(check)
         show_issues(issues)
         errors = len(issues.errors)
-        note(f"{errors} errors, {len(issues) - errors} warnings" if issues else "no problems")
+        note(f"{counted(errors, 'error')}, {counted(len(issues) - errors, 'warning')}" if issues else "no problems")
     if not issues.ok:
         raise typer.Exit(1)
 
@@ -219,9 +255,10 @@ def preview(
     """Show rows as a refresh would build them: of the master (default), an attribute table or a behavior."""
     from kohort.services.preview_parent import preview_parent
 
-    parent, _ = _definition(name)
+    parent, place = _definition(name)
     part, entry = _part(master, attribute, behavior, "master")
-    found = preview_parent(open_session().warehouse, parent, part=part, name=entry, limit=limit)
+    with _placed(place):
+        found = preview_parent(open_session().warehouse, parent, part=part, name=entry, limit=limit)
     if as_json:
         show_json({title: table.to_pylist() for title, table in found.items()})
         return
@@ -241,7 +278,7 @@ def run(name: Name = "", as_of: AsOf = "", as_json: JSON = False) -> None:
     record = current_parent(name)
     moment = read_as_of(as_of, parent_of(record).timezone)
     _note_unpushed(record)
-    with progress(not as_json) as steps:
+    with _placed(lambda issues: _in_file(record, issues)), progress(not as_json) as steps:
         done = refresh(session.warehouse, session.store, record, clock=session.clock, as_of=moment, progress=steps)
     if as_json:
         show_json(_refresh(done))

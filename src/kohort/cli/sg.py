@@ -178,6 +178,7 @@ def _asked(engine: Engine, name: str, expression: str, path: Path | None) -> Exp
     from kohort.foundation.errors import InvalidInput
     from kohort.rules.places import located
     from kohort.services.evaluate import bind_rule, bind_segment, read_text_rule, resolve_path
+    from kohort.services.push import check_file
 
     if sum((bool(name), bool(expression), path is not None)) != 1:
         raise UsageError("give one of: NAME, -e 'RULE', --path FILE")
@@ -185,6 +186,7 @@ def _asked(engine: Engine, name: str, expression: str, path: Path | None) -> Exp
         return bind_rule(engine, read_text_rule(expression, engine.catalog))
     if path is not None:
         found = _segment_in(path, engine)
+        check_file(found, engine.catalog).raise_if_errors()
         try:
             return bind_segment(engine, found.segment)
         except InvalidInput as error:

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from kohort.cli.context import JSON, DryRun, ParentOption, Yes, catalog_if_known, confirm, current_parent, existing_paths
-from kohort.cli.output import instant_text, note, show_issues, show_json, show_table, styled
+from kohort.cli.output import counted, instant_text, note, show_issues, show_json, show_table, styled
 from kohort.cli.session import open_session
 from kohort.cli.usage import UsageError
 
@@ -80,7 +80,7 @@ def push(
     if not dry_run:
         result.issues.raise_if_errors()
         if result.changes:
-            question = f"Save {len(result.changes)} change(s) to {record.name}?"
+            question = f"Save {counted(len(result.changes), 'change')} to {record.name}?"
             confirm(question, yes=yes, destructive=any(item.action == "delete" for item in result.items))
         result = _push(record, files, catalog, dry_run=False, delete=delete)
     if as_json:
@@ -124,7 +124,11 @@ def validate(files: Files = None, parent: ParentOption = "", as_json: JSON = Fal
     else:
         show_issues(issues)
         errors, warnings = len(issues.errors), len(issues) - len(issues.errors)
-        note(f"{checked} segments checked, no problems" if not issues else f"{errors} errors, {warnings} warnings")
+        note(
+            f"{counted(checked, 'segment')} checked, no problems"
+            if not issues
+            else f"{counted(errors, 'error')}, {counted(warnings, 'warning')}"
+        )
     if not issues.ok:
         raise typer.Exit(1)
 

@@ -44,7 +44,7 @@ class Reader:
         self.is_mapping = isinstance(value, dict)
         self.known: list[str] = []
         if not self.is_mapping:
-            issues.error("WRONG_TYPE", f"{what} must be a mapping of keys and values, not {kind_of(value)}", path)
+            issues.error("WRONG_TYPE", f"{what} must be a mapping of keys and values, not {kind_of(value)}", path, "write key: value")
 
     def has(self, *keys: str) -> bool:
         """True when one of the keys is written with a value."""
@@ -82,7 +82,7 @@ class Reader:
 
     def missing(self, key: str, hint: str = "") -> None:
         code = "MISSING_NAME" if key == "name" else "MISSING_KEY"
-        self.issues.error(code, f'{self.what} needs "{key}"', self.path, hint)
+        self.issues.error(code, f'{self.what} needs "{key}"', self.path, hint or f"add {key}: ...")
 
     def flag(self, key: str) -> bool:
         """true or false; false when not written."""

@@ -108,7 +108,7 @@ def push_segments(
         _require_folder(workspace, parent)
     files, issues = read_segment_files(workspace, parent.slug, paths, unsound=True)
     for file in files:
-        issues.extend(_check_file(file, catalog))
+        issues.extend(check_file(file, catalog))
     with nullcontext() if dry_run else store.transaction():
         records = store.segments(parent.id)
         gone = _without_file(records, files, _scope(workspace, parent, paths)) if delete and issues.ok else []
@@ -122,7 +122,7 @@ def push_segments(
     return PushResult(tuple(items), Issues([*issues, *refusals]), not dry_run)
 
 
-def _check_file(file: SegmentFile, catalog: FieldCatalog | None) -> Issues:
+def check_file(file: SegmentFile, catalog: FieldCatalog | None) -> Issues:
     """Problems of a file's segment against the fields, placed; of a file with errors, those of what can be read of its rule."""
     rule = file.document.value.get("rule")
     if catalog is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
@@ -13,6 +14,8 @@ from kohort.foundation.issues import did_you_mean
 from kohort.parent.definition import TableRef
 from kohort.ports.warehouse import FileFormat, ImportReport, TableInfo, Warehouse
 
+OUTPUT_DATABASE = re.compile(r"cdp_audience_\d+(_.*)?")
+
 
 def parse_table(name: str) -> TableRef:
     """`<database>.<table>`. Raises UserError NAME_INVALID."""
@@ -20,6 +23,15 @@ def parse_table(name: str) -> TableRef:
     if not dot or not database or not table or "." in table:
         raise UserError("NAME_INVALID", f'"{name}" is not <database>.<table>', hint="write for example sales.orders")
     return TableRef(database, table)
+
+
+def _target(name: str) -> TableRef:
+    """A table that a person may write. Raises UserError NAME_INVALID, NAME_RESERVED."""
+    ref = parse_table(name)
+    if OUTPUT_DATABASE.fullmatch(ref.database.lower()):
+        hint = "choose another database, e.g. analytics." + ref.table
+        raise UserError("NAME_RESERVED", f"{ref.database} holds what refreshes build; nothing else may be written there", hint=hint)
+    return ref
 
 
 def import_table(
@@ -33,12 +45,12 @@ def import_table(
     append: bool = False,
 ) -> ImportReport:
     """Create or replace a table from files; see `ports.warehouse.Warehouse.import_files`."""
-    return warehouse.import_files(parse_table(name), files, format=format, types=types, as_view=as_view, append=append)
+    return warehouse.import_files(_target(name), files, format=format, types=types, as_view=as_view, append=append)
 
 
 def create_table(warehouse: Warehouse, name: str, select: str, *, as_view: bool = False) -> TableInfo:
     """Create or replace a table or view from one SELECT; all or nothing."""
-    ref = parse_table(name)
+    ref = _target(name)
     query = _one_select(select, warehouse.dialect)
     target = exp.table_(ref.table, db=ref.database, quoted=True)
     with warehouse.transaction():

@@ -110,9 +110,12 @@ def file_error(error: Exception) -> UserError | None:
             return not_parquet(match["file"])
     if match := _JSON_PLACE.search(text):
         what = match["what"].strip().rstrip(".")
-        return UserError("FILE_NOT_READABLE", f"{match['file']}:{match['line']}: not a JSON object per line: {what}")
+        message = f"{match['file']}:{match['line']}: not a JSON object per line: {what}"
+        return UserError("FILE_NOT_READABLE", message, hint="mend that line or the one before: each line holds one whole object")
     if match := _NOT_GZIP.search(text):
-        return UserError("FILE_NOT_READABLE", f"{match['file']} is not a gzip file, although its name ends with .gz")
+        return UserError(
+            "FILE_NOT_READABLE", f"{match['file']} is not a gzip file, although its name ends with .gz", hint="rename it, or compress it"
+        )
     if _CSV_LINE.search(text) or _CSV_SNIFF.search(text):
         return _csv_error(text)
     return None
@@ -155,11 +158,14 @@ def _csv_error(text: str) -> UserError:
         hint = f"give the column a type that fits all its values, e.g. {match['column']}=VARCHAR"
         return UserError("FILE_NOT_READABLE", f"{place}: column {match['column']}: {match['what'].rstrip('.')}", hint=hint)
     if match := _CSV_COLUMNS.search(text):
-        return UserError("FILE_NOT_READABLE", f"{place}: expected {match['expected']} columns, found {match['found']}")
+        hint = "mend that line: put values that hold the separator in quotes"
+        return UserError("FILE_NOT_READABLE", f"{place}: expected {match['expected']} columns, found {match['found']}", hint=hint)
     if "unicode" in text or "utf-8" in text:
         return UserError("FILE_NOT_READABLE", f"{place}: the text is not UTF-8", hint="convert the file, e.g. with iconv -t UTF-8")
+    if "unterminated quote" in text:
+        return UserError("FILE_NOT_READABLE", f"{place}: a quote is opened and never closed", hint='close it, or write "" for a quote')
     said = [line for line in text.split("\n") if line and not _CSV_LINE.search(line) and not line.startswith("Original Line")]
-    return UserError("FILE_NOT_READABLE", f"{place}: {cause(said[0]) if said else 'not a CSV file'}")
+    return UserError("FILE_NOT_READABLE", f"{place}: {cause(said[0]) if said else 'not a CSV file'}", hint="mend that line")
 
 
 def _csv_place(text: str) -> str:
