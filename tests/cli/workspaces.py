@@ -217,7 +217,13 @@ class Desk:
     def state(self) -> tuple[Any, ...]:
         """What must be as before when a command was refused."""
         parent = self.json("ps", "view")
-        return (self.json("sg", "list", "-r"), parent["version"], parent["definition"], self.json("ps", "list"), self.json("tables", "list"))
+        return (
+            self.json("sg", "list", "-r"),
+            parent["version"],
+            parent["definition"],
+            self.json("ps", "list"),
+            self.json("tables", "list"),
+        )
 
     def files(self) -> dict[str, bytes]:
         """Every definition file with its bytes."""
