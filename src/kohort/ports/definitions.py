@@ -111,6 +111,18 @@ class EvaluationRecord:
     populations: tuple[PopulationRecord, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluationSummary:
+    """That an evaluation took place: an `EvaluationRecord` without its populations."""
+
+    id: int
+    parent_id: int
+    refresh_number: int
+    as_of: datetime
+    evaluated_at: datetime
+    total: int
+
+
 class DefinitionStore(Protocol):
     """Keeps definitions and the record of what was run on them."""
 
@@ -191,6 +203,18 @@ class DefinitionStore(Protocol):
 
     def last_evaluation(self, parent_id: int) -> EvaluationRecord | None:
         """The newest evaluation."""
+        ...
+
+    def evaluation(self, evaluation_id: int) -> EvaluationRecord | None:
+        """One evaluation; None when there is none of that id."""
+        ...
+
+    def evaluations(self, parent_id: int, limit: int | None = None) -> Sequence[EvaluationSummary]:
+        """Newest first: at most `limit` of them, or all."""
+        ...
+
+    def segment_evaluations(self, segment_id: int) -> Sequence[EvaluationRecord]:
+        """Every evaluation that counted one segment, oldest first; each with the populations of that segment and its variants only."""
         ...
 
     def close(self) -> None:

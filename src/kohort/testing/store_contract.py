@@ -351,6 +351,31 @@ class StoreContract:
         store.delete_segment(segment.id)
         assert store.last_evaluation(parent.id) == second
 
+    def test_evaluations_are_listed_newest_first(self, store: DefinitionStore, parent: ParentRecord) -> None:
+        population = PopulationRecord("VIP", 1, 1, 3, "Shop", 9)
+        made = [store.save_evaluation(parent.id, n, as_of=T0, at=T1, total=n, populations=[population]) for n in (4, 5, 6)]
+        other = store.save_parent("Other", "other", {}, by="ann", at=T0)
+        store.save_evaluation(other.id, 1, as_of=T0, at=T1, total=1, populations=[])
+        listed = store.evaluations(parent.id)
+        assert [(e.id, e.parent_id, e.refresh_number, e.as_of, e.evaluated_at, e.total) for e in listed] == [
+            (e.id, e.parent_id, e.refresh_number, e.as_of, e.evaluated_at, e.total) for e in reversed(made)
+        ]
+        assert store.evaluations(parent.id, 2) == listed[:2]
+        assert store.evaluation(made[1].id) == made[1]
+        assert store.evaluation(10**9) is None
+
+    def test_the_evaluations_of_a_segment_outlive_it(self, store: DefinitionStore, parent: ParentRecord) -> None:
+        first, second = _save(store, parent, "", "VIP", "f"), _save(store, parent, "", "Other", "g")
+        vip, variant = PopulationRecord("VIP", first.id, 1, 3, "Shop", 9), PopulationRecord("VIP/A-VIP", first.id, 1, 1, "VIP", 3)
+        other = PopulationRecord("Other", second.id, 1, 2, "Shop", 9)
+        made = [
+            store.save_evaluation(parent.id, 1, as_of=T0, at=T1, total=9, populations=p) for p in ([other, vip, variant], [other], [vip])
+        ]
+        store.delete_segment(first.id)
+        found = store.segment_evaluations(first.id)
+        assert found == [replace(made[0], populations=(vip, variant)), made[2]]
+        assert list(store.segment_evaluations(10**9)) == []
+
 
 def _save(store: DefinitionStore, parent: ParentRecord, folder: str, name: str, fingerprint: str) -> SegmentRecord:
     return store.save_segment(parent.id, folder, name, "batch", {"of": fingerprint}, fingerprint, by="ann", at=T0)

@@ -12,12 +12,13 @@ from kohort.adapters.sqlalchemy.processes import is_dead, this_process
 from kohort.adapters.sqlalchemy.tables import evaluations, parent_segments, populations, refreshes
 from kohort.adapters.sqlalchemy.transactions import Transactions
 from kohort.foundation.errors import UserError
-from kohort.ports.definitions import EvaluationRecord, Json, PopulationRecord, RefreshRecord, RefreshStatus
+from kohort.ports.definitions import EvaluationRecord, EvaluationSummary, Json, PopulationRecord, RefreshRecord, RefreshStatus
 
 LONGEST_REFRESH = timedelta(days=1)
 """A running refresh of another machine, where we cannot look for the process, counts as dead after this."""
 
 _REFRESH_COLUMNS = [c for c in refreshes.c if c.name in RefreshRecord.__dataclass_fields__]
+_SUMMARY_COLUMNS = [c for c in evaluations.c if c.name in EvaluationSummary.__dataclass_fields__]
 _POPULATION_COLUMNS = [c for c in populations.c if c.name in PopulationRecord.__dataclass_fields__]
 
 
@@ -90,6 +91,32 @@ class Runs(Transactions):
         with self._reading() as connection:
             row = connection.execute(query).one_or_none()
             return _evaluation(connection, row) if row else None
+
+    def evaluation(self, evaluation_id: int) -> EvaluationRecord | None:
+        """One evaluation; None when there is none of that id."""
+        with self._reading() as connection:
+            row = connection.execute(select(evaluations).where(evaluations.c.id == evaluation_id)).one_or_none()
+            return _evaluation(connection, row) if row else None
+
+    def evaluations(self, parent_id: int, limit: int | None = None) -> Sequence[EvaluationSummary]:
+        """Newest first: at most `limit` of them, or all."""
+        query = select(*_SUMMARY_COLUMNS).where(evaluations.c.parent_id == parent_id).order_by(evaluations.c.id.desc())
+        with self._reading() as connection:
+            return [EvaluationSummary(**row._mapping) for row in connection.execute(query.limit(limit))]
+
+    def segment_evaluations(self, segment_id: int) -> Sequence[EvaluationRecord]:
+        """Every evaluation that counted one segment, oldest first; each with the populations of that segment and its variants only."""
+        joined = populations.join(evaluations, populations.c.evaluation_id == evaluations.c.id)
+        query = select(*_SUMMARY_COLUMNS, *_POPULATION_COLUMNS).select_from(joined).where(populations.c.segment_id == segment_id)
+        found: dict[EvaluationSummary, list[PopulationRecord]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(query.order_by(evaluations.c.id, populations.c.position)):
+                summary = EvaluationSummary(**{c.name: row._mapping[c] for c in _SUMMARY_COLUMNS})
+                found.setdefault(summary, []).append(PopulationRecord(**{c.name: row._mapping[c] for c in _POPULATION_COLUMNS}))
+        return [
+            EvaluationRecord(e.id, e.parent_id, e.refresh_number, e.as_of, e.evaluated_at, e.total, tuple(records))
+            for e, records in found.items()
+        ]
 
 
 def _require_parent(connection: Connection, parent_id: int) -> None:
