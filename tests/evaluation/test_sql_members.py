@@ -237,7 +237,12 @@ ATTRIBUTES: list[tuple[AttributeLeaf, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("leaf", "expected"), ATTRIBUTES, ids=lambda value: str(value)[:60])
+def shown(value: object) -> str:
+    """A parameter as part of a test's name, the same in every process."""
+    return "-".join(sorted(map(str, value))) if isinstance(value, set | frozenset) else str(value)[:60]
+
+
+@pytest.mark.parametrize(("leaf", "expected"), ATTRIBUTES, ids=shown)
 def test_attributes(warehouse: DuckDBWarehouse, leaf: AttributeLeaf, expected: set[str]) -> None:
     assert found(warehouse, leaf) == expected
 
@@ -378,7 +383,7 @@ BEHAVIORS: list[tuple[BehaviorLeaf, set[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("leaf", "expected"), BEHAVIORS, ids=lambda value: str(value)[:60])
+@pytest.mark.parametrize(("leaf", "expected"), BEHAVIORS, ids=shown)
 def test_behaviors(warehouse: DuckDBWarehouse, leaf: BehaviorLeaf, expected: set[str]) -> None:
     assert found(warehouse, leaf) == expected
 
