@@ -223,12 +223,13 @@ def bind_segments(
     bound: dict[str, Expr] = {}
     for path in graph.order():
         segment = graph.by_path[path]
-        bound[path] = _bind_segment(segment, graph, catalog)
+        bound[path] = bind_segment(segment, graph, catalog)
         bound.update(_variants(segment, key_column))
     return bound
 
 
-def _bind_segment(segment: Segment, graph: SegmentGraph, catalog: FieldCatalog) -> Expr:
+def bind_segment(segment: Segment, graph: SegmentGraph, catalog: FieldCatalog) -> Expr:
+    """The core form of one segment, inside its base, that need not be in the graph. UserError when its rule does not fit."""
     rule = bind(segment.rule, catalog, lambda target: graph.resolve(target, segment.folder))
     base = graph.resolve(segment.base, segment.folder) if segment.base else None
     return rule if base is None else all_of((_inside(rule, MemberLeaf(base)), MemberLeaf(base)))

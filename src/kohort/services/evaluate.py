@@ -5,7 +5,7 @@ Everything reads the last good refresh. The instant is that of the refresh unles
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -201,11 +201,16 @@ _ASKED = "\0asked"
 
 def _needed(expr: Expr, engine: Engine) -> dict[str, Expr]:
     """The segments an expression refers to, directly or not, in the order of evaluation."""
-    first = [leaf.path for leaf in leaves(expr) if isinstance(leaf, MemberLeaf)]
-    if not first:
+    return needed_segments(engine, [leaf.path for leaf in leaves(expr) if isinstance(leaf, MemberLeaf)])
+
+
+def needed_segments(engine: Engine, paths: Iterable[str]) -> dict[str, Expr]:
+    """The core form of these segments and of all that they refer to, in the order of evaluation. Raises InvalidInput."""
+    queue = list(dict.fromkeys(paths))
+    if not queue:
         return {}
     bound = engine.bound()
-    wanted, queue = set(first), list(first)
+    wanted = set(queue)
     while queue:
         for leaf in leaves(bound[queue.pop()]):
             if isinstance(leaf, MemberLeaf) and leaf.path not in wanted:

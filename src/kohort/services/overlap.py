@@ -1,0 +1,119 @@
+"""How much segments overlap: for every two of them the members they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+
+from kohort.evaluation.bitmap import Bitmap, word_count
+from kohort.evaluation.overlap import Counts, jaccard, shared_counts
+from kohort.foundation.errors import UserError
+from kohort.foundation.instants import to_micros
+from kohort.membership.snapshots import SnapshotStore
+from kohort.ports.definitions import DefinitionStore
+from kohort.ports.progress import Progress
+from kohort.services.evaluate import Engine, needed_segments, resolve_path
+
+
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """What two segments share. share_of_first: of the first one's members (None of nothing); jaccard: of the members of either."""
+
+    first: str
+    second: str
+    first_count: int
+    second_count: int
+    shared: int
+
+    @property
+    def share_of_first(self) -> float | None:
+        return self.shared / self.first_count if self.first_count else None
+
+    @property
+    def share_of_second(self) -> float | None:
+        return self.shared / self.second_count if self.second_count else None
+
+    @property
+    def jaccard(self) -> float | None:
+        return jaccard(self.first_count, self.second_count, self.shared)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OverlapMatrix:
+    """shared: int64[k, k] in the order of `paths`; the diagonal holds the sizes. source: the last evaluation's members, or a new run."""
+
+    paths: tuple[str, ...]
+    shared: Counts
+    total: int
+    as_of: datetime
+    source: Literal["snapshot", "run"]
+
+    def count(self, place: int) -> int:
+        return int(self.shared[place, place])
+
+    def pair(self, first: int, second: int) -> Overlap:
+        names = (self.paths[first], self.paths[second])
+        return Overlap(*names, self.count(first), self.count(second), int(self.shared[first, second]))
+
+    def pairs(self) -> list[Overlap]:
+        """Every two segments, the most alike first."""
+        return sorted(self._pairs(), key=lambda pair: (-(pair.jaccard or 0), -pair.shared, pair.first, pair.second))
+
+    def _pairs(self) -> Iterator[Overlap]:
+        for first in range(len(self.paths)):
+            for second in range(first + 1, len(self.paths)):
+                yield self.pair(first, second)
+
+
+def overlap_matrix(
+    engine: Engine,
+    store: DefinitionStore,
+    snapshots: SnapshotStore,
+    targets: Sequence[str] = (),
+    *,
+    as_of: datetime | None = None,
+    progress: Progress | None = None,
+) -> OverlapMatrix:
+    """The overlap of the given segments and variants (none given: of all segments).
+
+    Members are those of the last evaluation when it still holds (same refresh, instant and versions); else they are computed.
+    Raises UserError SEGMENT_NOT_FOUND, AMBIGUOUS_SEGMENT, NO_SEGMENTS; InvalidInput.
+    """
+    moment = as_of or engine.refresh.as_of
+    graph = engine.graph
+    paths = tuple(dict.fromkeys(resolve_path(engine, target) for target in targets)) or tuple(sorted(graph.by_path))
+    if not paths:
+        raise UserError("NO_SEGMENTS", f'"{engine.parent.name}" has no segments yet', hint="write one and run: kohort sg push")
+    kept = kept_members(engine, store, snapshots, paths, moment)
+    if kept is not None:
+        members, total = kept
+        return OverlapMatrix(paths, shared_counts([members[path] for path in paths]), total, moment, "snapshot")
+    outcome = engine.run(needed_segments(engine, paths), to_micros(moment), progress)
+    found = shared_counts([outcome.members[path] for path in paths])
+    return OverlapMatrix(paths, found, outcome.live.count(), moment, "run")
+
+
+def kept_members(
+    engine: Engine, store: DefinitionStore, snapshots: SnapshotStore, paths: Sequence[str], as_of: datetime
+) -> tuple[Mapping[str, Bitmap], int] | None:
+    """(members by path, all profiles) as the last evaluation kept them; None when it is of another refresh, instant or version."""
+    evaluation = store.last_evaluation(engine.parent.id)
+    if evaluation is None or evaluation.refresh_number != engine.refresh.number or evaluation.as_of != as_of:
+        return None
+    versions = {record.id: record.version for record in store.segments(engine.parent.id)}
+    populations = {population.path: population for population in evaluation.populations}
+    same = {population.segment_id: population.version for population in evaluation.populations} == versions
+    if not same or set(populations) != set(engine.graph.owners):
+        return None
+    found: dict[str, Bitmap] = {}
+    size = engine.ordinals()
+    for path in paths:
+        words = snapshots.members(engine.parent.id, evaluation.id, path)
+        if words is None or len(words) > word_count(size):
+            return None
+        found[path] = Bitmap(np.pad(words, (0, word_count(size) - len(words))), size)
+    return found, evaluation.total
