@@ -50,8 +50,8 @@ def profile_card(
 ) -> ProfileCard:
     """The card of the customer with that master key or cdp_customer_id. Raises UserError PROFILE_NOT_FOUND."""
     moment = as_of or engine.refresh.as_of
-    ordinal, found_key = _find(engine, key)
-    row = _attributes(engine, ordinal)
+    ordinal, found_key = find_profile(engine, key)
+    row = profile_row(engine, ordinal)
     rows: list[BehaviorRow] = []
     counts: dict[str, int] = {}
     for behavior in engine.catalog.behaviors:
@@ -72,7 +72,7 @@ def profile_card(
     )
 
 
-def _find(engine: Engine, key: str) -> tuple[int, str]:
+def find_profile(engine: Engine, key: str) -> tuple[int, str]:
     """(ordinal, master key) of a customer who is in the last refresh."""
     keys, profiles = keys_table(engine.parent.id), profiles_table(engine.parent.id, engine.refresh.number)
     same = exp.EQ(this=build.column(ORDINAL, "p"), expression=build.column(ORDINAL, "k"))
@@ -94,13 +94,15 @@ def _find(engine: Engine, key: str) -> tuple[int, str]:
     return int(by_key[0][ORDINAL]), str(by_key[0]["key"])
 
 
-def _attributes(engine: Engine, ordinal: int) -> dict[str, Any]:
+def profile_row(engine: Engine, ordinal: int) -> dict[str, Any]:
+    """The row of a customer in the last refresh."""
     table = profiles_table(engine.parent.id, engine.refresh.number)
-    query = exp.select("*").from_(build.table(table.database, table.table)).where(_is(ordinal))
+    query = exp.select("*").from_(build.table(table.database, table.table)).where(is_ordinal(ordinal))
     return dict(engine.warehouse.query(query).to_pylist()[0])
 
 
-def _is(ordinal: int) -> exp.Expression:
+def is_ordinal(ordinal: int) -> exp.Expression:
+    """The condition that picks the rows of one customer."""
     return exp.EQ(this=build.column(ORDINAL), expression=build.integer(ordinal))
 
 
@@ -109,19 +111,19 @@ def _recent(engine: Engine, behavior: Behavior, ordinal: int, as_of: datetime, r
     ref = behavior_table(engine.parent.id, engine.refresh.number, behavior.name)
     table = build.table(ref.database, ref.table)
     until = exp.LTE(this=build.column(TIMESTAMP), expression=build.timestamp(to_micros(as_of), DUCKDB))
-    rows = exp.select("*").from_(table).where(_is(ordinal), until)
+    rows = exp.select("*").from_(table).where(is_ordinal(ordinal), until)
     newest = [exp.Ordered(this=build.column(name), desc=True) for name in (TIMESTAMP, ARRIVAL)]
-    total = engine.warehouse.query(exp.select(exp.Count(this=exp.Star())).from_(table.copy()).where(_is(ordinal), until.copy()))
+    total = engine.warehouse.query(exp.select(exp.Count(this=exp.Star())).from_(table.copy()).where(is_ordinal(ordinal), until.copy()))
     zone = ZoneInfo(engine.catalog.timezone)
     found = []
     for row in engine.warehouse.query(rows.order_by(*newest).limit(recent)).to_pylist():
-        at = from_micros(_micros(row[TIMESTAMP])).astimezone(zone)
+        at = from_micros(naive_micros(row[TIMESTAMP])).astimezone(zone)
         values = {field.name: row[field.name] for field in behavior.fields if row[field.name] is not None}
         found.append(BehaviorRow(behavior.name, behavior.label or behavior.name, at, values))
     return int(total.column(0)[0].as_py()), found
 
 
-def _micros(naive: datetime) -> int:
+def naive_micros(naive: datetime) -> int:
     """Microseconds of a timestamp without zone, which is in UTC."""
     return to_micros(naive.replace(tzinfo=ZoneInfo("UTC")))
 

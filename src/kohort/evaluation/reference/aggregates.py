@@ -62,12 +62,14 @@ class Rows:
     def results(self, condition: BehaviorCondition, profile: Profile) -> list[Result]:
         """What the aggregate comes to in each group and sliding window; without those, one result."""
         behavior = self.catalog.behavior[condition.behavior]
+        return [self.aggregate(condition.aggregation, part, behavior) for part in self.parts(condition, profile)]
+
+    def parts(self, condition: BehaviorCondition, profile: Profile) -> list[list[Row]]:
+        """The rows of each group and sliding window; without those, all rows that pass the filter."""
+        behavior = self.catalog.behavior[condition.behavior]
         rows = self.of(profile, condition.behavior, condition.filter)
-        return [
-            self.aggregate(condition.aggregation, part, behavior)
-            for group in self._groups(rows, condition.aggregation.grouping, behavior)
-            for part in _slides(group, condition.sliding)
-        ]
+        groups = self._groups(rows, condition.aggregation.grouping, behavior)
+        return [part for group in groups for part in _slides(group, condition.sliding)]
 
     def _groups(self, rows: list[Row], grouping: tuple[str, ...], behavior: Behavior) -> Iterable[list[Row]]:
         """The rows by equal values of the grouping columns, null being a value of its own; no rows, no group."""
