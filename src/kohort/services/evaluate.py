@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from sqlglot import exp
 
@@ -52,12 +53,16 @@ class Engine:
     ids: Mapping[str, str]
     range_size: int
 
-    @property
+    @cached_property
     def graph(self) -> SegmentGraph:
         return SegmentGraph.of(self.segments, self.ids)
 
     def bound(self) -> dict[str, Expr]:
         """Path -> core form of every segment and variant. Raises InvalidInput when a rule no longer fits the fields."""
+        return dict(self._bound)
+
+    @cached_property
+    def _bound(self) -> Mapping[str, Expr]:
         issues = Issues()
         for segment in self.segments:
             for issue in check_segment(segment, self.catalog).errors:
