@@ -23,7 +23,22 @@ from tools.transcripts import GUIDES, ROOT, Block, blocks_of
 
 DOCS = sorted((ROOT / "docs").rglob("*.md"))
 ALL_PAGES = [*DOCS, *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "GLOSSARY.md", "CHANGELOG.md"))]
-NOUNS = "parent-segment attribute behavior refresh profile segment rule folder membership ab-test as-of version workspace warehouse".split()
+NOUNS = [
+    "parent-segment",
+    "attribute",
+    "behavior",
+    "refresh",
+    "profile",
+    "segment",
+    "rule",
+    "folder",
+    "membership",
+    "ab-test",
+    "as-of",
+    "version",
+    "workspace",
+    "warehouse",
+]
 LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 

@@ -147,8 +147,10 @@ def _advice(table: str, child_key: str, kind: str, many: bool) -> str:
 
 
 def _entry_of(parent: ParentSegment, info: TableInfo) -> AttributeTable | BehaviorTable | None:
+    """The entry of the table that takes one more column; one that is a single attribute of its own name may have no list of columns."""
     entries: tuple[AttributeTable | BehaviorTable, ...] = (*parent.attributes, *parent.behaviors)
-    return next((entry for entry in entries if entry.source == info.ref and not entry.all_columns), None)
+    open_entries = (entry for entry in entries if not entry.all_columns and [pick.name for pick in entry.columns] != [entry.name])
+    return next((entry for entry in open_entries if entry.source == info.ref), None)
 
 
 def _join_of(parent: ParentSegment, columns: Sequence[str], wanted: str) -> tuple[str, str]:
