@@ -208,8 +208,9 @@ def validate(
         from dataclasses import asdict
 
         figures = {"master": asdict(check.master) if check.master else None}
-        tables = {"attributes": [asdict(t) for t in check.attributes], "behaviors": [asdict(t) for t in check.behaviors]}
-        show_json({"issues": [_issue(issue) for issue in issues], **figures, **tables})
+        attributes = [{**asdict(table), "match_rate": table.match_rate} for table in check.attributes]
+        behaviors = [{**asdict(table), "match_rate": table.match_rate} for table in check.behaviors]
+        show_json({"issues": [_issue(issue) for issue in issues], **figures, "attributes": attributes, "behaviors": behaviors})
     else:
         _show_figures(check)
         show_issues(issues)
