@@ -5,7 +5,7 @@ Everything reads the last good refresh. The instant is that of the refresh unles
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -20,7 +20,7 @@ from kohort.foundation.clock import Clock
 from kohort.foundation.errors import UserError
 from kohort.foundation.instants import Micros, to_micros
 from kohort.foundation.issues import Issues, did_you_mean
-from kohort.membership.snapshots import SnapshotManifest, SnapshotStore
+from kohort.membership.snapshots import SegmentKey, SnapshotManifest, SnapshotSegment, SnapshotStore, variant_name
 from kohort.parent.catalog import FieldCatalog
 from kohort.parent.catalog_codec import catalog_from_document
 from kohort.parent.layout import ORDINAL, profiles_table
@@ -125,9 +125,18 @@ def evaluate_all(
         record = store.save_evaluation(
             engine.parent.id, engine.refresh.number, as_of=moment, at=clock.now(), total=total, populations=populations
         )
-        manifest = SnapshotManifest(engine.parent.id, record.id, engine.refresh.number, to_micros(moment), counts)
-        snapshots.save(manifest, {path: members.words for path, members in outcome.members.items()}, keep)
+        manifest = SnapshotManifest(
+            engine.parent.id, record.id, record.refresh_number, to_micros(moment), total, _kept(engine, populations)
+        )
+        snapshots.save(manifest, {path: members.words for path, members in outcome.members.items()}, outcome.live.words, keep)
     return record
+
+
+def _kept(engine: Engine, populations: Sequence[PopulationRecord]) -> tuple[SnapshotSegment, ...]:
+    owners = engine.graph.owners
+    return tuple(
+        SnapshotSegment(SegmentKey(p.segment_id, variant_name(p.path, owners[p.path])), p.path, p.version, p.count) for p in populations
+    )
 
 
 def _population(
