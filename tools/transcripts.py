@@ -167,11 +167,9 @@ def _steady(output: io.BytesIO, root: Path) -> str:
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines() if not STEP.fullmatch(line))
 
 
-def follow_tutorial(root: Path) -> None:
-    """The workspace that the tutorial leaves, in `root`/shop: where the guides begin."""
-    for step in run_page(TUTORIAL.read_text(encoding="utf-8"), root)[0]:
-        if step.exit_code != step.wanted_exit:
-            raise RuntimeError(f"$ {step.command}\n{step.printed}")
+def follow_tutorial(root: Path) -> list[Step]:
+    """The steps of the tutorial; the workspace it leaves is in `root`/shop: there the guides begin."""
+    return run_page(TUTORIAL.read_text(encoding="utf-8"), root)[0]
 
 
 def build_demo(root: Path) -> str:

@@ -7,17 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tools.transcripts import follow_tutorial
+from tools.transcripts import Step, follow_tutorial
 
 
 @pytest.fixture(scope="session")
-def finished_tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_tutorial(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Step]]:
+    """The workspace that the tutorial leaves, and what its commands printed."""
     root = tmp_path_factory.mktemp("tutorial")
-    follow_tutorial(root)
-    return root / "shop"
+    steps = follow_tutorial(root)
+    return root / "shop", steps
 
 
 @pytest.fixture
-def shop(finished_tutorial: Path, tmp_path: Path) -> Path:
+def shop(finished_tutorial: tuple[Path, list[Step]], tmp_path: Path) -> Path:
     """A copy of the workspace that the tutorial leaves."""
-    return Path(shutil.copytree(finished_tutorial, tmp_path / "shop"))
+    return Path(shutil.copytree(finished_tutorial[0], tmp_path / "shop"))

@@ -49,13 +49,9 @@ def shown(page: Path) -> str:
 
 def blocks(*languages: str) -> list[tuple[str, Block]]:
     """Every block of these languages in the hand-written pages, with a name for the test."""
-    found = []
-    for page in DOCS:
-        text = page.read_text(encoding="utf-8")
-        for block in blocks_of(text):
-            if block.language in languages:
-                found.append((f"{shown(page)}:{text.count(chr(10), 0, block.start)}", block))
-    return found
+    texts = [(shown(page), page.read_text(encoding="utf-8")) for page in DOCS]
+    found = [(name, text, block) for name, text in texts for block in blocks_of(text) if block.language in languages]
+    return [(f"{name}:{text.count(chr(10), 0, block.start)}", block) for name, text, block in found]
 
 
 def cases(*languages: str) -> list[object]:
@@ -140,7 +136,7 @@ def _check_round_trips(rule: Rule) -> None:
     assert read_rule(Document(rule_to_json(rule)), "json")[0] == rule
 
 
-@pytest.mark.parametrize("block", [case for case in cases("json")])
+@pytest.mark.parametrize("block", cases("json"))
 def test_json_blocks_are_json(block: Block) -> None:
     lines = block.body.splitlines() if block.title.endswith(".jsonl") else [block.body]
     for line in lines:

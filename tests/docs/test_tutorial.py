@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from tests.docs.steps import check_page
-from tools.transcripts import TUTORIAL
+from tests.docs.steps import check_steps
+from tools.transcripts import Step
 
 
-def test_the_tutorial_prints_what_it_shows(tmp_path: Path) -> None:
-    check_page(TUTORIAL, tmp_path, at_least=30)
+def test_the_tutorial_prints_what_it_shows(finished_tutorial: tuple[Path, list[Step]]) -> None:
+    steps = finished_tutorial[1]
+    assert len(steps) >= 30
+    check_steps("tutorial.md", steps)

@@ -155,7 +155,7 @@ def _definition(name: str) -> tuple[ParentSegment, Callable[[Issues], Issues]]:
         placed = document.located(problems)
         placed.raise_if_errors()
         assert parent is not None
-        return parent, lambda found: located(document, found)
+        return parent, lambda found: Issues([*placed, *located(document, found)])
     record = current_parent(name)
     return parent_of(record), lambda found: _in_file(record, found)
 
@@ -458,7 +458,9 @@ def sql(name: Name = "") -> None:
     session, record = open_session(), current_parent(name)
     newest = session.store.refreshes(record.id, limit=1)
     number = newest[0].number + 1 if newest else 1
-    for step in planned_refresh(session.warehouse, parent_of(record), record.id, number):
+    with _placed(lambda issues: _in_file(record, issues)):
+        steps = planned_refresh(session.warehouse, parent_of(record), record.id, number)
+    for step in steps:
         show(f"-- {step.name}\n{pretty(step.statement)};\n")
 
 
