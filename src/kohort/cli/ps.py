@@ -272,7 +272,7 @@ def preview(
 def run(name: Name = "", as_of: AsOf = "", as_json: JSON = False) -> None:
     """Refresh a parent segment: build profiles and behaviors, then switch to them all at once."""
     from kohort.parent.report import report_from_document
-    from kohort.services.refresh import refresh
+    from kohort.services.index import refresh_and_index
     from kohort.services.stored import parent_of
 
     session = open_session()
@@ -280,9 +280,14 @@ def run(name: Name = "", as_of: AsOf = "", as_json: JSON = False) -> None:
     moment = read_as_of(as_of, parent_of(record).timezone)
     _note_unpushed(record)
     with _placed(lambda issues: _in_file(record, issues)), progress(not as_json) as steps:
-        done = refresh(session.warehouse, session.store, record, clock=session.clock, as_of=moment, progress=steps)
+        refreshed = refresh_and_index(
+            session.warehouse, session.store, record, session.indexes, clock=session.clock, as_of=moment, progress=steps
+        )
+    done = refreshed.record
+    if refreshed.problem:
+        show_issues([Issue("INDEX_NOT_BUILT", f"evaluations go by SQL, which is slower: {refreshed.problem}", severity="warning")])
     if as_json:
-        show_json(_refresh(done))
+        show_json({**_refresh(done), "indexed": refreshed.index is not None})
         return
     styled(
         f"Refreshed [bold]{escape(record.name)}[/bold]: {count_text(done.population)} profiles as of {instant_text(done.as_of)} "

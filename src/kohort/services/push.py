@@ -168,7 +168,8 @@ class _Plan:
 
     @property
     def pushed(self) -> dict[tuple[str, str], SegmentFile]:
-        return {(file.segment.folder, file.segment.name): file for file in self.files}
+        """By place; of two files for one segment the first counts."""
+        return {(file.segment.folder, file.segment.name): file for file in reversed(self.files)}
 
     def after(self, *, with_gone: bool) -> list[Segment]:
         """The segments there will be; with_gone: as if nothing were deleted."""
@@ -179,7 +180,7 @@ class _Plan:
         """Problems between segments that the push has or makes, in files where they stand, else by path. References to what
         is deleted are not among them (the delete is refused)."""
         old = {path: {str(issue) for issue in found} for path, found in problems(self.stored.values(), self.ids).items()}
-        files = {file.segment.path: file for file in self.files}
+        files = {file.segment.path: file for file in self.pushed.values()}
         issues = Issues()
         for path, found in problems(self.after(with_gone=True), self.ids).items():
             if path in files:

@@ -57,7 +57,7 @@ def create_table(warehouse: Warehouse, name: str, select: str, *, as_view: bool 
         warehouse.execute(exp.Create(this=exp.table_("", db=ref.database, quoted=True), kind="SCHEMA", exists=True))
         existing = warehouse.table(ref)
         if existing is not None and existing.kind != ("view" if as_view else "table"):
-            warehouse.execute(exp.Drop(this=target.copy(), kind=existing.kind.upper()))
+            warehouse.execute(exp.Drop(tables=[target.copy()], kind=existing.kind.upper()))
         warehouse.execute(exp.Create(this=target, kind="VIEW" if as_view else "TABLE", replace=True, expression=query))
     return table_info(warehouse, name)
 
