@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kohort.membership.snapshots import SnapshotStore
     from kohort.ports.definitions import DefinitionStore
     from kohort.ports.warehouse import Warehouse
+    from kohort.services.index import IndexPlace
 
 
 class Kohort:
@@ -62,6 +63,13 @@ class Kohort:
         from kohort.membership.snapshots import SnapshotStore
 
         return SnapshotStore(self.workspace.state / "membership")
+
+    @cached_property
+    def indexes(self) -> IndexPlace:
+        """Where profile indexes are kept."""
+        from kohort.services.index import IndexPlace
+
+        return IndexPlace(self.workspace.state / "index", self.settings.keep_indexes, self.settings.range_size)
 
     def close(self) -> None:
         """Give back whatever was opened."""

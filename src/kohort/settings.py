@@ -28,6 +28,7 @@ class Settings:
     threads: int = _setting(0, "threads of the warehouse; 0 = all cores")
     range_size: int = _setting(250_000, "profiles evaluated at a time; smaller needs less memory, but more time")
     user: str = _setting("", "who created or updated a definition; empty = the login name")
+    keep_indexes: int = _setting(2, "profile indexes kept per parent segment")
     keep_evaluations: int = _setting(30, "membership snapshots kept per parent segment")
 
     @property
@@ -71,7 +72,7 @@ def _checked(name: str, value: Any, default: Any, issues: Issues) -> Any:
             number = int(value)
         except (TypeError, ValueError):
             number = -1
-        if isinstance(value, bool) or number < 0 or (name in ("range_size", "keep_evaluations") and number == 0):
+        if isinstance(value, bool) or number < 0 or (name in ("range_size", "keep_indexes", "keep_evaluations") and number == 0):
             issues.error("INVALID_SETTING", f"{name} must be a whole number, not {value!r}", ("settings", name))
         return number
     if not isinstance(value, str):

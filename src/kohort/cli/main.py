@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from kohort import __version__
-from kohort.cli import ps, sg
+from kohort.cli import index, ps, sg
 from kohort.cli.output import counted, note, show, show_error, show_issues, styled
 from kohort.cli.profiles import profile_app
 from kohort.cli.session import close_session, open_session, set_workspace
@@ -28,6 +28,7 @@ app.add_typer(tables_app, name="tables", help="Tables of the warehouse: list, im
 app.command("query")(query)
 app.add_typer(ps.ps_app, name="ps", help="Parent segments: the data model, its refresh, its fields.")
 app.add_typer(sg.sg_app, name="sg", help="Segments: write, check, count, evaluate, export, compare versions.")
+app.add_typer(index.index_app, name="index", help="The profile index of a refresh: build, show, verify.")
 app.add_typer(profile_app, name="profile", help="One customer: attributes, behaviors, segments.")
 
 

@@ -90,8 +90,8 @@ class Manifest:
         return sum(facts.bytes for facts in self.files.values())
 
     def bytes_of(self, stem: str) -> int:
-        """Length of the files of one column or behavior."""
-        return sum(facts.bytes for name, facts in self.files.items() if name.startswith(f"{stem}."))
+        """Length of the file of that name and of those that begin with it: a column, a behavior."""
+        return sum(facts.bytes for name, facts in self.files.items() if f"{name}.".startswith(f"{stem}."))
 
 
 def parent_folder(root: Path, parent_id: int) -> Path:

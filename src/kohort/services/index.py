@@ -1,0 +1,126 @@
+"""The profile index of a parent segment: built after its refresh, opened by evaluations, shown and verified.
+
+An index only makes answers faster: where there is none, or it is damaged, everything is evaluated by SQL on the same refresh.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kohort.foundation.clock import Clock
+from kohort.foundation.errors import Interrupted, UserError
+from kohort.foundation.issues import Issues
+from kohort.parent.catalog_codec import catalog_from_document
+from kohort.ports.definitions import DefinitionStore, ParentRecord, RefreshRecord
+from kohort.ports.progress import Progress, Silent
+from kohort.ports.warehouse import Warehouse
+from kohort.services.refresh import refresh
+
+if TYPE_CHECKING:
+    from kohort.index.columns import ProfileIndex
+    from kohort.index.layout import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPlace:
+    """Where indexes are kept (`root`), how many of each parent segment, and how many rows a build reads at a time."""
+
+    root: Path
+    keep: int = 2
+    batch_rows: int = 250_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """A refresh and its index. problem: why there is no index, "" when there is one."""
+
+    record: RefreshRecord
+    index: Manifest | None
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexState:
+    """The index of one parent segment's last refresh. manifest None: there is none that can be used; `kept`: refreshes with an index."""
+
+    refresh: RefreshRecord
+    manifest: Manifest | None
+    built_at: datetime | None
+    kept: tuple[int, ...]
+
+
+def refresh_and_index(
+    warehouse: Warehouse,
+    store: DefinitionStore,
+    record: ParentRecord,
+    place: IndexPlace,
+    *,
+    clock: Clock,
+    as_of: datetime | None = None,
+    progress: Progress | None = None,
+) -> Refreshed:
+    """Refresh a parent segment, then build its index. A failed build never fails the refresh; it is told in `problem`.
+
+    Raises what `refresh` raises, and Interrupted when the build is stopped (the refresh then stands without an index).
+    """
+    done = refresh(warehouse, store, record, clock=clock, as_of=as_of, progress=progress)
+    try:
+        return Refreshed(done, build_index(warehouse, done, place, progress=progress))
+    except (KeyboardInterrupt, Interrupted):
+        raise Interrupted(f"{record.name} is refreshed; its index was stopped and can be built with: kohort index build") from None
+    except Exception as error:
+        return Refreshed(done, None, error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+
+
+def build_index(warehouse: Warehouse, done: RefreshRecord, place: IndexPlace, *, progress: Progress | None = None) -> Manifest:
+    """Build (or build again) the index of a refresh whose tables are in the warehouse. Raises what the warehouse and the disk raise."""
+    from kohort.index.build import build_index as build
+
+    return build(
+        lambda query: warehouse.stream(query, place.batch_rows),
+        catalog_from_document(done.catalog),
+        place.root,
+        done.parent_id,
+        done.number,
+        keep=place.keep,
+        progress=(progress or Silent()).step,
+    )
+
+
+def open_index(root: Path, parent_id: int, refresh_number: int) -> ProfileIndex | None:
+    """The index of a refresh; None (evaluate by SQL) when there is none or a file of it is not as long as it should be."""
+    from kohort.index.open import open_index as open_files
+
+    return open_files(root, parent_id, refresh_number)
+
+
+def last_refresh(store: DefinitionStore, record: ParentRecord) -> RefreshRecord:
+    """Raises UserError NOT_REFRESHED."""
+    done = store.last_refresh(record.id)
+    if done is None:
+        raise UserError("NOT_REFRESHED", f'"{record.name}" has not been refreshed yet', hint=f'run: kohort ps run "{record.name}"')
+    return done
+
+
+def index_state(store: DefinitionStore, record: ParentRecord, root: Path) -> IndexState:
+    """What there is for the last good refresh. Raises UserError NOT_REFRESHED."""
+    from kohort.index.layout import MANIFEST, index_folder, kept_numbers, read_manifest
+
+    done = last_refresh(store, record)
+    kept = kept_numbers(root, record.id)
+    if open_index(root, record.id, done.number) is None:
+        return IndexState(done, None, None, kept)
+    folder = index_folder(root, record.id, done.number)
+    built_at = datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC)
+    return IndexState(done, read_manifest(folder), built_at, kept)
+
+
+def verify(store: DefinitionStore, record: ParentRecord, root: Path, progress: Progress | None = None) -> tuple[RefreshRecord, Issues]:
+    """The refresh and every damage of its index. Raises UserError NOT_REFRESHED."""
+    from kohort.index.verify import verify_index
+
+    done = last_refresh(store, record)
+    return done, verify_index(root, record.id, done.number, (progress or Silent()).step)
