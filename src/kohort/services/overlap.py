@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-import numpy as np
-
-from kohort.evaluation.bitmap import Bitmap, word_count
+from kohort.evaluation.bitmap import Bitmap
 from kohort.evaluation.overlap import Counts, jaccard, shared_counts
 from kohort.foundation.errors import UserError
 from kohort.foundation.instants import to_micros
@@ -104,16 +102,13 @@ def kept_members(
     evaluation = store.last_evaluation(engine.parent.id)
     if evaluation is None or evaluation.refresh_number != engine.refresh.number or evaluation.as_of != as_of:
         return None
-    versions = {record.id: record.version for record in store.segments(engine.parent.id)}
-    populations = {population.path: population for population in evaluation.populations}
-    same = {population.segment_id: population.version for population in evaluation.populations} == versions
-    if not same or set(populations) != set(engine.graph.owners):
+    snapshot = snapshots.open(engine.parent.id, evaluation.id)
+    if snapshot is None:
         return None
-    found: dict[str, Bitmap] = {}
-    size = engine.ordinals()
-    for path in paths:
-        words = snapshots.members(engine.parent.id, evaluation.id, path)
-        if words is None or len(words) > word_count(size):
-            return None
-        found[path] = Bitmap(np.pad(words, (0, word_count(size) - len(words))), size)
-    return found, evaluation.total
+    kept = {segment.path: segment for segment in snapshot.manifest.segments}
+    versions = {record.id: record.version for record in store.segments(engine.parent.id)}
+    same = {segment.key.segment_id: segment.version for segment in kept.values()} == versions
+    if not same or set(kept) != set(engine.graph.owners):
+        return None
+    size = snapshot.word_count * 64
+    return {path: Bitmap(snapshot.members(kept[path].key), size) for path in paths}, snapshot.manifest.total

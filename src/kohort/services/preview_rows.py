@@ -1,0 +1,79 @@
+"""Some members of a rule to look at, with the attributes that the rule is about first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlglot import exp
+
+from kohort.evaluation.bitmap import Bitmap
+from kohort.foundation.issues import Issues, did_you_mean
+from kohort.parent.layout import CUSTOMER_ID, ORDINAL, profiles_table
+from kohort.rules.ast import AttributeCondition, Condition, Group
+from kohort.services.evaluate import Engine
+from kohort.sql import build
+
+_MOST_COLUMNS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class SampleRows:
+    """Rows of members: cdp_customer_id, then the columns asked for. Values as the warehouse gives them."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def sample_rows(engine: Engine, members: Bitmap | None, rule: Condition, columns: Sequence[str], limit: int) -> SampleRows:
+    """The first `limit` members in the order in which profiles came, always the same ones. Raises InvalidInput UNKNOWN_ATTRIBUTE."""
+    names = (CUSTOMER_ID, *(_checked(engine, columns) if columns else _usual(engine, rule)))
+    ordinals = first_ordinals(members, limit) if members is not None else []
+    if not ordinals:
+        return SampleRows(names, ())
+    table = profiles_table(engine.parent.id, engine.refresh.number)
+    query = (
+        exp.select(*(build.column(name) for name in names))
+        .from_(build.table(table.database, table.table))
+        .where(exp.In(this=build.column(ORDINAL), expressions=[build.integer(ordinal) for ordinal in ordinals]))
+        .order_by(build.column(ORDINAL))
+    )
+    found = engine.warehouse.query(query)
+    return SampleRows(names, tuple(zip(*(column.to_pylist() for column in found.columns), strict=True)))
+
+
+def first_ordinals(members: Bitmap, limit: int) -> list[int]:
+    """The lowest `limit` ordinals of a set."""
+    words = np.flatnonzero(members.words)[:limit]
+    return [int(word) * 64 + bit for word in words for bit in range(64) if int(members.words[word]) >> bit & 1][:limit]
+
+
+def _checked(engine: Engine, columns: Sequence[str]) -> tuple[str, ...]:
+    known = [CUSTOMER_ID, *_visible(engine)]
+    issues = Issues()
+    for name in columns:
+        if name not in known:
+            issues.error("UNKNOWN_ATTRIBUTE", f'there is no attribute "{name}"', hint=did_you_mean(name, known))
+    issues.raise_if_errors()
+    return tuple(name for name in dict.fromkeys(columns) if name != CUSTOMER_ID)
+
+
+def _usual(engine: Engine, rule: Condition) -> tuple[str, ...]:
+    """The attributes of the rule, then others."""
+    visible = _visible(engine)
+    used = [name for name in _attributes(rule) if name in visible]
+    return tuple(dict.fromkeys([*used, *visible]))[: max(_MOST_COLUMNS, len(set(used)))]
+
+
+def _visible(engine: Engine) -> list[str]:
+    return [field.name for field in engine.catalog.attributes if field.visibility != "blocked"]
+
+
+def _attributes(condition: Condition) -> Iterator[str]:
+    if isinstance(condition, Group):
+        for part in condition.conditions:
+            yield from _attributes(part)
+    elif isinstance(condition, AttributeCondition):
+        yield condition.attribute
