@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
-from kohort.cli import sg_definitions
+from kohort.cli import sg_definitions, sg_history, sg_preview
 from kohort.cli.context import JSON, AsOf, ParentOption, current_catalog, current_parent, open_current_engine, read_as_of
 from kohort.cli.output import (
     count_text,
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 sg_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 sg_definitions.register(sg_app)
+sg_preview.register(sg_app)
+sg_history.register(sg_app)
 Expression = Annotated[str, typer.Option("-e", "--expression", metavar="RULE", help="A rule typed on the line.")]
 RuleFile = Annotated[Path | None, typer.Option("--path", metavar="FILE", help="The segment in a file, saved or not.")]
 
@@ -130,7 +132,7 @@ def _show_root(found: list[ListedSegment]) -> None:
 
 @sg_app.command("eval")
 def evaluate(as_of: AsOf = "", parent: ParentOption = "", as_json: JSON = False) -> None:
-    """Evaluate all segments of the parent segment and keep who is in which."""
+    """Evaluate all segments. Keeps who is in which, and the populations."""
     from kohort.services.evaluate import evaluate_all
 
     session = open_session()
@@ -157,7 +159,7 @@ def count(
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Count the members of a saved segment, a file, or a rule typed on the line."""
+    """Count the members of a segment or a rule. Saved, in a file, or typed on the line."""
     from kohort.services.evaluate import count_expr
 
     engine = open_current_engine(parent)
@@ -257,7 +259,7 @@ def sql(
     as_of: AsOf = "",
     parent: ParentOption = "",
 ) -> None:
-    """Print a segment as one SQL statement over the parent segment's output."""
+    """Print a segment as one SQL statement. It reads the parent segment's output."""
     from kohort.services.evaluate import statement_of
 
     engine = open_current_engine(parent)
@@ -274,7 +276,7 @@ def convert(
     rule_sets: Annotated[bool, typer.Option("--rule-sets", help="On the two levels a console shows: rule sets of rules.")] = False,
     parent: ParentOption = "",
 ) -> None:
-    """Print a rule in another form: YAML, JSON, text or a sentence."""
+    """Print a rule as YAML, JSON, text or a sentence."""
     from kohort.foundation.errors import InvalidInput
     from kohort.rules.text import parse_rule
     from kohort.services.convert import rule_as, rule_in_file
@@ -297,7 +299,7 @@ def convert(
 def view(
     name: Annotated[str, typer.Argument(help="A saved segment: path, name or id.")], parent: ParentOption = "", as_json: JSON = False
 ) -> None:
-    """Show what a segment is: population, rule sets, sentence, who made it and when."""
+    """Show what a segment is. Population, rule sets, sentence, who made it and when."""
     from kohort.services.listing import list_segments as listing
     from kohort.services.stored import load_graph, segment_of
 
@@ -401,7 +403,7 @@ def fields(parent: ParentOption = "", as_json: JSON = False) -> None:
 
 @sg_app.command("use")
 def use(name: Annotated[str, typer.Argument(help="The parent segment to work in.")] = "") -> None:
-    """Choose (or show) the parent segment whose segments are meant."""
+    """Choose (or show) the parent segment to work in."""
     from kohort.cli.ps import use_parent
 
     use_parent(name)
