@@ -27,7 +27,7 @@ app = typer.Typer(name="kohort", no_args_is_help=True, add_completion=False, pre
 app.add_typer(tables_app, name="tables", help="Tables of the warehouse: list, import, create, show.")
 app.command("query")(query)
 app.add_typer(ps.ps_app, name="ps", help="Parent segments: the data model, its refresh, its fields.")
-app.add_typer(sg.sg_app, name="sg", help="Segments: write, check, count, evaluate, export, compare versions.")
+app.add_typer(sg.sg_app, name="sg", help="Segments: write, check, count, evaluate, export.")
 app.add_typer(index.index_app, name="index", help="The profile index of a refresh: build, show, verify.")
 app.add_typer(profile_app, name="profile", help="One customer: attributes, behaviors, segments.")
 
@@ -49,7 +49,7 @@ def options(
 
 @app.command()
 def init(directory: Annotated[Path, typer.Argument(help="The folder to make a workspace of.")] = Path(".")) -> None:
-    """Make a workspace: kohort.toml, folders for definitions, .kohort for state."""
+    """Make a workspace. It gets kohort.toml, folders for definitions, .kohort for state."""
     from kohort.workspace.workspace import init_workspace
 
     workspace = init_workspace(directory)

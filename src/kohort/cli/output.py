@@ -11,19 +11,23 @@ from decimal import Decimal
 from typing import Any
 from unicodedata import category
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
 from kohort.foundation.issues import Issue, path_text
 
+_UNLIMITED = 10_000
+
 
 def _console(stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else 160)
+    return Console(stderr=stderr, highlight=False, soft_wrap=not stream.isatty(), width=None if stream.isatty() else _UNLIMITED)
 
 
 def show(text: str = "") -> None:
@@ -125,7 +129,27 @@ def show_rows(names: Sequence[str], types: Iterable[Any], rows: Iterable[Sequenc
     """Rows of the warehouse as a table, numbers to the right. types: Arrow types of the columns."""
     numbers = ("int", "uint", "double", "float", "decimal")
     right = [position for position, kind in enumerate(types) if str(kind).startswith(numbers)]
-    show_table(names, rows, right=right, empty=empty)
+    shown = [[cell(value) for value in row] for row in rows]
+    widths = [max(cell_len(text) for text in column) for column in zip(names, *shown, strict=True)]
+    if shown and sum(widths) + 2 * (len(widths) - 1) > _console().width:
+        _show_one_by_one(names, shown)
+    else:
+        show_table(names, shown, right=right, empty=empty)
+
+
+def _show_one_by_one(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Rows too wide for the terminal: a line a value."""
+    console = _console()
+    label = max(cell_len(name) for name in names)
+    for number, row in enumerate(rows, 1):
+        console.print(f"[dim]row {number}[/dim]")
+        for name, text in zip(names, row, strict=True):
+            value = Text(text, overflow="fold")
+            grid = Table.grid(padding=(0, 2, 0, 0))
+            grid.add_column(width=label)
+            grid.add_column(overflow="fold")
+            grid.add_row(Text(printable(name), style="bold"), value)
+            console.print(grid)
 
 
 def show_arrow(table: Any, *, empty: str) -> None:

@@ -108,7 +108,7 @@ def push(
     dry_run: DryRun = False,
     as_json: JSON = False,
 ) -> None:
-    """Save parent segments from their files; a refresh is what makes them take effect."""
+    """Save parent segments from their files. A refresh is what makes them take effect."""
     from kohort.services.push import push_parents
 
     session = open_session()
@@ -123,7 +123,7 @@ def push(
 
 @ps_app.command("pull")
 def pull(name: Name = "", dry_run: DryRun = False, yes: Yes = False, as_json: JSON = False) -> None:
-    """Write saved parent segments to their files; a file that already says the same is left as it is."""
+    """Write saved parent segments to their files. A file that already says the same is left as it is."""
     from kohort.services.pull import pull_parents
 
     session = open_session()
@@ -197,7 +197,7 @@ def _part(master: bool, attribute: str | None, behavior: str | None, default: Pa
 def validate(
     name: Name = "", master: Master = False, attribute: Attribute = None, behavior: Behavior = None, as_json: JSON = False
 ) -> None:
-    """Check a parent segment (saved, or a YAML file) against its tables: rows, join rates, keys, types."""
+    """Check a parent segment against its tables. It may be saved or a YAML file; rows, join rates, keys and types are measured."""
     from kohort.services.validate_parent import validate_parent
 
     parent, place = _definition(name)
@@ -230,9 +230,9 @@ def _show_figures(report: Any) -> None:
         return
     m = report.master
     rows: list[tuple[Any, ...]] = [("master", "", m.source, count_text(m.rows_in), "", m.null_keys, m.duplicate_keys, _misfits(m.misfits))]
-    rows += [("attribute", a.name, a.source, *_joined(a, f"{a.match_rate:.1%} of customers", a.duplicate_keys)) for a in report.attributes]
-    rows += [("behavior", b.name, b.source, *_joined(b, f"{b.match_rate:.1%} of rows", "")) for b in report.behaviors]
-    show_table(("part", "name", "table", "rows", "matched", "null keys", "duplicate keys", "misfits"), rows, right=(3, 4, 5, 6, 7))
+    rows += [("attribute", a.name, a.source, *_joined(a, f"{a.match_rate:.1%}", a.duplicate_keys)) for a in report.attributes]
+    rows += [("behavior", b.name, b.source, *_joined(b, f"{b.match_rate:.1%}", "")) for b in report.behaviors]
+    show_table(("part", "name", "table", "rows", "matched", "no key", "twice", "misfits"), rows, right=(3, 4, 5, 6, 7))
 
 
 def _joined(table: AttributeReport | BehaviorReport, matched: str, duplicates: int | str) -> tuple[Any, ...]:
@@ -253,7 +253,7 @@ def preview(
     limit: Annotated[int, typer.Option("--limit", min=1, help="Rows of each.")] = 5,
     as_json: JSON = False,
 ) -> None:
-    """Show rows as a refresh would build them: of the master (default), an attribute table or a behavior."""
+    """Show rows as a refresh would build them. Of the master (default), an attribute table or a behavior."""
     from kohort.services.preview_parent import preview_parent
 
     parent, place = _definition(name)
@@ -270,7 +270,7 @@ def preview(
 
 @ps_app.command("run")
 def run(name: Name = "", as_of: AsOf = "", as_json: JSON = False) -> None:
-    """Refresh a parent segment: build profiles and behaviors, then switch to them all at once."""
+    """Refresh a parent segment. Builds profiles and behaviors, then switches to them all at once."""
     from kohort.parent.report import report_from_document
     from kohort.services.index import refresh_and_index
     from kohort.services.stored import parent_of
@@ -370,7 +370,7 @@ def show_fields(name: str, as_json: bool) -> None:
 
 @ps_app.command("view")
 def view(name: Name = "", as_json: JSON = False) -> None:
-    """Show what a parent segment is made of and when it was last updated."""
+    """Show what it is made of and when it was last updated."""
     from kohort.services.stored import parent_of
 
     session = open_session()
@@ -489,7 +489,7 @@ def show_customers(
 
 @ps_app.command("explain-missing")
 def explain_missing(column: Annotated[str, typer.Argument(help="The field you miss.")], name: Name = "", as_json: JSON = False) -> None:
-    """Say how one would add a field that is not there: which tables have it, the YAML to paste."""
+    """Say how one would add a field. Which tables have it, and the YAML to paste."""
     from dataclasses import asdict
 
     from kohort.services.fields import explain_missing as explain
