@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 from rich.panel import Panel
 
+from kohort.cli import sg_history
 from kohort.cli.context import JSON, AsOf, ParentOption, open_current_engine, read_as_of
 from kohort.cli.output import cell, count_text, instant_text, print_panel, show_json
 from kohort.cli.session import open_session
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from kohort.services.profiles import BehaviorRow, ProfileCard
 
 profile_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+sg_history.register_profile(profile_app)
 
 
 @profile_app.callback()

@@ -217,16 +217,27 @@ def versions(
 
 
 def diff(
-    name: Annotated[str, typer.Argument(help="A saved segment: path, name or id.")],
+    name: Annotated[str, typer.Argument(help="A saved segment: path, name or id (with --between: default all).")] = "",
     old: Annotated[int | None, typer.Option("--from", help="Version (default: the one before).")] = None,
     new: Annotated[int | None, typer.Option("--to", help="Version (default: the newest).")] = None,
     file: Annotated[bool, typer.Option("--file", help="Compare with the segment's file instead.")] = False,
+    between: Annotated[
+        tuple[str, str] | None,
+        typer.Option("--between", metavar="A B", help="Compare the members of two evaluations: last, previous, ids, days or instants."),
+    ] = None,
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Show what changed between two versions, or between a version and the file."""
+    """Show what changed between two versions. Or between a version and the file, or in the members of two evaluations."""
     from kohort.services.versions import diff_file, diff_versions
 
+    if between is not None:
+        if file or old is not None or new is not None:
+            raise UsageError("give --between, or versions and --file, not both")
+        _diff_members(name, between, parent, as_json)
+        return
+    if not name:
+        raise UsageError("give a NAME, or --between A B for all segments")
     session, record = open_session(), current_parent(parent)
     if file and new is not None:
         raise UsageError("give --to or --file, not both")
@@ -258,6 +269,19 @@ def diff(
         styled(f"  {field.field}: {escape(field.before or '--')} -> {escape(field.after or '--')}")
     if not found.is_empty and found.same_meaning:
         styled("  [dim]the meaning is the same[/dim]")
+
+
+def _diff_members(name: str, between: tuple[str, str], parent: str, as_json: bool) -> None:
+    from kohort.cli.sg_history import show_all_changes, show_people_changed
+    from kohort.services.membership_changes import all_changes, people_changed
+
+    session, record = open_session(), current_parent(parent)
+    before, after = between
+    if name:
+        people = people_changed(session.warehouse, session.store, session.snapshots, record, name, before=before, after=after)
+        show_people_changed(people, as_json)
+    else:
+        show_all_changes(all_changes(session.store, session.snapshots, record, before, after), as_json)
 
 
 def revert(

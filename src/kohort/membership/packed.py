@@ -17,6 +17,7 @@ import pyarrow as pa
 
 Words = npt.NDArray[np.uint64]
 CHUNK_WORDS = 4096
+PROFILES_PER_CHUNK = CHUNK_WORDS * 64
 _CHUNK_BYTES = CHUNK_WORDS * 8
 _HEADER_BYTES = 8
 
@@ -46,6 +47,12 @@ def unpack(packed: memoryview, word_count: int) -> Words:
         first = number * CHUNK_WORDS
         words[first : first + CHUNK_WORDS] = chunks[number]
     return words
+
+
+def unpack_chunk(packed: memoryview, word_count: int, number: int) -> Words:
+    """The words of one chunk; none beyond the last. Raises Damaged."""
+    chunks = _Chunks(packed, word_count)
+    return chunks[number] if number < len(chunks) else np.zeros(0, dtype=np.uint64)
 
 
 def has_bit(packed: memoryview, word_count: int, ordinal: int) -> bool:

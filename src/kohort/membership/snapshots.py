@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from kohort.foundation.errors import UserError
-from kohort.membership.packed import Damaged, Words, count_common, has_bit, pack, unpack
+from kohort.membership.packed import Damaged, Words, count_common, has_bit, pack, unpack, unpack_chunk
 
 FORMAT = 1
 THREADS = min(4, os.cpu_count() or 1)
@@ -78,6 +78,13 @@ class Snapshot:
     def members(self, key: SegmentKey) -> Words:
         """The members of a segment as words over ordinals. Raises KeyError, UserError SNAPSHOT_DAMAGED."""
         return self._read(self._positions[key])
+
+    def part(self, key: SegmentKey, number: int) -> Words:
+        """Those with ordinals in chunk `number`, PROFILES_PER_CHUNK ordinals each. Raises KeyError, UserError SNAPSHOT_DAMAGED."""
+        try:
+            return unpack_chunk(self._packed(self._positions[key]), self.word_count, number)
+        except Damaged as error:
+            raise damaged(self.manifest.evaluation_id, self._folder, error) from error
 
     def live(self) -> Words:
         """All profiles of the refresh. Raises UserError SNAPSHOT_DAMAGED."""
@@ -161,12 +168,6 @@ class SnapshotStore:
             raise damaged(evaluation_id, folder, error) from error
         except (Damaged, ValueError, KeyError, TypeError) as error:
             raise damaged(evaluation_id, folder, error) from error
-
-    def members(self, parent_id: int, evaluation_id: int, path: str) -> Words | None:
-        """The members of what had that path then; None when the snapshot is gone or does not hold it. Raises UserError SNAPSHOT_DAMAGED."""
-        snapshot = self.open(parent_id, evaluation_id)
-        found = [] if snapshot is None else [segment.key for segment in snapshot.manifest.segments if segment.path == path]
-        return snapshot.members(found[0]) if snapshot is not None and found else None
 
     def segments_of(self, parent_id: int, evaluation_id: int, ordinal: int) -> tuple[str, ...]:
         """The paths of the segments that hold one profile. Raises UserError SNAPSHOT_DAMAGED."""

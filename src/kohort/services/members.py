@@ -55,7 +55,7 @@ def export_members(
     if format == "parquet" and output is None:
         raise UserError("OUTPUT_NEEDED", "Parquet needs a file", hint="add: -o FILE.parquet")
     reader = engine.warehouse.stream(_statement(engine, target, columns, as_of))
-    with _opened(output) as stream:
+    with opened_output(output) as stream:
         return _WRITERS[format](reader, stream)
 
 
@@ -73,7 +73,7 @@ def _select(engine: Engine, expr: Expr, columns: Sequence[str], as_of: datetime 
 
 
 @contextmanager
-def _opened(output: Path | None) -> Iterator[IO[bytes]]:
+def opened_output(output: Path | None) -> Iterator[IO[bytes]]:
     """Standard output, or a file that appears under its name only when it is whole."""
     if output is None:
         yield sys.stdout.buffer
