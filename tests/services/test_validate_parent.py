@@ -213,7 +213,18 @@ def test_a_missing_field_comes_with_yaml_that_works(shop: Shop) -> None:
 
 
 def test_a_column_of_a_joined_table_is_one_line_more(shop: Shop) -> None:
-    record = shop.push()
-    (visits,) = explain_missing(shop.warehouse, shop.store, record, "visits").places
+    listed = BOOK.replace(
+        "lifetime_value\n    database: analytics\n    table: customer_metrics\n    key_column: customer_id\n    value_column: ltv",
+        "Metrics\n    database: analytics\n    table: customer_metrics\n    key_column: customer_id\n    columns:\n      - column: ltv",
+    )
+    (visits,) = explain_missing(shop.warehouse, shop.store, shop.push(listed), "visits").places
     assert visits.yaml == "- column: visits\n  type: string\n"
-    assert 'the attribute "lifetime_value"' in visits.advice
+    assert 'the attribute "Metrics"' in visits.advice
+    assert shop.refresh(shop.push(listed.replace("- column: ltv\n", "- column: ltv\n      - column: visits\n"))).status == "success"
+
+
+def test_beside_an_attribute_of_one_column_goes_an_entry_of_its_own(shop: Shop) -> None:
+    (visits,) = explain_missing(shop.warehouse, shop.store, shop.push(), "visits").places
+    assert "of which one is taken: add it as an attribute" in visits.advice
+    entry = visits.yaml.removeprefix("attributes:\n")
+    assert shop.refresh(shop.push(BOOK.replace("behaviors:", entry + "behaviors:"))).status == "success"
