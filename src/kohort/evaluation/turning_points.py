@@ -17,7 +17,19 @@ from kohort.foundation.calendar import Duration, add, subtract, unit_start
 from kohort.foundation.instants import DAY, HOUR, MAX_MICROS, MINUTE, Micros, from_micros, local_to_micros, midnight
 from kohort.foundation.windows import Edge, Window
 from kohort.rules.bind import leaves
-from kohort.rules.core import AttributeLeaf, BehaviorLeaf, Expr, InWindow, Leaf, MemberLeaf, RowFilter, RowTest, SequenceLeaf, Test, VariantLeaf
+from kohort.rules.core import (
+    AttributeLeaf,
+    BehaviorLeaf,
+    Expr,
+    InWindow,
+    Leaf,
+    MemberLeaf,
+    RowFilter,
+    RowTest,
+    SequenceLeaf,
+    Test,
+    VariantLeaf,
+)
 
 Source = tuple[str, str]
 """Where times come from: ("", attribute) or (behavior, column)."""
@@ -134,7 +146,7 @@ def _passings(edge: Edge, time: Micros, after: Micros, zone: ZoneInfo) -> Iterat
     rough = time
     for sign, duration in reversed(edge.shifts):
         rough = subtract(rough, duration, zone) if sign > 0 else add(rough, duration, zone)
-    if rough < after - 800 * DAY and edge.anchor == "unit_start" or rough < after - 10 * DAY and edge.anchor == "as_of":
+    if (rough < after - 800 * DAY and edge.anchor == "unit_start") or (rough < after - 10 * DAY and edge.anchor == "as_of"):
         return
     for point in _candidates(edge, time, rough, zone):
         before, at, behind = (_relation(edge, point + shift, time, zone) for shift in (-1, 0, 1))
