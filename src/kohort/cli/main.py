@@ -9,8 +9,9 @@ import errno
 import os
 import sys
 import traceback
+from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -79,10 +80,15 @@ def main(arguments: list[str] | None = None) -> int:
     return 1
 
 
+@cache
+def _command() -> Any:
+    """All commands; made once in a process that runs many."""
+    return typer.main.get_command(app)
+
+
 def _run(arguments: list[str] | None) -> int:
-    command = typer.main.get_command(app)
     try:
-        result = command.main(args=arguments, prog_name="kohort", standalone_mode=False)
+        result = _command().main(args=arguments, prog_name="kohort", standalone_mode=False)
     except UsageError as error:
         as_shown(error).show()
         return 2

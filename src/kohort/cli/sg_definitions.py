@@ -69,7 +69,7 @@ def push(
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Save segments from their files: everything is checked first, and all is saved or nothing."""
+    """Save segments from their files. Everything is checked first, and all is saved or nothing."""
     session, record = open_session(), current_parent(parent)
     catalog = catalog_if_known(record)
     result = _push(record, files, catalog, dry_run=True, delete=delete)
@@ -110,7 +110,7 @@ def _push(record: Any, files: list[Path] | None, catalog: FieldCatalog | None, *
 
 
 def validate(files: Files = None, parent: ParentOption = "", as_json: JSON = False) -> None:
-    """Check segment files against the fields, the operators and each other; nothing is saved."""
+    """Check segment files. Against the fields, the operators and each other; nothing is saved."""
     from kohort.foundation.errors import InvalidInput
 
     try:
@@ -140,7 +140,7 @@ def pull(
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Write saved segments to their files; a file that already says the same is left as it is."""
+    """Write saved segments to their files. A file that already says the same is left as it is."""
     from kohort.services.pull import pull_segments
 
     session, record = open_session(), current_parent(parent)
@@ -165,7 +165,7 @@ def move(
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Move segments to another folder or rename one; their rules stay as they are, references to them follow."""
+    """Move segments to a folder, or rename one. Their rules stay as they are, references to them follow."""
     from kohort.services.move import move_segments
 
     if folder is None and name is None:
@@ -197,7 +197,7 @@ def move(
 def versions(
     name: Annotated[str, typer.Argument(help="A saved segment: path, name or id.")], parent: ParentOption = "", as_json: JSON = False
 ) -> None:
-    """List the versions of a segment: one for each meaning it had."""
+    """List the versions of a segment. There is one for each meaning it had."""
     from kohort.rules.text import write_rule
     from kohort.services.stored import segment_of
     from kohort.services.versions import list_versions
@@ -291,7 +291,7 @@ def revert(
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Go back to an old version: it becomes the newest one, and the file is written."""
+    """Go back to an old version. It becomes the newest one, and the file is written."""
     from kohort.services.versions import revert_segment
 
     session, record = open_session(), current_parent(parent)
