@@ -38,6 +38,7 @@ NOUNS = [
     "version",
     "workspace",
     "warehouse",
+    "profile-index",
 ]
 LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

@@ -72,7 +72,17 @@ def refresh_and_index(
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted(f"{record.name} is refreshed; its index was stopped and can be built with: kohort index build") from None
     except Exception as error:
-        return Refreshed(done, None, error.message if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+        return Refreshed(done, None, _said(error))
+
+
+def _said(error: Exception) -> str:
+    match error:
+        case UserError():
+            return error.message
+        case OSError():
+            return f"{error.strerror or error}{f' ({error.filename})' if error.filename else ''}"
+        case _:
+            return f"{type(error).__name__}: {error}"
 
 
 def build_index(warehouse: Warehouse, done: RefreshRecord, place: IndexPlace, *, progress: Progress | None = None) -> Manifest:
