@@ -57,6 +57,18 @@ class SnapshotManifest:
     segments: tuple[SnapshotSegment, ...]
 
 
+class SnapshotDamaged(UserError):
+    """The refusal to answer from a snapshot that is not what was written; `code` is SNAPSHOT_DAMAGED."""
+
+    def __init__(self, evaluation_id: int, folder: Path, error: Exception) -> None:
+        super().__init__(
+            "SNAPSHOT_DAMAGED",
+            f"the members kept of evaluation {evaluation_id} cannot be read: {str(error) or type(error).__name__}",
+            hint=f"remove {folder}; other evaluations are not affected, and kohort sg eval keeps the members of now",
+        )
+        self.evaluation_id = evaluation_id
+
+
 class Snapshot:
     """One snapshot, opened: bitmaps are read when asked for. It stays readable when its folder is dropped meanwhile."""
 
@@ -84,7 +96,7 @@ class Snapshot:
         try:
             return unpack_chunk(self._packed(self._positions[key]), self.word_count, number)
         except Damaged as error:
-            raise damaged(self.manifest.evaluation_id, self._folder, error) from error
+            raise SnapshotDamaged(self.manifest.evaluation_id, self._folder, error) from error
 
     def live(self) -> Words:
         """All profiles of the refresh. Raises UserError SNAPSHOT_DAMAGED."""
@@ -116,13 +128,13 @@ class Snapshot:
         try:
             return unpack(self._packed(position), self.word_count)
         except Damaged as error:
-            raise damaged(self.manifest.evaluation_id, self._folder, error) from error
+            raise SnapshotDamaged(self.manifest.evaluation_id, self._folder, error) from error
 
     def _holds(self, position: int, ordinal: int) -> bool:
         try:
             return has_bit(self._packed(position), self.word_count, ordinal)
         except Damaged as error:
-            raise damaged(self.manifest.evaluation_id, self._folder, error) from error
+            raise SnapshotDamaged(self.manifest.evaluation_id, self._folder, error) from error
 
 
 class SnapshotStore:
@@ -165,9 +177,9 @@ class SnapshotStore:
         except FileNotFoundError as error:
             if not (folder / "manifest.json").exists():
                 return None
-            raise damaged(evaluation_id, folder, error) from error
+            raise SnapshotDamaged(evaluation_id, folder, error) from error
         except (Damaged, ValueError, KeyError, TypeError) as error:
-            raise damaged(evaluation_id, folder, error) from error
+            raise SnapshotDamaged(evaluation_id, folder, error) from error
 
     def segments_of(self, parent_id: int, evaluation_id: int, ordinal: int) -> tuple[str, ...]:
         """The paths of the segments that hold one profile. Raises UserError SNAPSHOT_DAMAGED."""
@@ -193,16 +205,6 @@ def variant_name(path: str, owner: str) -> str:
     'Control'
     """
     return path[len(owner) + 1 :].removesuffix(f"-{owner.rpartition('/')[2]}")
-
-
-def damaged(evaluation_id: int, folder: Path, error: Exception) -> UserError:
-    """The refusal to answer from a snapshot that is not what was written."""
-    reason = str(error) or type(error).__name__
-    return UserError(
-        "SNAPSHOT_DAMAGED",
-        f"the members kept of evaluation {evaluation_id} cannot be read: {reason}",
-        hint=f"remove {folder}; other evaluations are not affected, and kohort sg eval keeps the members of now",
-    )
 
 
 def _write_members(path: Path, bitmaps: Iterable[Words]) -> list[int]:

@@ -10,7 +10,7 @@ from itertools import pairwise
 from kohort.foundation.errors import UserError
 from kohort.foundation.instants import to_micros
 from kohort.membership.changes import count_changes
-from kohort.membership.snapshots import SegmentKey, Snapshot, SnapshotStore
+from kohort.membership.snapshots import SegmentKey, Snapshot, SnapshotDamaged, SnapshotStore
 from kohort.membership.statistics import GROWTH_DAYS, DayPopulation, Growth, daily_populations, day_of, growth
 from kohort.ports.definitions import DefinitionStore, EvaluationRecord, EvaluationSummary, ParentRecord
 from kohort.ports.warehouse import Warehouse
@@ -58,14 +58,15 @@ def segment_history(store: DefinitionStore, snapshots: SnapshotStore, parent: Pa
     last = day_of(max(to_micros(found.as_of) for found in store.evaluations(parent.id)), zone)
     first = last - timedelta(days=days - 1)
     found, unreadable = open_readable(snapshots, [_summary(record) for record in counted])
-    points = _points(counted, target.key, found)
+    moves, broken = _moves(counted, target.key, found)
+    points = _points(counted, target.key, moves)
     return SegmentHistory(
         target.path,
         str(zone),
         tuple(daily_populations(figures, zone, first, last)),
         tuple(growth(figures, zone, last, distance) for distance in GROWTH_DAYS),
         tuple(point for point in points if day_of(to_micros(point.evaluation.as_of), zone) >= first),
-        unreadable,
+        (*unreadable, *broken),
     )
 
 
@@ -79,17 +80,32 @@ def _summary(record: EvaluationRecord) -> EvaluationSummary:
     return EvaluationSummary(record.id, record.parent_id, record.refresh_number, record.as_of, record.evaluated_at, record.total)
 
 
-def _points(records: Sequence[EvaluationRecord], key: SegmentKey, found: Mapping[int, Snapshot]) -> list[HistoryPoint]:
-    changes: dict[int, tuple[int | None, int | None]] = {}
+def _moves(
+    records: Sequence[EvaluationRecord], key: SegmentKey, found: Mapping[int, Snapshot]
+) -> tuple[dict[int, tuple[int, int]], tuple[int, ...]]:
+    """((entered, left) by evaluation where both members are kept, the evaluations found damaged)."""
+    moves: dict[int, tuple[int, int]] = {}
+    readable, broken = dict(found), []
     for earlier, later in pairwise(records):
-        if earlier.id in found and later.id in found:
-            change = count_changes(found[earlier.id], found[later.id], [key]).get(key)
-            changes[later.id] = (change.entered, change.left) if change else (None, None)
+        if earlier.id not in readable or later.id not in readable:
+            continue
+        try:
+            change = count_changes(readable[earlier.id], readable[later.id], [key]).get(key)
+        except SnapshotDamaged as error:
+            del readable[error.evaluation_id]
+            broken.append(error.evaluation_id)
+            continue
+        if change:
+            moves[later.id] = (change.entered, change.left)
+    return moves, tuple(broken)
+
+
+def _points(records: Sequence[EvaluationRecord], key: SegmentKey, moves: Mapping[int, tuple[int, int]]) -> list[HistoryPoint]:
     points = []
     for record in records:
         population = population_of(record, key)
         assert population is not None
-        entered, left = changes.get(record.id, (None, None))
+        entered, left = moves.get(record.id, (None, None))
         points.append(
             HistoryPoint(
                 _summary(record),
@@ -152,7 +168,7 @@ def profile_history(
         snapshot = found[evaluation.id]
         try:
             inside = {segment.key: segment.path for segment in snapshot.segments_of(customer.ordinal)}
-        except UserError:
+        except SnapshotDamaged:
             unreadable = (*unreadable, evaluation.id)
             continue
         seen.append((evaluation, snapshot, inside))

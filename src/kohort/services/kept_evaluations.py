@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from kohort.foundation.errors import UserError
 from kohort.foundation.instants import format_instant, load_zone, midnight, parse_instant, to_micros
 from kohort.foundation.issues import did_you_mean
-from kohort.membership.snapshots import SegmentKey, Snapshot, SnapshotStore, variant_name
+from kohort.membership.snapshots import SegmentKey, Snapshot, SnapshotDamaged, SnapshotStore, variant_name
 from kohort.ports.definitions import DefinitionStore, EvaluationRecord, EvaluationSummary, ParentRecord, PopulationRecord
 from kohort.services.stored import find_segment, load_graph, parent_of
 
@@ -75,7 +75,7 @@ def open_readable(snapshots: SnapshotStore, evaluations: Sequence[EvaluationSumm
     for evaluation in evaluations:
         try:
             snapshot = snapshots.open(evaluation.parent_id, evaluation.id)
-        except UserError:
+        except SnapshotDamaged:
             unreadable.append(evaluation.id)
             continue
         if snapshot is not None:

@@ -17,7 +17,7 @@ from kohort.foundation.errors import UserError
 from kohort.foundation.instants import from_micros
 from kohort.membership.changes import Since, count, first_ordinals, members_since
 from kohort.membership.packed import PROFILES_PER_CHUNK
-from kohort.membership.snapshots import SegmentKey, Snapshot, SnapshotSegment, SnapshotStore
+from kohort.membership.snapshots import SegmentKey, Snapshot, SnapshotDamaged, SnapshotSegment, SnapshotStore
 from kohort.parent.layout import CUSTOMER_ID, ORDINAL
 from kohort.ports.definitions import DefinitionStore, EvaluationSummary, ParentRecord
 from kohort.ports.warehouse import Warehouse
@@ -80,11 +80,25 @@ def list_members(
         raise UserError("SEGMENT_NOT_COUNTED", f'evaluation {chosen.id} did not count "{target.path}"', hint=hint)
     earlier = list(reversed(kept[: kept.index(chosen)]))
     found, unreadable = open_readable(snapshots, earlier)
-    groups = members_since([newest, *(found[item.id] for item in earlier if item.id in found)], target.key)
-    lost = _counted_before(store, target.key, [chosen, *(item for item in earlier if item.id in found)])
+    groups, broken = _since([newest, *(found[item.id] for item in earlier if item.id in found)], target.key)
+    lost = _counted_before(store, target.key, [chosen, *(item for item in earlier if item.id in found and item.id not in broken)])
     generations = tuple(Generation(from_micros(group.as_of), group.is_oldest and lost, count(group.members)) for group in groups)
     members = tuple(_members(warehouse, parent, groups, generations, limit))
-    return MemberList(chosen, segment.path, segment.count, generations, members, unreadable)
+    return MemberList(chosen, segment.path, segment.count, generations, members, (*unreadable, *broken))
+
+
+def _since(newest_first: Sequence[Snapshot], key: SegmentKey) -> tuple[list[Since], tuple[int, ...]]:
+    """(members by since when, the older evaluations found damaged, which do not count)."""
+    readable = list(newest_first)
+    broken: list[int] = []
+    while True:
+        try:
+            return members_since(readable, key), tuple(broken)
+        except SnapshotDamaged as error:
+            if error.evaluation_id == readable[0].manifest.evaluation_id:
+                raise
+            readable = [snapshot for snapshot in readable if snapshot.manifest.evaluation_id != error.evaluation_id]
+            broken.append(error.evaluation_id)
 
 
 def _counted_before(store: DefinitionStore, key: SegmentKey, looked_at: Sequence[EvaluationSummary]) -> bool:
