@@ -10,7 +10,7 @@ from pathlib import Path
 
 CODE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 LEFT_OUT = ("testing",)
-SAYING = ("Issue", "UserError", "error", "warning", "problem", "report", "show_error", "_note", "_problem")
+SAYING = ("Issue", "UserError", "error", "warning", "problem", "report", "show_error", "_note", "_problem", "__init__")
 SAID: dict[str, tuple[str, str]] = {
     "AGGREGATION_TYPE_MISMATCH": ('Sum needs numbers, "category" is string', "use Count, CountDistinct, Min, Max, First or Last"),
     "AMBIGUOUS_SEGMENT": ('"VIP" is the name of 2 segments: Europe/VIP, US/VIP', "write the whole path"),
