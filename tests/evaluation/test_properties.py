@@ -23,7 +23,7 @@ from kohort.rules.normalize import meaning, normalize
 from kohort.rules.rulesets import to_rule_sets
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph
-from kohort.testing.evaluators import SqlEvaluator
+from kohort.testing.evaluators import IndexEvaluator, SqlEvaluator
 from kohort.testing.strategies import ZONES, World, world_of, worlds
 
 CALM = list(HealthCheck)
@@ -45,9 +45,15 @@ def reference(world: World, segments: Mapping[str, Segment] | None = None) -> di
     return {path: segment_members(path, world.dataset, world.as_of, known) for path in SegmentGraph.of(known.values()).owners}
 
 
-def assert_sql_agrees(world: World, sql: SqlEvaluator) -> None:
-    sql.forget()
-    found, expected = sql.all_members(world.dataset, world.segments, world.as_of), reference(world)
+@pytest.fixture(scope="module")
+def index() -> Iterator[IndexEvaluator]:
+    with IndexEvaluator(threads=2) as evaluator:
+        yield evaluator
+
+
+def assert_agrees(world: World, evaluator: SqlEvaluator | IndexEvaluator) -> None:
+    evaluator.forget()
+    found, expected = evaluator.all_members(world.dataset, world.segments, world.as_of), reference(world)
     wrong = {path: (sorted(expected[path]), sorted(found[path])) for path in expected if found[path] != expected[path]}
     assert not wrong, f"{wrong}\n{world!r}"
 
@@ -55,13 +61,30 @@ def assert_sql_agrees(world: World, sql: SqlEvaluator) -> None:
 @FAST
 @given(world=worlds())
 def test_sql_agrees(world: World, sql: SqlEvaluator) -> None:
-    assert_sql_agrees(world, sql)
+    assert_agrees(world, sql)
 
 
 @pytest.mark.parametrize("batch", range(SEEDS))
 def test_sql_agrees_on_seeds(batch: int, sql: SqlEvaluator) -> None:
     for seed in range(20 * batch, 20 * batch + 20):
-        assert_sql_agrees(world_of(seed), sql)
+        assert_agrees(world_of(seed), sql)
+
+
+@settings(FAST, max_examples=15)
+@given(world=worlds())
+def test_index_agrees(world: World, index: IndexEvaluator) -> None:
+    assert_agrees(world, index)
+
+
+@pytest.mark.parametrize("batch", range(2))
+def test_index_agrees_on_seeds(batch: int, index: IndexEvaluator) -> None:
+    for seed in range(300 + 15 * batch, 315 + 15 * batch):
+        assert_agrees(world_of(seed), index)
+
+
+def test_index_agrees_on_many_profiles(index: IndexEvaluator) -> None:
+    for seed in range(400, 403):
+        assert_agrees(world_of(seed, profiles=120), index)
 
 
 def test_the_statement_agrees_on_seeds(sql: SqlEvaluator) -> None:
@@ -76,7 +99,7 @@ def test_the_statement_agrees_on_seeds(sql: SqlEvaluator) -> None:
 @DEEP
 @given(world=worlds())
 def test_sql_agrees_at_length(world: World, sql: SqlEvaluator) -> None:
-    assert_sql_agrees(world, sql)
+    assert_agrees(world, sql)
 
 
 @pytest.mark.slow
@@ -84,7 +107,15 @@ def test_sql_agrees_at_length(world: World, sql: SqlEvaluator) -> None:
 @pytest.mark.parametrize("batch", range(DEEP_SEEDS))
 def test_sql_agrees_on_many_seeds(batch: int, sql: SqlEvaluator) -> None:
     for seed in range(10_000 + 100 * batch, 10_100 + 100 * batch):
-        assert_sql_agrees(world_of(seed), sql)
+        assert_agrees(world_of(seed), sql)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("batch", range(DEEP_SEEDS))
+def test_index_agrees_on_many_seeds(batch: int, index: IndexEvaluator) -> None:
+    for seed in range(20_000 + 100 * batch, 20_100 + 100 * batch):
+        assert_agrees(world_of(seed), index)
 
 
 # --- calendars --------------------------------------------------------------------------------------------------

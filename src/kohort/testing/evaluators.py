@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Protocol
 
@@ -11,13 +13,23 @@ import pyarrow as pa
 from sqlglot import exp
 
 from kohort.adapters.duckdb import DuckDBWarehouse
-from kohort.evaluation.evaluate import evaluate
+from kohort.evaluation.evaluate import combine, evaluate
+from kohort.evaluation.index_source import IndexLeafSource
+from kohort.evaluation.leaves import LeafQueries, RefreshTables
+from kohort.evaluation.predicates import Predicates
 from kohort.evaluation.reference import segment_members
+from kohort.evaluation.source import SqlLeafSource
 from kohort.evaluation.statement import rule_statement
+from kohort.evaluation.times import Moment
 from kohort.foundation.instants import Micros
+from kohort.index.build import build_index
+from kohort.index.columns import ProfileIndex
+from kohort.index.open import open_index
 from kohort.parent.layout import CUSTOMER_ID
+from kohort.rules.core import Leaf
 from kohort.segments.definition import Segment
 from kohort.segments.graph import bind_segments
+from kohort.sql.dialects import DUCKDB
 from kohort.testing.dataset import Dataset
 from kohort.testing.dataset_tables import load_into
 
@@ -105,4 +117,58 @@ class SqlEvaluator(AbstractContextManager["SqlEvaluator"]):
         self.warehouse.close()
 
 
-EVALUATORS: Mapping[str, Callable[[], ReferenceEvaluator | SqlEvaluator]] = {"reference": ReferenceEvaluator, "sql": SqlEvaluator}
+class IndexEvaluator(AbstractContextManager["IndexEvaluator"]):
+    """The profile index of a refresh, built from the same tables; what it leaves to SQL is in `left_to_sql`.
+
+    The blocks are small, so that several are put together.
+    """
+
+    def __init__(self, threads: int = 1) -> None:
+        self.sql = SqlEvaluator()
+        self.threads = threads
+        self.left_to_sql: dict[Leaf, str] = {}
+        self._folder = TemporaryDirectory(prefix="kohort-index-")
+        self._opened: dict[int, tuple[ProfileIndex, Dataset]] = {}
+
+    def load(self, dataset: Dataset) -> ProfileIndex:
+        """The index of a dataset."""
+        if id(dataset) not in self._opened:
+            parent_id, root = self.sql.load(dataset), Path(self._folder.name)
+            build_index(self.sql.warehouse.stream, dataset.catalog, root, parent_id, 1)
+            opened = open_index(root, parent_id, 1)
+            assert opened is not None
+            self._opened[id(dataset)] = (opened, dataset)
+        return self._opened[id(dataset)][0]
+
+    def forget(self) -> None:
+        """Drop every dataset that was loaded."""
+        self._opened.clear()
+        self.sql.forget()
+
+    def members(self, dataset: Dataset, segments: Mapping[str, Segment], asked: str, as_of: Micros) -> set[str]:
+        return self.all_members(dataset, segments, as_of)[asked]
+
+    def all_members(self, dataset: Dataset, segments: Mapping[str, Segment], as_of: Micros) -> dict[str, set[str]]:
+        """The members of every segment and variant."""
+        index = self.load(dataset)
+        exprs = bind_segments(segments.values(), dataset.catalog, "")
+        predicates = Predicates(DUCKDB, Moment(as_of, dataset.zone))
+        queries = LeafQueries(RefreshTables(index.parent_id, 1), dataset.catalog, predicates)
+        fallback = SqlLeafSource(queries, self.sql.warehouse.query, index.size, 1000, 100)
+        source = IndexLeafSource(index, dataset.catalog, as_of, fallback, threads=self.threads, block=64)
+        found = combine(exprs, source)
+        self.left_to_sql |= source.left_to_sql
+        ids = {ordinal: customer for customer, ordinal in dataset.ordinals.items()}
+        return {path: {ids[int(ordinal)] for ordinal in bitmap.ordinals()} for path, bitmap in found.members.items()}
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._opened.clear()
+        self._folder.cleanup()
+        self.sql.warehouse.close()
+
+
+EVALUATORS: Mapping[str, Callable[[], ReferenceEvaluator | SqlEvaluator | IndexEvaluator]] = {
+    "reference": ReferenceEvaluator,
+    "sql": SqlEvaluator,
+    "index": IndexEvaluator,
+}

@@ -1,0 +1,1 @@
+"""Conditions answered from the profile index by compiled kernels."""
