@@ -11,8 +11,10 @@ _EIGHTHS = " ▏▎▍▌▋▊▉"
 _SHADES = " ░▒▓█"
 
 
-def sparkline(values: Iterable[float | None]) -> str:
-    """One block a value, as high as it is between the smallest and the largest; None is a gap. Equal values are half high.
+def sparkline(values: Iterable[float | None], low: float | None = None) -> str:
+    """One block a value, as high as it is between `low` (default: the smallest) and the largest; None is a gap.
+
+    Values that are all equal to `low` are half high.
 
     >>> sparkline([0, 1, None, 7])
     '▁▂ █'
@@ -23,8 +25,8 @@ def sparkline(values: Iterable[float | None]) -> str:
     known = [value for value in listed if value is not None]
     if not known:
         return " " * len(listed)
-    low, high = min(known), max(known)
-    return "".join(" " if value is None else _height(value, low, high) for value in listed)
+    lowest, highest = min(known) if low is None else low, max(known)
+    return "".join(" " if value is None else _height(value, lowest, highest) for value in listed)
 
 
 def _height(value: float, low: float, high: float) -> str:

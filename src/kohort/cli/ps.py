@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
+from kohort.cli import ps_values
 from kohort.cli.context import JSON, AsOf, DryRun, Yes, confirm, current_catalog, current_parent, existing_paths, read_as_of
 from kohort.cli.output import (
     count_text,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from kohort.ports.definitions import ParentRecord, RefreshRecord
 
 ps_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+ps_values.register(ps_app)
 Name = Annotated[str, typer.Argument(help="The parent segment (default: the one in use).")]
 Master = Annotated[bool, typer.Option("--master", help="Only the master table.")]
 Attribute = Annotated[str | None, typer.Option("--attribute", metavar="NAME", help="Only this attribute table (all: every one).")]
