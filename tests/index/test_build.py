@@ -15,6 +15,7 @@ from kohort.index.build import build_index
 from kohort.index.columns import ArrayColumn, BooleanColumn, Column, NumberColumn, ProfileIndex, TextColumn, TimeColumn, Words
 from kohort.index.layout import LeftOut, Manifest, index_folder, kept_numbers
 from kohort.index.open import open_index
+from kohort.index.verify import verify_index
 from kohort.testing.dataset import Dataset
 from kohort.testing.dataset_tables import load_into
 from kohort.testing.strategies import world_of
@@ -223,6 +224,36 @@ def test_texts_of_many_batches_merge_into_one_dictionary(
     assert isinstance(column, TextColumn)
     assert column.dictionary.to_pylist() == sorted({f"v{n}" for n in range(37)})
     assert [cell(column, place) for place in range(1000)] == [f"v{n * 7919 % 37}" if n % 5 else None for n in range(1000)]
+
+
+@pytest.mark.parametrize("order", ["ordinal, 3", "hash(ordinal)"])
+def test_texts_that_are_nearly_all_different(
+    tmp_path: Path, warehouse: DuckDBWarehouse, monkeypatch: pytest.MonkeyPatch, order: str
+) -> None:
+    """Whether the tables lie in order or not: attributes and behavior columns sorted by the warehouse stand in the right rows."""
+    monkeypatch.setattr("kohort.index.writers._PENDING_BYTES", 40)
+    monkeypatch.setattr("kohort.index.writers._WIDE_TEXTS", 20)
+    shape = {"attributes": {"mail": "text"}, "profiles": {"a": {}}, "behaviors": {"b": {"columns": {"rowid": "text", "few": "text"}}}}
+    dataset = Dataset.from_mapping(shape)
+    load_into(warehouse, dataset, 7, 1)
+    warehouse.execute(
+        "CREATE OR REPLACE TABLE cdp_audience_7_r1.profiles AS SELECT (range * 2)::INTEGER AS ordinal, 'id' || range AS cdp_customer_id, "
+        f"CASE WHEN range % 5 <> 0 THEN 'm' || (range * 7919 % 701) END AS mail FROM range(900) ORDER BY {order.replace('3', '2')}"
+    )
+    warehouse.execute(
+        "CREATE OR REPLACE TABLE cdp_audience_7_r1.behavior_b AS SELECT (range // 3 * 2)::INTEGER AS ordinal, "
+        "CASE WHEN range % 4 <> 0 THEN 'é' || (range * 7919 % 2003) END AS rowid, 'x' || (range % 7) AS few, "
+        f"TIMESTAMP '2024-01-01' AS \"timestamp\", range AS arrival FROM range(2500) ORDER BY {order.replace('3', 'arrival')}"
+    )
+    build_index(lambda sql: warehouse.stream(sql, 50), dataset.catalog, tmp_path, 7, 1)
+    index = open_index(tmp_path, 7, 1)
+    assert index is not None
+    assert not verify_index(tmp_path, 7, 1)
+    mail, unique, few = index.attributes["mail"], index.behaviors["b"].columns["rowid"], index.behaviors["b"].columns["few"]
+    assert [cell(mail, 2 * n) for n in range(900)] == [f"m{n * 7919 % 701}" if n % 5 else None for n in range(900)]
+    assert [cell(mail, 2 * n + 1) for n in range(899)] == [None] * 899
+    assert [cell(unique, n) for n in range(2500)] == [f"é{n * 7919 % 2003}" if n % 4 else None for n in range(2500)]
+    assert [cell(few, n) for n in range(2500)] == [f"x{n % 7}" for n in range(2500)]
 
 
 def test_the_newest_are_kept_and_an_open_one_stays_readable(tmp_path: Path, warehouse: DuckDBWarehouse) -> None:

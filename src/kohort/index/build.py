@@ -5,16 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from kohort.index.files import ArrayFile, BitFile, Files
 from kohort.index.layout import (
@@ -31,40 +26,14 @@ from kohort.index.layout import (
     manifest_text,
     parent_folder,
 )
-from kohort.index.writers import ColumnWriter, Unfit, column_writer
-from kohort.parent.catalog import Behavior, Field, FieldCatalog
-from kohort.parent.definition import TableRef
+from kohort.index.source_tables import Batch, NotInOrder, SourceTable, TableColumns, in_order, micros, table_sql, without_gaps
+from kohort.parent.catalog import Behavior, FieldCatalog
 from kohort.parent.layout import ARRIVAL, CUSTOMER_ID, ORDINAL, TIMESTAMP, behavior_table, profiles_table
-from kohort.sql import build as sql
 
-Batch: TypeAlias = Any
-"""A pyarrow.RecordBatch."""
 Run = Callable[[str], Any]
 """Runs one SELECT (DuckDB's SQL) and returns a pyarrow.RecordBatchReader; the size of its batches bounds memory."""
 Progress = Callable[[str, int, int], None]
-Ints = npt.NDArray[np.int64]
-
-_GAP_ROWS = 1 << 18
-_WORKERS = 4
-
-
-class _NotInOrder(Exception):
-    """The rows of a table came in another order than that of the index."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Table:
-    """A table of the refresh and what is read from it besides the ordinal."""
-
-    ref: TableRef
-    sorted_by: tuple[str, ...]
-    fields: tuple[Field, ...]
-
-    def select(self, in_order: bool) -> str:
-        names = [*self.sorted_by, *(field.name for field in self.fields)]
-        query = " , ".join(f"{_quoted(name)} AS c{place}" for place, name in enumerate(names))
-        order = f" ORDER BY {', '.join(map(_quoted, self.sorted_by))}" if in_order else ""
-        return f"SELECT {query} FROM {_quoted(self.ref.database)}.{_quoted(self.ref.table)}{order}"
+Through = Callable[[Iterator[Batch]], Iterator[Batch]]
 
 
 def build_index(
@@ -142,11 +111,11 @@ class _Builder:
         )
 
     def _count_ordinals(self) -> int:
-        query = f"SELECT CAST(COALESCE(MAX({ORDINAL}) + 1, 0) AS BIGINT) AS n FROM {_table(self._profiles)}"
+        query = f"SELECT CAST(COALESCE(MAX({ORDINAL}) + 1, 0) AS BIGINT) AS n FROM {table_sql(self._profiles)}"
         return int(self._run(query).read_all().column(0)[0].as_py())
 
     def _attributes(self) -> tuple[int, tuple[ColumnFacts, ...]]:
-        table = _Table(self._profiles, (ORDINAL,), self._catalog.attributes)
+        table = SourceTable(self._profiles, (ORDINAL,), self._catalog.attributes)
         live = np.zeros(self._size, dtype=np.bool_)
 
         def filled(batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -156,7 +125,7 @@ class _Builder:
                 ordinals = np.asarray(batch.column(0)).astype(np.int64)
                 live[ordinals] = True
                 end = int(ordinals[-1]) + 1 if len(ordinals) else expected
-                yield from _without_gaps(batch, ordinals, expected, end)
+                yield from without_gaps(batch, ordinals, expected, end)
                 expected = end
 
         facts = self._columns(table, "", "a", filled)
@@ -166,7 +135,7 @@ class _Builder:
         return int(live.sum()), facts
 
     def _id_rank(self) -> None:
-        query = f"SELECT {ORDINAL} AS o FROM {_table(self._profiles)} ORDER BY {CUSTOMER_ID}"
+        query = f"SELECT {ORDINAL} AS o FROM {table_sql(self._profiles)} ORDER BY {CUSTOMER_ID}"
         rank = np.full(self._size, -1, dtype=np.int32)
         place = 0
         for batch in self._run(query):
@@ -178,7 +147,8 @@ class _Builder:
         file.close()
 
     def _behavior(self, behavior: Behavior, stem: str) -> BehaviorFacts:
-        table = _Table(behavior_table(self._parent_id, self._number, behavior.name), (ORDINAL, TIMESTAMP, ARRIVAL), behavior.fields)
+        ref = behavior_table(self._parent_id, self._number, behavior.name)
+        table = SourceTable(ref, (ORDINAL, TIMESTAMP, ARRIVAL), behavior.fields)
         time, counts = ArrayFile(self._files, f"{stem}.time"), np.zeros(self._size + 1, dtype=np.int64)
 
         def noted(batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -192,7 +162,7 @@ class _Builder:
                     first = int(ordinals[0])
                     found = np.bincount(ordinals - first)
                     counts[first + 1 : first + 1 + len(found)] += found
-                    time.append(_micros(batch.column(1)))
+                    time.append(micros(batch.column(1)))
                 yield batch
 
         columns = self._columns(table, behavior.name, f"{stem}.c", noted)
@@ -203,127 +173,28 @@ class _Builder:
         offsets.close()
         return BehaviorFacts(behavior.name, stem, int(counts[-1]), columns)
 
-    def _columns(
-        self, table: _Table, behavior: str, stem: str, through: Callable[[Iterator[Batch]], Iterator[Batch]]
-    ) -> tuple[ColumnFacts, ...]:
+    def _columns(self, table: SourceTable, behavior: str, stem: str, through: Through) -> tuple[ColumnFacts, ...]:
         """Write the columns of a table: as it lies when that is in order (as a refresh leaves it), else sorted."""
         left_out, facts = len(self._left_out), dict(self._files.facts)
         try:
-            return self._try_columns(table, behavior, stem, through, in_order=False)
-        except _NotInOrder:
+            return self._try_columns(table, behavior, stem, through, as_it_lies=True)
+        except NotInOrder:
             del self._left_out[left_out:]
             self._files.facts = facts
-            return self._try_columns(table, behavior, stem, through, in_order=True)
+            return self._try_columns(table, behavior, stem, through, as_it_lies=False)
 
-    def _try_columns(
-        self, table: _Table, behavior: str, stem: str, through: Callable[[Iterator[Batch]], Iterator[Batch]], in_order: bool
-    ) -> tuple[ColumnFacts, ...]:
-        columns = _Columns(self._files, behavior, stem, table.fields, len(table.sorted_by))
+    def _try_columns(self, table: SourceTable, behavior: str, stem: str, through: Through, *, as_it_lies: bool) -> tuple[ColumnFacts, ...]:
+        columns = TableColumns(self._files, behavior, stem, table.fields, len(table.sorted_by))
         try:
-            for batch in through(_checked(self._run(table.select(in_order)), len(table.sorted_by), self._size)):
+            for batch in through(in_order(self._run(table.select(as_it_lies)), len(table.sorted_by), self._size)):
                 columns.append(batch)
-            facts = columns.finish()
+            columns.finish()
+            for place, field in columns.wide:
+                columns.write_sorted(place, self._run(table.by_text(field.name, as_it_lies)))
         finally:
             columns.close()
         self._left_out += columns.left_out
-        return facts
-
-
-class _Columns:
-    """The columns of one table, written side by side."""
-
-    def __init__(self, files: Files, behavior: str, stem: str, fields: Sequence[Field], first: int) -> None:
-        self._files, self._behavior, self._fields, self._first = files, behavior, fields, first
-        self._stems = [f"{stem}{place}" for place, _ in enumerate(fields)]
-        self._writers: dict[int, ColumnWriter] = {
-            place: column_writer(files, self._stems[place], field) for place, field in enumerate(fields)
-        }
-        self._pool = ThreadPoolExecutor(min(_WORKERS, os.cpu_count() or 1))
-        self.left_out: list[LeftOut] = []
-
-    def append(self, batch: Batch) -> None:
-        self._each(lambda place, writer: writer.append(batch.column(self._first + place)))
-
-    def finish(self) -> tuple[ColumnFacts, ...]:
-        done: dict[int, ColumnFacts] = {}
-        self._each(lambda place, writer: done.__setitem__(place, writer.finish()))
-        self.left_out.sort(key=lambda left: [field.name for field in self._fields].index(left.field))
-        return tuple(done[place] for place in sorted(done))
-
-    def _each(self, work: Callable[[int, ColumnWriter], None]) -> None:
-        """Do the same with every column, on several threads; a column that cannot hold its values is left out."""
-
-        def guarded(place: int) -> Unfit | None:
-            try:
-                work(place, self._writers[place])
-            except Unfit as unfit:
-                return unfit
-            return None
-
-        places = list(self._writers)
-        for place, unfit in zip(places, self._pool.map(guarded, places), strict=True):
-            if unfit is not None:
-                self._writers.pop(place).abandon()
-                self._files.discard(self._stems[place])
-                self.left_out.append(LeftOut(self._behavior, self._fields[place].name, str(unfit)))
-
-    def close(self) -> None:
-        self._pool.shutdown()
-        for writer in self._writers.values():
-            writer.abandon()
-
-
-def _checked(batches: Any, sorted_by: int, size: int) -> Iterator[Batch]:
-    """The batches, as long as their rows are in order. Raises _NotInOrder."""
-    last: list[int] | None = None
-    for batch in batches:
-        if not batch.num_rows:
-            continue
-        keys = [np.asarray(batch.column(0)).astype(np.int64), *(_int64(batch.column(place)) for place in range(1, sorted_by))]
-        if last is not None:
-            keys = [np.concatenate((np.array([before], dtype=np.int64), key)) for before, key in zip(last, keys, strict=True)]
-        if not _ascending(keys):
-            raise _NotInOrder
-        last = [int(key[-1]) for key in keys]
-        if int(keys[0][0]) < 0 or last[0] >= size:
-            raise ValueError("a row belongs to no profile")
-        yield batch
-
-
-def _ascending(keys: Sequence[Ints]) -> bool:
-    """Whether rows are sorted by the keys; rows with one key only must differ.
-
-    >>> _ascending([np.array([1, 1, 2]), np.array([5, 6, 0])]), _ascending([np.array([1, 1])])
-    (True, False)
-    """
-    strictly, equal = keys[0][1:] > keys[0][:-1], keys[0][1:] == keys[0][:-1]
-    for key in keys[1:]:
-        strictly |= equal & (key[1:] > key[:-1])
-        equal &= key[1:] == key[:-1]
-    return bool((strictly | equal).all() if len(keys) > 1 else strictly.all())
-
-
-def _without_gaps(batch: Batch, ordinals: Ints, start: int, end: int) -> Iterator[Batch]:
-    """The rows of ordinals start to end - 1; those that nobody has are all null."""
-    if end - start == len(ordinals):
-        yield batch
-        return
-    for low in range(start, end, _GAP_ROWS):
-        high = min(low + _GAP_ROWS, end)
-        first, past = np.searchsorted(ordinals, (low, high))
-        places = np.zeros(high - low, dtype=np.int64)
-        there = np.zeros(high - low, dtype=np.bool_)
-        places[ordinals[first:past] - low] = np.arange(first, past)
-        there[ordinals[first:past] - low] = True
-        yield batch.take(pa.array(places, mask=~there))
-
-
-def _int64(array: Any) -> Ints:
-    return _micros(array) if pa.types.is_timestamp(array.type) else np.asarray(array.cast(pa.int64()))
-
-
-def _micros(array: Any) -> Ints:
-    return np.asarray(pc.cast(array, pa.timestamp("us")).view(pa.int64()))
+        return columns.facts
 
 
 def _write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -350,11 +221,3 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
-
-
-def _quoted(name: str) -> str:
-    return sql.column(name).sql("duckdb")
-
-
-def _table(ref: TableRef) -> str:
-    return f"{_quoted(ref.database)}.{_quoted(ref.table)}"
