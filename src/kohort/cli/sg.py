@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
-from kohort.cli import sg_definitions, sg_history, sg_preview
+from kohort.cli import sg_definitions, sg_explain, sg_history, sg_preview
 from kohort.cli.context import JSON, AsOf, ParentOption, current_catalog, current_parent, open_current_engine, read_as_of
 from kohort.cli.output import (
     count_text,
@@ -41,6 +41,7 @@ sg_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 sg_definitions.register(sg_app)
 sg_preview.register(sg_app)
 sg_history.register(sg_app)
+sg_explain.register(sg_app)
 Expression = Annotated[str, typer.Option("-e", "--expression", metavar="RULE", help="A rule typed on the line.")]
 RuleFile = Annotated[Path | None, typer.Option("--path", metavar="FILE", help="The segment in a file, saved or not.")]
 

@@ -1,0 +1,51 @@
+"""How a rule's population goes on if nothing new happens: windows move, events and attributes stay as they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from kohort.ports.progress import Progress, Silent
+from kohort.rules.core import Expr
+from kohort.services.backtest import same_time_of_day
+from kohort.services.evaluate import Engine, members_of
+
+
+@dataclass(frozen=True, slots=True)
+class ForecastDay:
+    """One day ahead. left, entered: against the first day (members then who are not now, and the other way round)."""
+
+    as_of: datetime
+    count: int
+    left: int
+    entered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """days: the first one is the instant asked for, then one a day. leaving, entering: who does so on some day, even if they
+    are back at the end; total: customers of the refresh."""
+
+    days: tuple[ForecastDay, ...]
+    leaving: int
+    entering: int
+    total: int
+
+
+def forecast(engine: Engine, expr: Expr, days: int, *, as_of: datetime | None = None, progress: Progress | None = None) -> Forecast:
+    """The members on each of the next `days` days, at the same time of day in the zone. as_of: default the refresh's instant.
+
+    Events of the refresh that are dated later than `as_of` begin to exist when their time comes.
+    """
+    report = progress or Silent()
+    moments = same_time_of_day(as_of or engine.refresh.as_of, range(days + 1), engine.catalog.timezone)
+    start, live, _ = members_of(engine, expr, moments[0])
+    leaving, entering = start - start, start - start
+    listed = [ForecastDay(moments[0], start.count(), 0, 0)]
+    for done, moment in enumerate(moments[1:], 1):
+        members, _, _ = members_of(engine, expr, moment)
+        left, entered = start - members, members - start
+        leaving, entering = leaving | left, entering | entered
+        listed.append(ForecastDay(moment, members.count(), left.count(), entered.count()))
+        report.step("Evaluate days", done, days)
+    return Forecast(tuple(listed), leaving.count(), entering.count(), live.count())

@@ -1,0 +1,104 @@
+"""`kohort sg explain|backtest|forecast` on the small shop."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.cli.workspaces import AS_OF, CUSTOMERS, Desk, active, key, purchases, vips
+
+
+class TestExplain:
+    @pytest.mark.parametrize(("segment", "members"), [("Value/VIP", vips), ("Lifecycle/Active", active)])
+    def test_the_verdict_is_that_of_the_evaluation(self, shop: Desk, segment: str, members: object) -> None:
+        expected = set(members())  # type: ignore[operator]
+        for number in (1, 3, 21, 36, 40, 60):
+            found = shop.json("sg", "explain", segment, "--profile", key(number))
+            assert found["member"] == (key(number) in expected)
+            assert found["profile"]["key"] == key(number)
+
+    def test_values_and_what_is_missing(self, shop: Desk) -> None:
+        found = shop.json("sg", "explain", "Value/VIP", "--profile", "c021")
+        value, tier = found["explanation"]["rule"]["parts"]
+        assert (value["holds"], value["observed"]["value"]) == (True, 1060.5)
+        assert value["observed"]["missing"] == {"direction": "less", "amount": "60.5", "strict": False, "until": None}
+        assert (tier["holds"], tier["observed"]["value"]) == (False, "Silver")
+        assert [turn["text"] for turn in found["smallest_change"]] == ["loyalty_tier = 'Gold'"]
+        assert found["next_change"] == {"at": None, "unchanged_until": None}
+
+    def test_evidence_newest_first_and_the_day_the_last_row_leaves(self, shop: Desk) -> None:
+        found = shop.json("sg", "explain", "-e", "purchase in last 30 days", "--profile", "c003")
+        node = found["explanation"]["rule"]["parts"][0]
+        days = [at for at, _ in purchases(3)]
+        assert [row["at"] for row in node["observed"]["evidence"]] == [f"{day:%Y-%m-%dT%H:%M:%SZ}" for day in days]
+        assert node["observed"]["windows"][0]["low_included"] is False
+        assert found["next_change"]["at"] == f"{days[0] + timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
+        assert found["smallest_change"][0]["missing"]["amount"] == "3"
+
+    def test_how_much_is_missing_and_until_when(self, shop: Desk) -> None:
+        spent = sum(amount for _, amount in purchases(4))
+        text = shop.ok("sg", "explain", "-e", f"purchase sum(amount) >= {spent + 12.5} in last 30 days", "--profile", "c004")
+        assert "12.5 more in the next 5 days" in text  # the oldest of its rows is 25 days old
+        assert "c004 is not in this rule" in text
+
+    def test_limits_say_rank_and_cut(self, shop: Desk) -> None:
+        rule = "purchase sum(amount) > 0 limit 3 by value desc"
+        totals = {key(n): sum(amount for _, amount in purchases(n)) for n in range(1, CUSTOMERS + 1) if purchases(n)}
+        ranked = sorted(totals, key=lambda one: (-totals[one], one))
+        for place in (0, 2, 3, 10):
+            found = shop.json("sg", "explain", "-e", rule, "--profile", ranked[place])
+            limit = found["explanation"]["rule"]["parts"][0]["limit"]
+            assert limit == {"candidates": len(ranked), "kept": 3, "rank": place + 1, "member": place < 3}
+            assert found["member"] == (place < 3)
+            assert found["next_change"] is None
+
+    def test_bases_references_and_variants_are_opened_up(self, shop: Desk) -> None:
+        found = shop.json("sg", "explain", "Active VIP", "--profile", "c021")
+        assert found["explanation"]["base"]["member"] is False
+        assert found["explanation"]["rule"]["parts"][0]["reference"]["path"] == "Lifecycle/Active"
+        offer = shop.json("sg", "explain", "Offer", "--profile", "c003")
+        variant = offer["explanation"]["variant"]["found"]
+        suffix = f"Experiments/Offer/{variant}-Offer"
+        assert shop.json("sg", "explain", suffix, "--profile", "c003")["member"] is True
+        others = [name for name in ("A", "B", "Control") if name != variant]
+        assert shop.json("sg", "explain", f"Experiments/Offer/{others[0]}-Offer", "--profile", "c003")["member"] is False
+
+    def test_refusals(self, shop: Desk) -> None:
+        assert "PROFILE_NOT_FOUND" in shop.refused("sg", "explain", "VIP", "--profile", "nobody")
+        assert "SEGMENT_NOT_FOUND" in shop.refused("sg", "explain", "VIPP", "--profile", "c001")
+        assert "UNKNOWN_ATTRIBUTE" in shop.refused("sg", "explain", "-e", "lifetme_value > 1", "--profile", "c001")
+        shop.refused("sg", "explain", "VIP", code=2)
+        shop.refused("sg", "explain", "--profile", "c001", code=2)
+
+
+class TestPastAndFuture:
+    def test_backtest_counts_each_day(self, shop: Desk) -> None:
+        found = shop.json("sg", "backtest", "Active", "--days", "7")
+        for back, day in zip(range(7, -1, -1), found["days"], strict=True):
+            as_of = AS_OF - timedelta(days=back)
+            expected = sum(
+                any(as_of - timedelta(days=30) < at <= as_of for at, _ in purchases(number)) for number in range(1, CUSTOMERS + 1)
+            )
+            assert (day["as_of"], day["population"]) == (f"{as_of:%Y-%m-%dT%H:%M:%SZ}", expected)
+        assert found["undated_attributes"] == []
+
+    def test_backtest_says_what_attributes_cannot_tell(self, shop: Desk) -> None:
+        ran = shop.run("sg", "backtest", "Active VIP", "--days", "2")
+        assert ran.code == 0
+        assert "lifetime_value, loyalty_tier" in ran.err
+        assert shop.json("sg", "backtest", "-e", "country = 'JP'", "--days", "1")["undated_attributes"] == ["country"]
+
+    def test_forecast_counts_who_leaves(self, shop: Desk) -> None:
+        found = shop.json("sg", "forecast", "Active", "--days", "5")
+        now = set(active())
+        for ahead, day in enumerate(found["days"]):
+            as_of = AS_OF + timedelta(days=ahead)
+            still = {one for one in now if any(as_of - timedelta(days=30) < at for at, _ in purchases(int(one[1:])))}
+            assert (day["population"], day["left"], day["entered"]) == (len(still), len(now) - len(still), 0)
+        assert found["leaving"] == found["days"][-1]["left"] > 0
+
+    def test_people_see_a_line_of_blocks(self, shop: Desk) -> None:
+        assert "▁" in shop.ok("sg", "forecast", "Active", "--days", "5")
+        assert "█" in shop.ok("sg", "backtest", "-e", "purchase in last 30 days", "--days", "3")
+        shop.refused("sg", "backtest", code=2)
