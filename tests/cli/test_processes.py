@@ -18,7 +18,7 @@ KOHORT = [sys.executable, "-c", "from kohort.cli.main import entry; entry()"]
 SLOW_PURCHASES = """
 select 'c' || lpad((i % 60 + 1)::varchar, 3, '0') as customer_id, (i % 100)::double as amount, 'p' || i as product_id, 'Toys' as category,
   timestamp '2024-01-01' + to_seconds(i % 5000000) as purchased_at
-from range(8000000) t(i)
+from range(4000000) t(i)
 """
 
 
