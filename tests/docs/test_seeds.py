@@ -222,7 +222,7 @@ rule:
       conditions:
         - { type: Value, attribute: client, operator: { type: In, value: ["iOS", "Android"] } }
 ab_test:
-  id: bota_test
+  name: bota_test
   variants:
     - { name: A, ratio: 85.7 }
     - { name: B, ratio: 7.15 }
@@ -247,7 +247,7 @@ def gold(tmp_path_factory: pytest.TempPathFactory) -> Commands:
 
 def test_the_tree_of_variants(gold: Commands) -> None:
     paths = list(gold.listed())
-    variants = [f"1/1-bota_test/{name}-1-bota_test" for name in ("A", "B", "Control")]
+    variants = [f"1/1-bota_test/{name}-bota_test" for name in ("A", "B", "Control")]
     assert paths == ["1/1-bota_test", *variants]
     tree = gold.ok("sg", "list", "-r").splitlines()
     assert [re.sub(r"^[│├└─ ]+", "", line).split("  ")[0] for line in tree] == [
@@ -265,7 +265,7 @@ def test_the_population_reads_as_printed(gold: Commands) -> None:
     assert sum(parts.values()) == 14
     assert 10 <= parts["A"] <= 14
     count = parts["A"]
-    header = f"{count} profiles ({100 * count / 14:.1f}% of 14 total profiles in 1/1-bota_test)"
+    header = f"{count} profiles ({100 * count / 14:.1f}% of 14 total profiles in 1-bota_test)"
     assert header in gold.ok("sg", "list", "-r")
 
 

@@ -93,7 +93,7 @@ def _population(item: ListedSegment) -> str:
     if item.population is None or item.base_count is None:
         return "[dim]not evaluated yet[/dim]"
     share = share_text(item.population, item.base_count)
-    total = f"{count_text(item.base_count)} total profiles in {escape(item.share_of)}"
+    total = f"{count_text(item.base_count)} total profiles in {escape(item.share_of_name)}"
     return f"[bold]{count_text(item.population)}[/bold] profiles ({share} of {total})"
 
 
@@ -327,7 +327,7 @@ def view(
     _show_rule_sets(segment.rule, record)
     rows = [
         ("Description:", segment.description or "--"),
-        ("Type:", f"{found.kind.replace('_', ' ').capitalize()} segment"),
+        ("Type:", f"{found.kind.replace('_', ' ').capitalize()} Segment"),
         ("Version:", str(found.version)),
         ("Inside:", segment.base or "--"),
         *(() if segment.ab_test is None else (("A/B test:", variants_text(segment.ab_test)),)),

@@ -155,14 +155,14 @@ def _ab_test(node: Node) -> ABTest | None:
         node.error("INVALID_AB_TEST", f"ab_test must be a mapping, not {kind_of(value)}", "ab_test", hint=hint)
         return None
     inner = node.shut(value, node.at("ab_test"))
-    inner.close(("id", "key_column", "variants", "control"))
+    inner.close(("id", "name", "key_column", "variants", "control"))
     before = len(node.issues.errors)
     variants = _variants(inner)
     control_name, control = _control(inner)
-    test_id, key_column = inner.text("id"), inner.text("key_column")
+    test_id, key_column, name = inner.text("id"), inner.text("key_column"), _variant_name(inner) if inner.has("name") else ""
     if len(node.issues.errors) == before:
         _check_split(inner, variants, control, control_name)
-    return ABTest(variants, control, control_name, test_id, key_column) if len(node.issues.errors) == before else None
+    return ABTest(variants, control, control_name, test_id, key_column, name) if len(node.issues.errors) == before else None
 
 
 def _variants(node: Node) -> tuple[Variant, ...]:
@@ -233,6 +233,8 @@ def _ab_test_to_document(test: ABTest) -> dict[str, Any]:
     document: dict[str, Any] = {}
     if test.test_id:
         document["id"] = test.test_id
+    if test.name:
+        document["name"] = test.name
     if test.key_column:
         document["key_column"] = test.key_column
     document["variants"] = [{"name": variant.name, "ratio": variant.ratio} for variant in test.variants]

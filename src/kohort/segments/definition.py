@@ -24,7 +24,8 @@ class ABTest:
 
     Up to 8 variants take the hash line from 0 upwards in order; `control` (0 = none) takes it from 100 downwards; what is
     between belongs to nobody. So a variant added at the end, or a changed name, moves nobody else.
-    test_id "" means: the segment's name. key_column "" means: the master key.
+    test_id "" means: the segment's name. key_column "" means: the master key. name: what the variants' names end with; "" means
+    the segment's name.
     """
 
     variants: tuple[Variant, ...]
@@ -32,6 +33,7 @@ class ABTest:
     control_name: str = "Control"
     test_id: str = ""
     key_column: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,10 @@ class Segment:
 
     @property
     def variant_paths(self) -> tuple[str, ...]:
-        """Paths of the variants: `<path>/A-<name>`, ..., `<path>/Control-<name>`."""
+        """Paths of the variants: `<path>/A-<test>`, ..., `<path>/Control-<test>`; the test has the segment's name if none of its own."""
         if self.ab_test is None:
             return ()
         names = [variant.name for variant in self.ab_test.variants]
         if self.ab_test.control:
             names.append(self.ab_test.control_name)
-        return tuple(f"{self.path}/{name}-{self.name}" for name in names)
+        return tuple(f"{self.path}/{name}-{self.ab_test.name or self.name}" for name in names)

@@ -13,7 +13,8 @@ from kohort.services.stored import segment_of
 class ListedSegment:
     """One segment or variant. population and what goes with it is None until the newest version was evaluated.
 
-    share: population / base_count (None of nothing); share_of: the parent segment's name or a segment's path.
+    share: population / base_count (None of nothing); share_of: the parent segment's name or a segment's path;
+    share_of_name: the same without folders, for people.
     """
 
     path: str
@@ -25,6 +26,7 @@ class ListedSegment:
     population: int | None
     base_count: int | None
     share_of: str
+    share_of_name: str
     evaluated_at: datetime | None
 
     @property
@@ -51,6 +53,7 @@ def _listed(
     record: SegmentRecord, path: str, population: PopulationRecord | None, evaluated_at: datetime | None, parent_name: str
 ) -> ListedSegment:
     folder, _, name = path.rpartition("/")
+    share_of = population.share_of if population else parent_name
     return ListedSegment(
         path=path,
         name=name,
@@ -60,6 +63,7 @@ def _listed(
         is_variant=path != record.path,
         population=population.count if population else None,
         base_count=population.base_count if population else None,
-        share_of=population.share_of if population else parent_name,
+        share_of=share_of,
+        share_of_name=share_of if share_of == parent_name else share_of.rpartition("/")[2],
         evaluated_at=evaluated_at,
     )

@@ -166,6 +166,7 @@ def variants_text(test: ABTest) -> str:
     parts += [f"{test.control_name} {test.control}%"] if test.control else []
     parts += [f"test id {test.test_id}"] if test.test_id else []
     parts += [f"key {test.key_column}"] if test.key_column else []
+    parts += [f"named {test.name}"] if test.name else []
     return ", ".join(parts)
 
 

@@ -58,7 +58,7 @@ def segment_members(path: str, dataset: ReferenceData, as_of: Micros, segments: 
         return _Evaluation(dataset, as_of, resolve, inside).select(segment.rule)
     owner = next(segment for segment in segments.values() if path in segment.variant_paths)
     assert owner.ab_test is not None
-    name = path.rsplit("/", 1)[-1].removesuffix(f"-{owner.name}")
+    name = path.rsplit("/", 1)[-1].removesuffix(f"-{owner.ab_test.name or owner.name}")
     key_column = owner.ab_test.key_column
     test_id = owner.ab_test.test_id or owner.name
     keys = {profile.id: profile.attributes.get(key_column) for profile in dataset.profiles}
