@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kohort.membership.snapshots import SnapshotStore
     from kohort.ports.definitions import DefinitionStore
     from kohort.ports.warehouse import Warehouse
+    from kohort.services.evaluate import IndexUse
     from kohort.services.index import IndexPlace
 
 
@@ -70,6 +71,14 @@ class Kohort:
         from kohort.services.index import IndexPlace
 
         return IndexPlace(self.workspace.state / "index", self.settings.keep_indexes, self.settings.range_size)
+
+    @cached_property
+    def index_use(self) -> IndexUse:
+        """What evaluations need to answer from profile indexes."""
+        from kohort.evaluation.indexed.cache import LeafCache
+        from kohort.services.evaluate import IndexUse
+
+        return IndexUse(self.indexes.root, LeafCache(self.settings.leaf_cache_bytes), self.settings.threads)
 
     def close(self) -> None:
         """Give back whatever was opened."""

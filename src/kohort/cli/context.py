@@ -47,7 +47,7 @@ def open_current_engine(name: str = "") -> Engine:
     from kohort.services.evaluate import open_engine
 
     session = open_session()
-    return open_engine(session.warehouse, session.store, current_parent(name), session.settings.range_size)
+    return open_engine(session.warehouse, session.store, current_parent(name), session.settings.range_size, session.index_use)
 
 
 def current_catalog(record: ParentRecord) -> FieldCatalog:

@@ -62,15 +62,28 @@ def evaluate(
     leaves_per_query: int = LEAVES_PER_QUERY,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """The members of every segment of `exprs` (path -> rule; a segment stands after those it refers to).
+    """The members of every segment of `exprs` (path -> rule; a segment stands after those it refers to), by SQL alone.
 
-    ordinals: exclusive upper bound of the refresh's ordinals. Queries (DuckDB's SQL, read only): one per range of `range_size`
-    ordinals and `leaves_per_query` distinct leaves, whatever the number of segments, and one per distinct Top; so memory
-    is bounded by the range. progress is told (ranges done, ranges in all).
+    Queries (DuckDB's SQL, read only): one per range of `range_size` ordinals and `leaves_per_query` distinct leaves, whatever the
+    number of segments, and one per distinct Top; so memory is bounded by the range. progress is told (ranges done, ranges in all).
     """
+    refresh = RefreshTables(parent_id, refresh_number)
+    return combine(exprs, sql_source(refresh, catalog, run, as_of, ordinals, range_size, leaves_per_query, progress))
+
+
+def sql_source(
+    refresh: RefreshTables,
+    catalog: FieldCatalog,
+    run: Run,
+    as_of: Micros,
+    ordinals: int,
+    range_size: int = RANGE_SIZE,
+    leaves_per_query: int = LEAVES_PER_QUERY,
+    progress: Progress | None = None,
+) -> SqlLeafSource:
+    """Leaves answered by SQL over the tables of a refresh. ordinals: exclusive upper bound of the refresh's ordinals."""
     predicates = Predicates(DUCKDB, Moment(as_of, ZoneInfo(catalog.timezone)))
-    queries = LeafQueries(RefreshTables(parent_id, refresh_number), catalog, predicates)
-    return combine(exprs, SqlLeafSource(queries, run, ordinals, range_size, leaves_per_query, progress))
+    return SqlLeafSource(LeafQueries(refresh, catalog, predicates), run, ordinals, range_size, leaves_per_query, progress)
 
 
 def combine(exprs: Mapping[str, Expr], source: LeafSource) -> Evaluation:

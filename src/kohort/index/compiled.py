@@ -61,7 +61,7 @@ def kernel(*signatures: tuple[Any, ...]) -> Callable[[F], F]:
 
 
 def warm_up(progress: Progress | None = None) -> None:
-    """Compile, or load from disk, every kernel. Cheap when done before. progress: functions done, functions in all."""
+    """Compile, or load from disk, every kernel. Cheap when done before. progress: functions done, in all; only told of compiling."""
     from kohort.index import kernels
 
     global _compiled
@@ -74,5 +74,5 @@ def warm_up(progress: Progress | None = None) -> None:
                 one.dispatcher.compile(types.void(*signature))
             one.dispatcher.disable_compile()
             _compiled += 1
-            if progress is not None:
+            if progress is not None and one.dispatcher.stats.cache_misses:
                 progress(_compiled, total)

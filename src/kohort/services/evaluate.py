@@ -9,12 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
 from kohort.evaluation.bitmap import Bitmap
-from kohort.evaluation.evaluate import Evaluation
-from kohort.evaluation.evaluate import evaluate as evaluate_exprs
+from kohort.evaluation.evaluate import Evaluation, combine, sql_source
+from kohort.evaluation.indexed.cache import LeafCache
+from kohort.evaluation.leaves import RefreshTables
+from kohort.evaluation.source import LeafSource
 from kohort.evaluation.statement import rule_sql
 from kohort.foundation.clock import Clock
 from kohort.foundation.errors import UserError
@@ -39,10 +43,26 @@ from kohort.services.stored import parent_of, segment_ids, segment_of
 from kohort.sql import build
 from kohort.sql.dialects import DialectName
 
+if TYPE_CHECKING:
+    from kohort.evaluation.index_source import IndexLeafSource
+    from kohort.index.columns import ProfileIndex
+
+
+@dataclass(frozen=True, slots=True)
+class IndexUse:
+    """Where the profile indexes are, and what evaluations of one process share. threads: 0 = all cores."""
+
+    root: Path
+    cache: LeafCache
+    threads: int = 0
+
 
 @dataclass(frozen=True)
 class Engine:
-    """What an evaluation runs on: the last good refresh of one parent segment and all its segments."""
+    """What an evaluation runs on: the last good refresh of one parent segment and all its segments.
+
+    indexes: without them, or where the refresh has no index, everything is evaluated by SQL.
+    """
 
     warehouse: Warehouse
     parent: ParentRecord
@@ -52,6 +72,7 @@ class Engine:
     segments: tuple[Segment, ...]
     ids: Mapping[str, str]
     range_size: int
+    indexes: IndexUse | None = None
 
     @cached_property
     def graph(self) -> SegmentGraph:
@@ -72,18 +93,44 @@ class Engine:
 
     def run(self, exprs: Mapping[str, Expr], as_of: Micros, progress: Progress | None = None) -> Evaluation:
         """The members of each expression (those referred to stand first)."""
+        return combine(exprs, self.source(as_of, progress))
+
+    def source(self, as_of: Micros, progress: Progress | None = None) -> LeafSource:
+        """What answers conditions at an instant: the profile index where there is one, else SQL."""
         report = progress or Silent()
-        return evaluate_exprs(
-            exprs,
-            self.warehouse.query,
-            parent_id=self.parent.id,
-            refresh_number=self.refresh.number,
-            catalog=self.catalog,
-            as_of=as_of,
-            ordinals=self.ordinals(),
-            range_size=self.range_size,
-            progress=lambda done, total: report.step("Evaluate segments", done, total),
-        )
+        index = self.index
+
+        def step(done: int, total: int) -> None:
+            report.step("Evaluate segments", done, total)
+
+        refresh, query = RefreshTables(self.parent.id, self.refresh.number), self.warehouse.query
+        if index is None or self.indexes is None:
+            return sql_source(refresh, self.catalog, query, as_of, self.ordinals(), self.range_size, progress=step)
+        from kohort.evaluation.index_source import IndexLeafSource
+
+        source = self._sources.get(as_of)
+        if source is None:
+            fallback = sql_source(refresh, self.catalog, query, as_of, index.size, self.range_size)
+            source = IndexLeafSource(index, self.catalog, as_of, fallback, self.indexes.cache, self.indexes.threads)
+            self._sources.clear()
+            self._sources[as_of] = source
+        source.progress = step
+        source.compiling = lambda done, total: report.step("Compile for this machine (once)", done, total)
+        return source
+
+    @cached_property
+    def index(self) -> ProfileIndex | None:
+        """The open profile index of the refresh; None when there is none."""
+        if self.indexes is None:
+            return None
+        from kohort.services.index import open_index
+
+        return open_index(self.indexes.root, self.parent.id, self.refresh.number)
+
+    @cached_property
+    def _sources(self) -> dict[Micros, IndexLeafSource]:
+        """The last instant's source: what it worked out serves the next question."""
+        return {}
 
     def ordinals(self) -> int:
         """The exclusive upper bound of the refresh's ordinals."""
@@ -93,7 +140,9 @@ class Engine:
         return 0 if value is None else int(value) + 1
 
 
-def open_engine(warehouse: Warehouse, store: DefinitionStore, parent: ParentRecord, range_size: int) -> Engine:
+def open_engine(
+    warehouse: Warehouse, store: DefinitionStore, parent: ParentRecord, range_size: int, indexes: IndexUse | None = None
+) -> Engine:
     """Raises UserError NOT_REFRESHED when the parent segment has no good refresh yet."""
     refresh = store.last_refresh(parent.id)
     if refresh is None:
@@ -101,7 +150,7 @@ def open_engine(warehouse: Warehouse, store: DefinitionStore, parent: ParentReco
     records = store.segments(parent.id)
     segments = tuple(segment_of(record) for record in records)
     catalog = catalog_from_document(refresh.catalog)
-    return Engine(warehouse, parent, refresh, catalog, parent_of(parent).key_column, segments, segment_ids(records), range_size)
+    return Engine(warehouse, parent, refresh, catalog, parent_of(parent).key_column, segments, segment_ids(records), range_size, indexes)
 
 
 def evaluate_all(

@@ -13,14 +13,11 @@ import pyarrow as pa
 from sqlglot import exp
 
 from kohort.adapters.duckdb import DuckDBWarehouse
-from kohort.evaluation.evaluate import combine, evaluate
+from kohort.evaluation.evaluate import combine, evaluate, sql_source
 from kohort.evaluation.index_source import IndexLeafSource
-from kohort.evaluation.leaves import LeafQueries, RefreshTables
-from kohort.evaluation.predicates import Predicates
+from kohort.evaluation.leaves import RefreshTables
 from kohort.evaluation.reference import segment_members
-from kohort.evaluation.source import SqlLeafSource
 from kohort.evaluation.statement import rule_statement
-from kohort.evaluation.times import Moment
 from kohort.foundation.instants import Micros
 from kohort.index.build import build_index
 from kohort.index.columns import ProfileIndex
@@ -29,7 +26,6 @@ from kohort.parent.layout import CUSTOMER_ID
 from kohort.rules.core import Leaf
 from kohort.segments.definition import Segment
 from kohort.segments.graph import bind_segments
-from kohort.sql.dialects import DUCKDB
 from kohort.testing.dataset import Dataset
 from kohort.testing.dataset_tables import load_into
 
@@ -152,9 +148,7 @@ class IndexEvaluator(AbstractContextManager["IndexEvaluator"]):
         """The members of every segment and variant."""
         index = self.load(dataset)
         exprs = bind_segments(segments.values(), dataset.catalog, "")
-        predicates = Predicates(DUCKDB, Moment(as_of, dataset.zone))
-        queries = LeafQueries(RefreshTables(index.parent_id, 1), dataset.catalog, predicates)
-        fallback = SqlLeafSource(queries, self.sql.warehouse.query, index.size, 1000, 100)
+        fallback = sql_source(RefreshTables(index.parent_id, 1), dataset.catalog, self.sql.warehouse.query, as_of, index.size)
         source = IndexLeafSource(index, dataset.catalog, as_of, fallback, threads=self.threads, block=64)
         found = combine(exprs, source)
         self.left_to_sql |= source.left_to_sql
