@@ -481,7 +481,7 @@ def show_customers(
     from kohort.services.members import rule_rows
 
     session = open_session()
-    engine = open_engine(session.warehouse, session.store, current_parent(name), session.settings.range_size)
+    engine = open_engine(session.warehouse, session.store, current_parent(name), session.settings.range_size, session.index_use)
     rows = rule_rows(engine, EVERYBODY, limit=limit)
     if as_json:
         show_json(rows.to_pylist())
