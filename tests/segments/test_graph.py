@@ -197,3 +197,11 @@ def test_order_or_cycle(edges: list[tuple[int, int]]) -> None:
     order = graph.order()
     assert sorted(order) == sorted(graph.by_path)
     assert all(order.index(needed) < order.index(path) for path in order for needed in graph.needs[path])
+
+
+def test_a_variant_is_found_by_its_name_when_no_other_has_it() -> None:
+    test = ABTest((Variant("A", 50),), 50)
+    one, two = Segment("Offer", "Spring", ab_test=test), Segment("Offer", "Autumn", ab_test=test)
+    assert SegmentGraph.of([one]).resolve("A-Offer") == "Spring/Offer/A-Offer"
+    assert SegmentGraph.of([one, two]).resolve("A-Offer") is None
+    assert SegmentGraph.of([one, Segment("A-Offer")]).resolve("A-Offer") == "A-Offer"

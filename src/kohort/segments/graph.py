@@ -55,7 +55,7 @@ class SegmentGraph:
     # --- targets ------------------------------------------------------------------------------------------------
 
     def resolve(self, target: str, from_folder: str = "") -> str | None:
-        """The path that a target names: a path; a name in the same folder; a name unique among all; a variant; an id."""
+        """The path that a target names: a path; a name in the same folder; a name unique among all; a variant; its name; an id."""
         if target in self.by_path:
             return target
         near = f"{from_folder}/{target}" if from_folder else target
@@ -66,9 +66,14 @@ class SegmentGraph:
             return found[0]
         if found:
             return None
-        variant = next((path for path in (target, near) if path in self.owners), None)
+        variant = next((path for path in (target, near) if path in self.owners), None) or self._variant_named(target)
         identified = self.ids.get(target)
         return variant or (identified if identified in self.owners else None)
+
+    def _variant_named(self, name: str) -> str | None:
+        """The variant that alone has that name."""
+        found = [path for path, owner in self.owners.items() if path != owner and path.endswith(f"/{name}")]
+        return found[0] if len(found) == 1 else None
 
     def _report(self, target: str, folder: str, path: Path, issues: Issues) -> str | None:
         """The path that a target names, or None and an issue."""
