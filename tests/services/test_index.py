@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from kohort.foundation.errors import Interrupted, UserError
 from kohort.index.columns import TextColumn
 from kohort.index.layout import index_folder
-from kohort.services.index import IndexPlace, build_index, index_state, open_index, refresh_and_index, verify
+from kohort.services.index import IndexPlace, build_index, index_state, open_index, refresh_and_index, refresh_index, verify
 from tests.services.shop import TABLES, Shop, open_shop
 from tests.services.test_refresh_interrupted import StopAt
 
@@ -102,6 +103,29 @@ def test_a_refresh_that_fails_builds_nothing(shop: Shop, place: IndexPlace) -> N
     assert not place.root.exists()
     with pytest.raises(UserError, match="not been refreshed"):
         index_state(shop.store, record, place.root)
+
+
+def test_an_index_of_an_earlier_life_is_not_used(shop: Shop, place: IndexPlace, tmp_path: Path) -> None:
+    """The definitions were lost and made anew: refresh 1 is another one now, the folder of the old one is still there."""
+    record = shop.push()
+    refresh_and_index(shop.warehouse, shop.store, record, place, clock=shop.clock)
+    for file in tmp_path.glob("kohort.db*"):
+        file.unlink()
+    shop.warehouse.close()
+    shop.store.close()
+    (tmp_path / "warehouse.duckdb").unlink()
+    again = open_shop(tmp_path)
+    again.sql(TABLES, "DELETE FROM marketing.customers WHERE customer_id = 'c1'")
+    again.clock.move_to(datetime(2024, 2, 1, tzinfo=UTC))
+    done = again.refresh(again.push())
+    assert (done.parent_id, done.number) == (record.id, 1)
+    assert open_index(place.root, record.id, 1) is not None
+    assert refresh_index(place.root, done) is None
+    assert [issue.code for issue in verify(again.store, record, place.root)[1]] == ["INDEX_OF_ANOTHER_REFRESH"]
+    build_index(again.warehouse, done, place)
+    assert refresh_index(place.root, done) is not None
+    assert not verify(again.store, record, place.root)[1]
+    again.close()
 
 
 def test_a_truncated_file_means_no_index(shop: Shop, place: IndexPlace) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,11 @@ def build_index(
     parent_id: int,
     refresh_number: int,
     *,
+    stamp: str = "",
     keep: int = 2,
     progress: Progress | None = None,
 ) -> Manifest:
-    """Build the index of a refresh from its tables and keep it with the newest `keep`.
+    """Build the index of a refresh from its tables and keep it with the newest `keep`. stamp: what tells it from others of its number.
 
     Until the last moment the folder does not exist; an index that was there for the same refresh is replaced. Raises what
     `run` raises and OSError; nothing half-written stays, and what a process that died left behind is removed.
@@ -58,7 +60,7 @@ def build_index(
     beside = Path(tempfile.mkdtemp(prefix=BUILDING, dir=parent))
     try:
         builder = _Builder(run, catalog, Files(beside), parent_id, refresh_number, progress or _silent)
-        manifest = builder.build()
+        manifest = replace(builder.build(), stamp=stamp)
         _write_manifest(beside, manifest)
         builder.step("Switch to the new index")
         _switch(beside, index_folder(root, parent_id, refresh_number))

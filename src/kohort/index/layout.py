@@ -73,7 +73,7 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What one index consists of. size: ordinals; profiles: those of them that are live."""
+    """What one index consists of. size: ordinals; profiles: those of them that are live; stamp: which refresh of that number it is of."""
 
     parent_id: int
     refresh_number: int
@@ -83,6 +83,7 @@ class Manifest:
     behaviors: tuple[BehaviorFacts, ...]
     left_out: tuple[LeftOut, ...]
     files: Mapping[str, FileFacts]
+    stamp: str = ""
 
     @property
     def bytes(self) -> int:

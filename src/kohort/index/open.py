@@ -24,14 +24,18 @@ from kohort.index.columns import (
 from kohort.index.layout import ID_RANK, LIVE, BehaviorFacts, ColumnFacts, Manifest, index_folder, read_manifest
 
 
-def open_index(root: Path, parent_id: int, refresh_number: int) -> ProfileIndex | None:
+def open_index(root: Path, parent_id: int, refresh_number: int, stamp: str | None = None) -> ProfileIndex | None:
     """The index of one refresh; None when there is none, or its manifest is damaged or a file is missing or of another length.
+
+    stamp: the index must have been built with it (None: whatever it was).
 
     Contents are not read here: `verify_index` does that. The arrays are read-only and stay valid when the folder is removed.
     """
     folder = index_folder(root, parent_id, refresh_number)
     manifest = read_manifest(folder)
     if manifest is None or (manifest.parent_id, manifest.refresh_number) != (parent_id, refresh_number):
+        return None
+    if stamp is not None and manifest.stamp != stamp:
         return None
     try:
         return open_columns(folder, manifest)

@@ -24,8 +24,11 @@ _CHUNK = 1 << 22
 _DECIMAL_LIMIT = 10**18
 
 
-def verify_index(root: Path, parent_id: int, refresh_number: int, progress: Progress | None = None) -> Issues:
-    """Every damage found: INDEX_MISSING, INDEX_DAMAGED. Reads all files; contents are looked at when every file is as it was written."""
+def verify_index(root: Path, parent_id: int, refresh_number: int, progress: Progress | None = None, stamp: str | None = None) -> Issues:
+    """Every damage found: INDEX_MISSING, INDEX_OF_ANOTHER_REFRESH (by `stamp`), INDEX_DAMAGED.
+
+    Reads all files; contents are looked at when every file is as it was written.
+    """
     issues, folder = Issues(), index_folder(root, parent_id, refresh_number)
     hint = "build it anew with: kohort index build"
     if not folder.is_dir():
@@ -34,6 +37,9 @@ def verify_index(root: Path, parent_id: int, refresh_number: int, progress: Prog
     manifest = read_manifest(folder)
     if manifest is None:
         issues.error("INDEX_DAMAGED", "the manifest is missing, damaged or of another format", hint=hint)
+        return issues
+    if stamp is not None and manifest.stamp != stamp:
+        issues.error("INDEX_OF_ANOTHER_REFRESH", f"this is the index of another refresh {refresh_number}: it is not used", hint=hint)
         return issues
     for problem in _changed_files(folder, manifest, progress or _silent):
         issues.error("INDEX_DAMAGED", problem, hint=hint)

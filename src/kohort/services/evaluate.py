@@ -123,9 +123,9 @@ class Engine:
         """The open profile index of the refresh; None when there is none."""
         if self.indexes is None:
             return None
-        from kohort.services.index import open_index
+        from kohort.services.index import refresh_index
 
-        return open_index(self.indexes.root, self.parent.id, self.refresh.number)
+        return refresh_index(self.indexes.root, self.refresh)
 
     @cached_property
     def _sources(self) -> dict[Micros, IndexLeafSource]:

@@ -95,6 +95,7 @@ def build_index(warehouse: Warehouse, done: RefreshRecord, place: IndexPlace, *,
         place.root,
         done.parent_id,
         done.number,
+        stamp=_stamp(done),
         keep=place.keep,
         progress=(progress or Silent()).step,
     )
@@ -105,6 +106,17 @@ def open_index(root: Path, parent_id: int, refresh_number: int) -> ProfileIndex 
     from kohort.index.open import open_index as open_files
 
     return open_files(root, parent_id, refresh_number)
+
+
+def refresh_index(root: Path, done: RefreshRecord) -> ProfileIndex | None:
+    """The same for a refresh that is known: an index that an earlier life of the workspace left under its number is not taken for it."""
+    from kohort.index.open import open_index as open_files
+
+    return open_files(root, done.parent_id, done.number, _stamp(done))
+
+
+def _stamp(done: RefreshRecord) -> str:
+    return done.started_at.astimezone(UTC).isoformat()
 
 
 def last_refresh(store: DefinitionStore, record: ParentRecord) -> RefreshRecord:
@@ -121,7 +133,7 @@ def index_state(store: DefinitionStore, record: ParentRecord, root: Path) -> Ind
 
     done = last_refresh(store, record)
     kept = kept_numbers(root, record.id)
-    if open_index(root, record.id, done.number) is None:
+    if refresh_index(root, done) is None:
         return IndexState(done, None, None, kept)
     folder = index_folder(root, record.id, done.number)
     built_at = datetime.fromtimestamp((folder / MANIFEST).stat().st_mtime, UTC)
@@ -133,4 +145,4 @@ def verify(store: DefinitionStore, record: ParentRecord, root: Path, progress: P
     from kohort.index.verify import verify_index
 
     done = last_refresh(store, record)
-    return done, verify_index(root, record.id, done.number, (progress or Silent()).step)
+    return done, verify_index(root, record.id, done.number, (progress or Silent()).step, _stamp(done))
