@@ -160,6 +160,17 @@ def test_saving_changes_the_segment_its_variants_and_those_that_need_it(shop: Sh
     }
 
 
+def test_members_that_were_kept_are_not_evaluated_again(shop: Shop) -> None:
+    drafts = [
+        "points > 15",
+        shop.text("tier in ('Gold', 'Silver')", "Gold"),
+        draft_of_saved(shop.engine, "Test"),
+        shop.text("buy", "Buyers"),
+    ]
+    for draft in drafts:
+        assert shop.preview(draft) == shop.preview(draft, snapshots=shop.kohort.snapshots)
+
+
 def test_a_saved_segment_changes_nothing(shop: Shop) -> None:
     saved = shop.preview(draft_of_saved(shop.engine, "Best")).saved
     assert saved is not None

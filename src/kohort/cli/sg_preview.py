@@ -65,7 +65,7 @@ def preview(
     names = [name.strip() for name in columns.split(",") if name.strip()]
     moment = read_as_of(as_of, engine.catalog.timezone)
     with progress(not as_json) as steps:
-        found = run(engine, session.store, draft, as_of=moment, columns=names, sample=limit, progress=steps)
+        found = run(engine, session.store, draft, snapshots=session.snapshots, as_of=moment, columns=names, sample=limit, progress=steps)
     if as_json:
         show_json(preview_document(found))
     else:

@@ -227,10 +227,13 @@ def bind_segments(
     graph = SegmentGraph.of(listed, ids)
     bound: dict[str, Expr] = {}
     for path in graph.order():
-        segment = graph.by_path[path]
-        bound[path] = bind_segment(segment, graph, catalog)
-        bound.update(_variants(segment, key_column))
+        bound |= bind_with_variants(graph.by_path[path], graph, catalog, key_column)
     return bound
+
+
+def bind_with_variants(segment: Segment, graph: SegmentGraph, catalog: FieldCatalog, key_column: str) -> dict[str, Expr]:
+    """Path -> core form of one segment and of its variants."""
+    return {segment.path: bind_segment(segment, graph, catalog), **dict(_variants(segment, key_column))}
 
 
 def bind_segment(segment: Segment, graph: SegmentGraph, catalog: FieldCatalog) -> Expr:

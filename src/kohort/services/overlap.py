@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -11,7 +11,7 @@ from kohort.evaluation.bitmap import Bitmap
 from kohort.evaluation.overlap import Counts, jaccard, shared_counts
 from kohort.foundation.errors import UserError
 from kohort.foundation.instants import to_micros
-from kohort.membership.snapshots import SnapshotStore
+from kohort.membership.snapshots import Snapshot, SnapshotStore
 from kohort.ports.definitions import DefinitionStore
 from kohort.ports.progress import Progress
 from kohort.services.evaluate import Engine, needed_segments, resolve_path
@@ -86,29 +86,30 @@ def overlap_matrix(
     paths = tuple(dict.fromkeys(resolve_path(engine, target) for target in targets)) or tuple(sorted(graph.by_path))
     if not paths:
         raise UserError("NO_SEGMENTS", f'"{engine.parent.name}" has no segments yet', hint="write one and run: kohort sg push")
-    kept = kept_members(engine, store, snapshots, paths, moment)
+    kept = kept_snapshot(engine, store, snapshots, moment)
     if kept is not None:
-        members, total = kept
-        return OverlapMatrix(paths, shared_counts([members[path] for path in paths]), total, moment, "snapshot")
+        members = kept_members(kept, paths)
+        return OverlapMatrix(paths, shared_counts([members[path] for path in paths]), kept.manifest.total, moment, "snapshot")
     outcome = engine.run(needed_segments(engine, paths), to_micros(moment), progress)
     found = shared_counts([outcome.members[path] for path in paths])
     return OverlapMatrix(paths, found, outcome.live.count(), moment, "run")
 
 
-def kept_members(
-    engine: Engine, store: DefinitionStore, snapshots: SnapshotStore, paths: Sequence[str], as_of: datetime
-) -> tuple[Mapping[str, Bitmap], int] | None:
-    """(members by path, all profiles) as the last evaluation kept them; None when it is of another refresh, instant or version."""
+def kept_snapshot(engine: Engine, store: DefinitionStore, snapshots: SnapshotStore, as_of: datetime) -> Snapshot | None:
+    """What the last evaluation kept, if that is what an evaluation would give now: of this refresh, instant and of all versions."""
     evaluation = store.last_evaluation(engine.parent.id)
     if evaluation is None or evaluation.refresh_number != engine.refresh.number or evaluation.as_of != as_of:
         return None
     snapshot = snapshots.open(engine.parent.id, evaluation.id)
     if snapshot is None:
         return None
-    kept = {segment.path: segment for segment in snapshot.manifest.segments}
     versions = {record.id: record.version for record in store.segments(engine.parent.id)}
-    same = {segment.key.segment_id: segment.version for segment in kept.values()} == versions
-    if not same or set(kept) != set(engine.graph.owners):
-        return None
-    size = snapshot.word_count * 64
-    return {path: Bitmap(snapshot.members(kept[path].key), size) for path in paths}, snapshot.manifest.total
+    kept = snapshot.manifest.segments
+    same = {segment.key.segment_id: segment.version for segment in kept} == versions
+    return snapshot if same and {segment.path for segment in kept} == set(engine.graph.owners) else None
+
+
+def kept_members(snapshot: Snapshot, paths: Iterable[str]) -> dict[str, Bitmap]:
+    """The members of these segments and variants, all of which the snapshot holds."""
+    keys = {segment.path: segment.key for segment in snapshot.manifest.segments}
+    return {path: Bitmap(snapshot.members(keys[path]), snapshot.word_count * 64) for path in paths}

@@ -5,7 +5,7 @@ A rule with mistakes is previewed as far as it goes: what can be counted is coun
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from kohort.evaluation.overlap import counts_with
 from kohort.foundation.errors import InvalidInput, KohortError
 from kohort.foundation.instants import to_micros
 from kohort.foundation.issues import Issue, Issues, Path, path_text
+from kohort.membership.snapshots import SnapshotStore
 from kohort.ports.definitions import DefinitionStore
 from kohort.ports.progress import Progress
 from kohort.rules.ast import AttributeCondition, BehaviorCondition, Condition, Group, Rule, SequenceCondition
@@ -25,11 +26,11 @@ from kohort.rules.describe import describe
 from kohort.rules.encode import rule_to_yaml
 from kohort.rules.text import write_rule
 from kohort.segments.definition import Segment
-from kohort.segments.graph import SegmentGraph, bind_segment, bind_segments, problems
+from kohort.segments.graph import SegmentGraph, bind_segment, bind_with_variants, problems
 from kohort.segments.versions import segment_fingerprint
 from kohort.services.drafts import RULE, UNREADABLE, Draft
 from kohort.services.evaluate import Engine
-from kohort.services.overlap import Overlap
+from kohort.services.overlap import Overlap, kept_members, kept_snapshot
 from kohort.services.preview_rows import SampleRows, sample_rows
 from kohort.services.push import check_segment
 
@@ -127,6 +128,7 @@ def preview(
     store: DefinitionStore,
     draft: Draft,
     *,
+    snapshots: SnapshotStore | None = None,
     as_of: datetime | None = None,
     columns: Sequence[str] = (),
     sample: int = 10,
@@ -135,15 +137,21 @@ def preview(
 ) -> Preview:
     """Count every part of a rule in one run and compare it with what is saved.
 
-    columns: attributes of the sample (default: those of the rule first); overlaps: how many segments at most, 0 asks for none.
+    snapshots: where the members of other segments are kept, which saves evaluating them while they hold. columns: attributes of the
+    sample (default: those of the rule first); overlaps: how many segments at most, 0 asks for none.
     Raises InvalidInput UNKNOWN_ATTRIBUTE for columns that are not there; never for the rule.
     """
     moment = as_of or engine.refresh.as_of
     work = _Work.of(engine, draft)
     others = [path for path in work.saved if path in engine.graph.by_path and path != draft.segment.path] if overlaps else []
-    exprs = work.exprs(others)
-    outcome = engine.run(exprs, to_micros(moment), progress)
-    result = _Result(work, outcome.members, outcome.members[_UNIVERSE])
+    snapshot = kept_snapshot(engine, store, snapshots, moment) if snapshots is not None else None
+    wanted = [*others, *(path for path in work.changes if path not in others)]
+    kept = kept_members(snapshot, wanted) if snapshot is not None else {}
+    outcome = engine.run(work.exprs(wanted, kept), to_micros(moment), progress)
+    if snapshot is not None and snapshot.word_count != len(outcome.live.words):
+        kept, outcome = {}, engine.run(work.exprs(wanted, ()), to_micros(moment), progress)
+    found = {**outcome.members, **{path: Bitmap(members.words, outcome.live.size) for path, members in kept.items()}}
+    result = _Result(work, found, outcome.members[_UNIVERSE])
     members = result.node(RULE)
     return Preview(
         as_of=moment,
@@ -155,7 +163,7 @@ def preview(
         nodes=tuple(result.counts()),
         waterfalls=tuple(result.waterfalls()),
         sample=sample_rows(engine, members, draft.segment.rule, columns, sample),
-        overlaps=tuple(_overlaps(draft, members, {path: outcome.members[path] for path in others})[:overlaps]),
+        overlaps=tuple(_overlaps(draft, members, {path: found[path] for path in others})[:overlaps]),
         saved=result.saved(store),
         sentence=_worded(lambda: describe(draft.segment.rule, engine.catalog)) if work.is_readable else "",
         text=write_rule(draft.segment.rule) if work.is_readable else "",
@@ -204,11 +212,13 @@ class _Work:
         others = [other for other in engine.segments if other.path != segment.path]
         graph = SegmentGraph.of([*others, segment], engine.ids)
         issues = Issues([*draft.issues, *check_segment(draft.segment, engine.catalog)])
-        issues.extend(problems([*others, draft.segment], engine.ids).get(segment.path, Issues()))
+        among = problems([*others, draft.segment], engine.ids)
+        issues.extend(among.get(segment.path, Issues()))
         saved = _saved(engine, issues)
         parts = _parts(engine, segment, graph, issues, saved)
         comparable = issues.ok and segment.path in engine.graph.by_path and segment.path in saved
-        after = _after(engine, draft, others, issues) if comparable else {}
+        issues.extend(replace(issue, path=()) for path, found in among.items() if path != segment.path and comparable for issue in found)
+        after = _after(engine, draft.segment, others) if comparable and not among else {}
         base = (graph.resolve(segment.base, segment.folder) or "") if segment.base else ""
         base = base if base in saved else ""
         return _Work(engine, draft, draft.located(issues), saved, parts, after, base)
@@ -223,13 +233,17 @@ class _Work:
         unread = part == UNREADABLE and any(path == issue.path[: len(path)] for issue in self.draft.issues.errors)
         return "" if unread else write_rule(_whole(part))
 
-    def exprs(self, others: Sequence[str]) -> dict[str, Expr]:
-        """Everything to evaluate, each after what it refers to."""
+    @property
+    def changes(self) -> list[str]:
+        """What saving the draft would change: itself, its variants and all that needs them, as far as they are saved already."""
+        return [path for path in (name.removeprefix(_NEW) for name in self.after) if path in self.saved]
+
+    def exprs(self, wanted: Sequence[str], known: Container[str]) -> dict[str, Expr]:
+        """Everything to evaluate, each after what it refers to: the parts, and those of the `wanted` segments that are not known."""
         asked: dict[str, Expr] = {_UNIVERSE: MemberLeaf(self.base) if self.base else EVERYBODY}
         asked |= {_DRAFT + path_text(path): expr for path, expr in self.parts.items()}
         asked |= self.after
-        needed = set(others) | {path for path in self.saved if _NEW + path in self.after}
-        needed.update(*(_targets(expr) for expr in asked.values()))
+        needed = {path for path in wanted if path not in known}.union(*(_targets(expr) for expr in asked.values()))
         for path in reversed(list(self.saved)):
             needed |= _targets(self.saved[path]) if path in needed else set()
         return {**{path: expr for path, expr in self.saved.items() if path in needed}, **asked}
@@ -268,18 +282,15 @@ def _whole(part: Condition) -> Rule:
     return part if isinstance(part, Group) else Group("all", (part,))
 
 
-def _after(engine: Engine, draft: Draft, others: Sequence[Segment], issues: Issues) -> dict[str, Expr]:
+def _after(engine: Engine, segment: Segment, others: Sequence[Segment]) -> dict[str, Expr]:
     """The segment, its variants and all that needs them as they would be, renamed so that the saved ones stand beside them."""
-    try:
-        bound = bind_segments((*others, draft.segment), engine.catalog, engine.key_column, engine.ids)
-    except InvalidInput as error:
-        issues.extend(replace(issue, path=()) for issue in error.issues.errors)
-        return {}
-    changed = {draft.segment.path, *draft.segment.variant_paths}
-    for path, expr in bound.items():
-        if _targets(expr) & changed:
+    graph = SegmentGraph.of([*others, segment], engine.ids)
+    changed, bound = {segment.path}, dict[str, Expr]()
+    for path in graph.order():
+        if path == segment.path or changed & set(graph.needs[path]):
             changed.add(path)
-    return {_NEW + path: _renamed(expr, changed) for path, expr in bound.items() if path in changed}
+            bound |= bind_with_variants(graph.by_path[path], graph, engine.catalog, engine.key_column)
+    return {_NEW + path: _renamed(expr, set(bound)) for path, expr in bound.items()}
 
 
 def _renamed(expr: Expr, changed: set[str]) -> Expr:
@@ -345,8 +356,7 @@ class _Result:
             return None
         known = self.work.engine.graph.by_path[path]
         record = next(record for record in store.segments(self.work.engine.parent.id) if record.path == path)
-        needed = [name.removeprefix(_NEW) for name in self.work.after]
-        others = [name for name in needed if name != path and name in self.work.saved]
+        others = [name for name in self.work.changes if name != path]
         same = segment_fingerprint(known) == segment_fingerprint(self.work.draft.segment)
         return SavedChange(self._changed(path), record.version, same, tuple(self._changed(name) for name in others))
 
