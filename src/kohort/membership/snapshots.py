@@ -190,10 +190,14 @@ class SnapshotStore:
         return self._root / str(parent_id) / str(evaluation_id)
 
     def _drop_old(self, parent_id: int, saved: int, keep: int) -> None:
+        self._sweep(parent_id)
         others = [number for number in self.kept(parent_id) if number != saved]
         for number in others[: max(0, len(others) + 1 - max(1, keep))]:
             folder = self._folder(parent_id, number)
             folder.rename(folder.with_name(f".writing-dropped-{number}"))
+        self._sweep(parent_id)
+
+    def _sweep(self, parent_id: int) -> None:
         for entry in (self._root / str(parent_id)).glob(".writing-*"):
             shutil.rmtree(entry, ignore_errors=True)
 
