@@ -9,7 +9,7 @@ import json
 import resource
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,11 +18,17 @@ from bench.generate import AS_OF, Size, generate
 from bench.shop import bound_segments, build, open_shop, refreshed
 from kohort.bootstrap import Kohort
 from kohort.evaluation.evaluate import evaluate
+from kohort.evaluation.index_source import IndexLeafSource
+from kohort.evaluation.indexed.cache import LeafCache
 from kohort.evaluation.statement import rule_sql
 from kohort.foundation.instants import to_micros
 from kohort.parent.catalog import FieldCatalog
 from kohort.parent.layout import profiles_table
+from kohort.rules.bind import bind
 from kohort.rules.core import Expr
+from kohort.rules.text import parse_rule
+from kohort.services.evaluate import IndexUse, open_engine
+from kohort.services.index import build_index
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +102,75 @@ def measure_counting(folder: Path, options: Mapping[str, Any], count: Counter) -
         shop.close()
 
 
+def measure_index(folder: Path, _: Mapping[str, Any]) -> Measured:
+    """The index of the last refresh, from its tables."""
+    shop = open_shop(folder)
+    try:
+        last = refreshed(shop)[1]
+        started = perf_counter()
+        manifest = build_index(shop.warehouse, last, shop.indexes)
+        return _measured(perf_counter() - started, {"bytes": sum(facts.bytes for facts in manifest.files.values())})
+    finally:
+        shop.close()
+
+
+def measure_indexed(folder: Path, options: Mapping[str, Any]) -> Measured:
+    """Count every segment on the index. The best time counts, nothing remembered but compiled code and files in memory."""
+    shop = open_shop(folder)
+    try:
+        engine = open_engine(shop.warehouse, shop.store, shop.store.parents()[0], shop.settings.range_size, shop.index_use)
+        exprs, as_of = bound_segments(engine.catalog), to_micros(AS_OF)
+        started = perf_counter()
+        outcome = engine.run(exprs, as_of)
+        facts: dict[str, Any] = {"cold": perf_counter() - started, "leaves": outcome.leaves}
+        warm, counts = [], dict[str, int]()
+        for _ in range(max(2, options["repeat"])):
+            again = replace(engine, indexes=IndexUse(shop.indexes.root, LeafCache()))
+            again.__dict__["index"] = engine.index
+            started = perf_counter()
+            outcome = again.run(exprs, as_of)
+            warm.append(perf_counter() - started)
+            counts = {path: members.count() for path, members in outcome.members.items()}
+        facts["new"] = [_timed(lambda one=one: again.run({"new": one}, as_of)) for one in _new_conditions(engine.catalog)]  # type: ignore[misc]
+        facts["known"] = min(_timed(lambda: again.run(exprs, as_of)) for _ in range(5))
+        source = again.source(as_of)
+        assert isinstance(source, IndexLeafSource)
+        facts["left"] = sorted({*source.left_to_sql.values()})
+        return _measured(min(warm), {"counts": counts, **facts})
+    finally:
+        shop.close()
+
+
+def _timed(work: Callable[[], object]) -> float:
+    started = perf_counter()
+    work()
+    return perf_counter() - started
+
+
+def _new_conditions(catalog: FieldCatalog) -> list[Expr]:
+    """Conditions that no segment has."""
+    found = []
+    for text in NEW_CONDITIONS:
+        rule, issues = parse_rule(text, catalog)
+        issues.raise_if_errors()
+        found.append(bind(rule, catalog, lambda _: None))
+    return found
+
+
+NEW_CONDITIONS = (
+    "page_view count >= 17 in last 40 days where path starts with '/category/'",
+    "purchase sum(amount) >= 222 in last 200 days",
+    "page_view count >= 31",
+    "purchase max(amount) >= 111 where channel = 'app'",
+    "lifetime_value > 321",
+)
+
 PARTS: dict[str, Callable[[Path, Mapping[str, Any]], Measured]] = {
     "generate": measure_generate,
     "refresh": measure_refresh,
     "evaluator": lambda folder, options: measure_counting(folder, options, count_by_evaluator),
+    "index": measure_index,
+    "indexed": measure_indexed,
     "one-by-one": lambda folder, options: measure_counting(folder, options, count_one_by_one),
 }
 

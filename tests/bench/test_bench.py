@@ -85,12 +85,16 @@ def test_a_hundred_rules_fit_the_fields(made: Path) -> None:
     assert len({leaf for expr in exprs.values() for leaf in leaves(expr)}) == 141
 
 
-def test_both_ways_of_counting_agree(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_ways_of_counting_agree(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluator = engines.measure_counting(made, OPTIONS, engines.count_by_evaluator)
     single = engines.measure_counting(made, OPTIONS, engines.count_one_by_one)
+    built = engines.measure_index(made, OPTIONS)
+    indexed = engines.measure_indexed(made, OPTIONS)
     assert evaluate.differences(evaluator.facts["counts"], single.facts["counts"]) == []
+    assert evaluate.differences(indexed.facts["counts"], single.facts["counts"]) == []
+    assert built.facts["bytes"] > 0
     assert sum(count > 0 for count in evaluator.facts["counts"].values()) > 75
-    lines = evaluate.report("S", SIZE, {"evaluator": evaluator, "one-by-one": single})
+    lines = evaluate.report("S", SIZE, {"index": built, "evaluator": evaluator, "indexed": indexed, "one-by-one": single})
     assert any("all counts equal" in line for line in lines)
     monkeypatch.setattr("bench.evaluate.RESULTS", tmp_path / "RESULTS.md")
     evaluate.record("M", ["## M: more", "", "old"])
