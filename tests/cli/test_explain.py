@@ -102,3 +102,34 @@ class TestPastAndFuture:
         assert "▁" in shop.ok("sg", "forecast", "Active", "--days", "5")
         assert "█" in shop.ok("sg", "backtest", "-e", "purchase in last 30 days", "--days", "3")
         shop.refused("sg", "backtest", code=2)
+
+
+class TestLint:
+    def test_what_the_data_says(self, shop: Desk) -> None:
+        ran = shop.run("sg", "lint", "--json")
+        assert ran.code == 1
+        found = {segment["path"]: [finding["code"] for finding in segment["findings"]] for segment in ran.json["segments"]}
+        assert found["Engagement/Openers"] == ["LINT_EMPTY", "LINT_KEEPS_NOBODY"]
+        assert found["Everybody"] == found["Value/VIP"] == []
+        assert ran.json["findings"] == sum(map(len, found.values()))
+
+    def test_segments_without_findings(self, shop: Desk) -> None:
+        ran = shop.run("sg", "lint", "VIP", "Everybody")
+        assert (ran.code, ran.out) == (0, "")
+        assert "2 segments looked at: 0 findings" in ran.err
+
+    def test_odd_segments(self, desk: Desk) -> None:
+        desk.segment("odd.yml", "name: Odd\nrule: lifetime_value > 1000 and lifetime_value < 500\n")
+        desk.segment("twin.yml", "name: Twin\nrule: purchase in last 720 hours\n")
+        desk.segment("all.yml", "name: All\nrule: customer_id is not null\n")
+        desk.segment("trap.yml", "name: Trap\nrule: loyalty_tier != 'Gold' and country != 'US'\n")
+        desk.ok("sg", "push", "-y")
+        ran = desk.run("sg", "lint", "--json")
+        found = {segment["path"]: [finding["code"] for finding in segment["findings"]] for segment in ran.json["segments"]}
+        assert found["Odd"] == ["LINT_CONTRADICTION", "LINT_EMPTY"]
+        assert found["Trap"] == ["LINT_NULLS_LEFT_OUT"]  # of the country everybody's is known
+        assert found["All"] == ["LINT_EVERYBODY", "LINT_KEEPS_EVERYBODY"]
+        assert found["Twin"] == ["LINT_SAME_MEMBERS"]
+        text = desk.run("sg", "lint", "Odd").out
+        assert "LINT_CONTRADICTION" in text
+        assert "rule.conditions[1]" in text

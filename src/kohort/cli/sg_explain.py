@@ -16,10 +16,12 @@ from kohort.cli.context import JSON, AsOf, ParentOption, open_current_engine, re
 from kohort.cli.output import count_text, instant_text, note, print_tree, printable, progress, share_text, show_json, show_table, styled
 from kohort.cli.usage import UsageError
 from kohort.foundation.instants import Micros, from_micros
+from kohort.foundation.issues import path_text
 
 if TYPE_CHECKING:
     from kohort.evaluation.explain import LimitOutcome, Node, SegmentExplanation, Turn, VariantPlace
     from kohort.evaluation.observed import EvidenceRow, Missing, Observed, ShownWindow
+    from kohort.foundation.issues import Issue
     from kohort.rules.core import Expr
     from kohort.services.evaluate import Engine
     from kohort.services.explain import CustomerExplanation
@@ -31,7 +33,7 @@ _GROUPS = {"all": "all of", "any": "any of", "expr": "match logic"}
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module to `kohort sg`."""
-    for name, command in (("explain", explain), ("backtest", backtest), ("forecast", forecast)):
+    for name, command in (("explain", explain), ("backtest", backtest), ("forecast", forecast), ("lint", lint)):
         app.command(name)(command)
 
 
@@ -323,3 +325,47 @@ def forecast(
 
 def _local(instant: datetime, engine: Engine) -> str:
     return f"{instant.astimezone(ZoneInfo(engine.catalog.timezone)):%Y-%m-%d %H:%M}"
+
+
+def lint(
+    names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Saved segments: path, name or id (default: all).")] = None,
+    as_of: AsOf = "",
+    parent: ParentOption = "",
+    as_json: JSON = False,
+) -> None:
+    """Say what is odd about segments that are valid: contradictions, idle conditions, null traps, empty segments, twins."""
+    from kohort.services.evaluate import resolve_path
+    from kohort.services.lint import lint_segments
+
+    engine = open_current_engine(parent)
+    paths = {engine.graph.owners[resolve_path(engine, name)] for name in names or ()}
+    moment = read_as_of(as_of, engine.catalog.timezone)
+    with progress(not as_json) as steps:
+        report = lint_segments(engine, paths, as_of=moment, progress=steps)
+    if as_json:
+        listed = [
+            {"path": segment.path, "population": segment.population, "findings": [_finding(issue) for issue in segment.issues]}
+            for segment in report.segments
+        ]
+        show_json({"segments": listed, "total": report.total, "findings": report.findings})
+    else:
+        for segment in report.segments:
+            if segment.issues:
+                styled(f"[bold]{escape(printable(segment.path))}[/bold]  [dim]{count_text(segment.population)} profiles[/dim]")
+                for issue in segment.issues:
+                    _show_finding(issue)
+        odd = sum(bool(segment.issues) for segment in report.segments)
+        note(f"{len(report.segments)} segments looked at: {report.findings} findings in {odd} of them")
+    if report.findings:
+        raise typer.Exit(1)
+
+
+def _finding(issue: Issue) -> dict[str, Any]:
+    return {"code": issue.code, "message": issue.message, "path": path_text(issue.path), "hint": issue.hint}
+
+
+def _show_finding(issue: Issue) -> None:
+    place = f" [dim]at {escape(path_text(issue.path))}[/dim]" if issue.path else ""
+    styled(f"  [yellow]{issue.code}[/yellow] {escape(printable(issue.message))}{place}")
+    if issue.hint:
+        styled(f"      [dim]{escape(printable(issue.hint))}[/dim]")

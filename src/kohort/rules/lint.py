@@ -1,0 +1,393 @@
+"""What is odd about a rule although it can be evaluated: conditions that contradict, repeat or swallow each other, and traps.
+
+Everything found is a warning with a LINT_ code and the place of the condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from kohort.foundation.calendar import MONTHS
+from kohort.foundation.instants import load_zone
+from kohort.foundation.issues import Issues, Path
+from kohort.foundation.windows import Window
+from kohort.parent.catalog import FieldCatalog
+from kohort.rules.ast import (
+    NO_EXTRAS,
+    TIME_COLUMN,
+    AttributeCondition,
+    BehaviorCondition,
+    ColumnCondition,
+    Comparison,
+    Condition,
+    FilterCondition,
+    FilterGroup,
+    Group,
+    IsNull,
+    Operator,
+    ReferenceCondition,
+    Rule,
+    SequenceCondition,
+    TimeCalendar,
+    TimeInBetweenNext,
+    TimeWithin,
+)
+from kohort.rules.bind import bind
+from kohort.rules.canonical import name_of
+from kohort.rules.core import All, AnyOf, AttributeLeaf, BehaviorLeaf, Expr, Not
+from kohort.rules.normalize import normal_column
+from kohort.rules.predicates import bind_tests
+from kohort.rules.text import write_rule
+from kohort.rules.text.write_operators import operator_text
+from kohort.rules.value_sets import ANYTHING, COUNTS, TRUTHS, ValueSet, values_of
+
+MayBeNull = Callable[[str], bool]
+"""Whether an attribute is null for anybody."""
+
+_AT_LEAST_DAYS = {"month": (28, 31), "quarter": (89, 92), "year": (365, 366)}
+
+
+def lint_rule(rule: Rule, catalog: FieldCatalog, path: Path = (), may_be_null: MayBeNull | None = None) -> Issues:
+    """Warnings about a rule that was checked against the catalog.
+
+    may_be_null: attributes that never are null set no traps (None: any may be).
+    """
+    linter = _Linter(catalog, may_be_null or (lambda _: True), Issues())
+    linter.group(rule, path)
+    linter.units(rule, path)
+    return linter.issues
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One condition as it is compared with its neighbours.
+
+    subject: what it tests, "" when that cannot be told; passing: the values that pass, out of universe. key, opposite: equal keys
+    mean the same, a key that is another's opposite means its complement.
+    """
+
+    path: Path
+    text: str
+    key: str
+    opposite: str
+    subject: str = ""
+    passing: ValueSet = ANYTHING
+    universe: ValueSet = ANYTHING
+    rows: str = ""
+    window: tuple[str, int] | None = None
+
+    @property
+    def grows(self) -> bool:
+        """True of "at least so many": what holds in a short window holds in a longer one."""
+        return len(self.passing.values) == 1 and self.passing.values[0][1] == self.universe.values[0][1] and not self.passing.null
+
+    def is_same_set(self, other: _Item) -> bool:
+        """Whether both let the same values of one thing through."""
+        return self.subject != "" and (self.subject, self.passing) == (other.subject, other.passing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Linter:
+    catalog: FieldCatalog
+    may_be_null: MayBeNull
+    issues: Issues
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return load_zone(self.catalog.timezone) or ZoneInfo("UTC")
+
+    # --- conditions over profiles ---------------------------------------------------------------------------------
+
+    def group(self, group: Group, path: Path) -> None:
+        """Everything about the conditions of a group and below it."""
+        members = list(_members(group, path))
+        self.compare([self._item(condition, place) for place, condition in members], group.match)
+        for place, condition in members:
+            match condition:
+                case Group():
+                    self.group(condition, place)
+                case AttributeCondition():
+                    self._null_traps(condition, place, [other for _, other in members if other is not condition], group.match)
+                case BehaviorCondition():
+                    self._no_rows(condition, place, [other for _, other in members])
+                    self._filter(condition.behavior, condition.filter, (*place, "filter"))
+                case SequenceCondition():
+                    for index, step in enumerate(condition.steps):
+                        self._filter(step.behavior, step.filter, (*place, "steps", index, "filter"))
+                case ReferenceCondition():
+                    pass
+
+    def _item(self, condition: Condition, path: Path) -> _Item:
+        text = write_rule(Group("all", (replace(condition, description="", extras=NO_EXTRAS),)))
+        bound = bind(Group("all", (condition,)), self.catalog, lambda target: target)
+        key, opposite = name_of(bound), name_of(bound.part if isinstance(bound, Not) else Not(bound))
+        if condition.limit is not None:
+            return _Item(path, text, key, "")
+        found = self._meaning(bound)
+        if found is None:
+            return _Item(path, text, key, opposite)
+        subject, passing, universe = found
+        rows, window = _counted(bound)
+        return _Item(path, text, key, opposite, subject, passing & universe, universe, rows, window)
+
+    def _meaning(self, bound: Expr) -> tuple[str, ValueSet, ValueSet] | None:
+        """(subject, values that pass, values there can be) of a condition on one thing."""
+        match bound:
+            case AttributeLeaf(attribute, test):
+                passing = values_of(test)
+                return None if passing is None else (f"attribute {attribute}", passing, TRUTHS if test.storage == "boolean" else ANYTHING)
+            case BehaviorLeaf(aggregate, test) if not aggregate.grouping and aggregate.sliding_micros is None:
+                passing = values_of(test)
+                counts = aggregate.key in ("Count", "CountDistinct")
+                return None if passing is None else (name_of(aggregate), passing, COUNTS if counts else ANYTHING)
+            case Not(part):
+                inner = self._meaning(part)
+                return None if inner is None else (inner[0], inner[2].without(inner[1]), inner[2])
+            case All(parts) | AnyOf(parts) if parts:
+                found = [self._meaning(part) for part in parts]
+                known = [one for one in found if one is not None]
+                if len(known) < len(found) or len({subject for subject, _, _ in known}) > 1:
+                    return None
+                passing = known[0][1]
+                for _, other, _ in known[1:]:
+                    passing = passing & other if isinstance(bound, All) else passing | other
+                return known[0][0], passing, known[0][2]
+            case _:
+                return None
+
+    def _null_traps(self, condition: AttributeCondition, path: Path, others: list[Condition], match: str) -> None:
+        name, operator = condition.attribute, condition.operator
+        if isinstance(operator, IsNull) or not self.may_be_null(name):
+            return
+        same = [other for other in others if isinstance(other, AttributeCondition) and other.attribute == name]
+        if operator.negated and not condition.exclude:
+            if not any(isinstance(other.operator, IsNull) for other in same):
+                message = f'"{name} {operator_text(operator)}" leaves out everybody without a value of "{name}"'
+                self.issues.warning("LINT_NULLS_LEFT_OUT", message, path, f"if they belong in: or {name} is null")
+        elif condition.exclude and not operator.negated and not (match == "all" and any(not other.exclude for other in same)):
+            message = f'"not {name} {operator_text(operator)}" lets in everybody without a value of "{name}"'
+            self.issues.warning("LINT_NULLS_LET_IN", message, path, f"if they do not belong in: and {name} is not null")
+
+    def _no_rows(self, condition: BehaviorCondition, path: Path, others: list[Condition]) -> None:
+        operator = condition.operator
+        low = (isinstance(operator, Comparison) and operator.key in ("Less", "LessEqual")) != operator.negated
+        if condition.exclude or condition.aggregation.key not in ("Sum", "Average", "Min", "Max") or not low:
+            return
+        if any(
+            isinstance(other, BehaviorCondition) and other is not condition and other.behavior == condition.behavior for other in others
+        ):
+            return
+        message = f'customers without such rows of "{condition.behavior}" have no {condition.aggregation.key.lower()} and are left out'
+        self.issues.warning("LINT_NO_ROWS_LEFT_OUT", message, path, f"if they belong in: or not {condition.behavior}")
+
+    # --- conditions over rows -------------------------------------------------------------------------------------
+
+    def _filter(self, behavior: str, group: FilterGroup | None, path: Path) -> None:
+        if group is None:
+            return
+        members = list(_rows(group, path))
+        self.compare([self._row_item(behavior, part, place) for place, part in members], group.match)
+        for place, part in members:
+            if isinstance(part, FilterGroup):
+                self._filter(behavior, part, place)
+            elif _is_future(part.operator) and part.column in (TIME_COLUMN, "time") and not part.exclude:
+                message = f'no event is later than the instant of the evaluation: "{operator_text(part.operator)}" never holds'
+                self.issues.warning("LINT_FUTURE_WINDOW", message, place, "events have a past only; use an attribute for planned times")
+
+    def _row_item(self, behavior: str, part: FilterCondition, path: Path) -> _Item:
+        if isinstance(part, FilterGroup):
+            key = name_of(part)
+            return _Item(path, "the group", key, "")
+        field = self.catalog.behavior[behavior].by_name[part.column]
+        text = f"{'not ' if part.exclude else ''}{part.column} {operator_text(part.operator)}"
+        normal = normal_column(replace(part, extras=NO_EXTRAS))
+        key, opposite = name_of(normal), name_of(replace(normal, exclude=not normal.exclude))
+        tests = bind_tests(part.operator, field.storage, part.array_matching, self.zone)
+        passing = values_of(tests.tests[0]) if len(tests.tests) == 1 else None
+        if passing is None:
+            return _Item(path, text, key, opposite)
+        universe = TRUTHS if field.storage == "boolean" else ANYTHING
+        return _Item(
+            path, text, key, opposite, f"column {field.name}", (universe.without(passing) if part.exclude else passing) & universe, universe
+        )
+
+    # --- neighbours -----------------------------------------------------------------------------------------------
+
+    def compare(self, items: list[_Item], match: Literal["all", "any", "expr"]) -> None:
+        """What conditions of one group say beside each other."""
+        sound = [item for item in items if not self._alone(item)]
+        broken = self._together(sound, match) if match != "expr" else set()
+        for earlier, later in combinations(sound, 2):
+            if earlier.subject and earlier.subject == later.subject and earlier.subject in broken:
+                continue
+            if earlier.key == later.key or earlier.is_same_set(later):
+                message = f'"{later.text}" says the same as "{earlier.text}"'
+                self.issues.warning("LINT_DUPLICATE", message, later.path, "remove one of them")
+            elif match != "expr" and earlier.key == later.opposite:
+                self._opposites(earlier, later, match)
+            elif match != "expr":
+                self._subsumed(earlier, later, match)
+
+    def _alone(self, item: _Item) -> bool:
+        """Whether a condition says nothing, whatever stands beside it."""
+        if not item.subject:
+            return False
+        if item.passing.is_empty:
+            self.issues.warning("LINT_NEVER", f'"{item.text}" never holds', item.path, "remove it, or correct its value")
+        elif item.universe.is_within(item.passing):
+            self.issues.warning("LINT_ALWAYS", f'"{item.text}" always holds', item.path, "remove it, or correct its value")
+        else:
+            return False
+        return True
+
+    def _together(self, items: list[_Item], match: str) -> set[str]:
+        """The subjects of which the conditions together let nothing through (all) or everything (any)."""
+        found: set[str] = set()
+        for subject in dict.fromkeys(item.subject for item in items if item.subject):
+            same = [item for item in items if item.subject == subject]
+            whole = same[0].passing
+            for item in same[1:]:
+                whole = whole & item.passing if match == "all" else whole | item.passing
+            texts = ", ".join(f'"{item.text}"' for item in same)
+            if len(same) < 2:
+                continue
+            if match == "all" and whole.is_empty:
+                self.issues.warning(
+                    "LINT_CONTRADICTION", f"{texts} cannot hold together", same[-1].path, "join them with any, or remove one"
+                )
+                found.add(subject)
+            elif match == "any" and ValueSet(same[0].universe.values).is_within(whole):
+                who = "everybody" if same[0].universe.is_within(whole) else "everybody who has a value"
+                self.issues.warning(
+                    "LINT_TAUTOLOGY", f"one of {texts} holds for {who}", same[-1].path, "remove them, or join them with all"
+                )
+                found.add(subject)
+        return found
+
+    def _opposites(self, earlier: _Item, later: _Item, match: str) -> None:
+        texts = f'"{earlier.text}", "{later.text}"'
+        if match == "all":
+            self.issues.warning("LINT_CONTRADICTION", f"{texts} cannot hold together", later.path, "remove one of them")
+        else:
+            self.issues.warning("LINT_TAUTOLOGY", f"one of {texts} holds for everybody", later.path, "remove one of them")
+
+    def _subsumed(self, earlier: _Item, later: _Item, match: str) -> None:
+        for narrow, wide in ((earlier, later), (later, earlier)):
+            if not _implies(narrow, wide):
+                continue
+            idle, other = (wide, narrow) if match == "all" else (narrow, wide)
+            message = f'"{idle.text}" changes nothing beside "{other.text}"'
+            self.issues.warning("LINT_SUBSUMED", message, idle.path, f'remove "{idle.text}"')
+            return
+
+    # --- units ----------------------------------------------------------------------------------------------------
+
+    def units(self, rule: Rule, path: Path) -> None:
+        """Windows of about one length that are counted in different ways."""
+        windows = list(_windows(rule, path))
+        for (_, earlier), (place, later) in combinations(windows, 2):
+            pair = (_length(earlier), _length(later))
+            if earlier == later or pair[0] is None or pair[1] is None or not _alike(pair[0], pair[1]):
+                continue
+            message = f'"{operator_text(later)}" and "{operator_text(earlier)}" are nearly, but not exactly, the same days'
+            hint = "past 1 month ends now and is 28 to 31 days long; last month is the calendar month before this one"
+            self.issues.warning("LINT_UNITS_MIXED", message, place, hint)
+            return
+
+
+def _members(group: Group, path: Path) -> Iterator[tuple[Path, Condition]]:
+    """The conditions of a group; those of plain inner groups of the same kind are its own."""
+    for index, condition in enumerate(group.conditions):
+        place = (*path, "conditions", index)
+        plain = isinstance(condition, Group) and not condition.exclude and condition.limit is None
+        if isinstance(condition, Group) and plain and condition.match == group.match != "expr":
+            yield from _members(condition, place)
+        else:
+            yield place, condition
+
+
+def _rows(group: FilterGroup, path: Path) -> Iterator[tuple[Path, FilterCondition]]:
+    for index, part in enumerate(group.conditions):
+        place = (*path, "conditions", index)
+        if isinstance(part, FilterGroup) and not part.exclude and part.match == group.match:
+            yield from _rows(part, place)
+        else:
+            yield place, part
+
+
+def _implies(narrow: _Item, wide: _Item) -> bool:
+    """Whether a condition holds wherever another one does."""
+    if narrow.subject and narrow.subject == wide.subject:
+        return narrow.passing.is_within(wide.passing)
+    if not narrow.rows or narrow.rows != wide.rows or narrow.window is None or wide.window is None:
+        return False
+    unit, amount = narrow.window
+    wide_unit, wide_amount = wide.window
+    nested = wide_unit == "" or (unit == wide_unit and amount <= wide_amount)
+    return nested and wide.grows and narrow.grows and narrow.passing.is_within(wide.passing)
+
+
+def _counted(bound: Expr) -> tuple[str, tuple[str, int] | None]:
+    """(the rows that are counted whatever the window, the window as unit and amount, ("", 0) for none) of a count."""
+    if not isinstance(bound, BehaviorLeaf) or bound.aggregate.key not in ("Count", "CountDistinct"):
+        return "", None
+    windows = bound.aggregate.windows
+    window = ("", 0) if not windows else _past(windows[0]) if len(windows) == 1 else None
+    return name_of(replace(bound.aggregate, windows=())), window
+
+
+def _past(window: Window) -> tuple[str, int] | None:
+    """(unit, amount) of "within the past N units"."""
+    low, high = window.low, window.high
+    if (high.anchor, high.shifts, low.anchor, len(low.shifts)) != ("as_of", (), "as_of", 1) or low.included or not high.included:
+        return None
+    sign, duration = low.shifts[0]
+    return duration.parts[0] if sign < 0 and len(duration.parts) == 1 else None
+
+
+def _is_future(operator: Operator) -> bool:
+    match operator:
+        case (
+            TimeWithin(key="TimeWithinNext", negated=False) | TimeInBetweenNext(negated=False) | TimeCalendar(key="TimeNext", negated=False)
+        ):
+            return True
+        case _:
+            return False
+
+
+def _windows(condition: Condition | FilterCondition, path: Path) -> Iterator[tuple[Path, TimeWithin | TimeCalendar]]:
+    """Every "within the past" and "last unit" of a rule."""
+    match condition:
+        case Group() | FilterGroup():
+            for index, part in enumerate(condition.conditions):
+                yield from _windows(part, (*path, "conditions", index))
+        case AttributeCondition(operator=operator) | ColumnCondition(operator=operator):
+            if isinstance(operator, TimeWithin | TimeCalendar) and operator.key in ("TimeWithinPast", "TimeLast"):
+                yield path, operator
+        case BehaviorCondition(filter=FilterGroup() as rows):
+            yield from _windows(rows, (*path, "filter"))
+        case SequenceCondition():
+            for index, step in enumerate(condition.steps):
+                if step.filter is not None:
+                    yield from _windows(step.filter, (*path, "steps", index, "filter"))
+        case _:
+            return
+
+
+def _length(operator: TimeWithin | TimeCalendar) -> tuple[str, int, int] | None:
+    """(how it is counted, fewest days, most days) of a window of days or longer."""
+    amount = operator.amount if isinstance(operator, TimeWithin) else 1
+    way = "calendar" if isinstance(operator, TimeCalendar) else "months" if operator.unit in MONTHS else "days"
+    if operator.unit in _AT_LEAST_DAYS:
+        fewest, most = _AT_LEAST_DAYS[operator.unit]
+        return way, fewest * amount, most * amount
+    days = {"day": 1, "week": 7}.get(operator.unit, 0) * amount
+    return (way, days, days) if days else None
+
+
+def _alike(one: tuple[str, int, int], other: tuple[str, int, int]) -> bool:
+    return one[0] != other[0] and one[1] <= other[2] and other[1] <= one[2]

@@ -1,0 +1,158 @@
+"""What is odd about segments: their rules by themselves, and what the rules come to on the customers of the last refresh."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import combinations
+
+from sqlglot import exp
+
+from kohort.evaluation.bitmap import Bitmap
+from kohort.foundation.instants import to_micros
+from kohort.foundation.issues import Issue, Issues, Path
+from kohort.parent.layout import profiles_table
+from kohort.ports.progress import Progress
+from kohort.rules.ast import EVERYBODY, Condition, Group
+from kohort.rules.bind import bind
+from kohort.rules.core import Expr, MemberLeaf
+from kohort.rules.lint import lint_rule
+from kohort.rules.text import write_rule
+from kohort.segments.definition import Segment
+from kohort.services.evaluate import Engine
+from kohort.services.explain import needed_segments
+from kohort.sql import build
+
+SAME_MEMBERS = 0.98
+"""Segments of which the common members are at least this share of all members of the two are nearly the same."""
+_RULE: Path = ("rule",)
+_PART = "\0part"
+
+
+@dataclass(frozen=True, slots=True)
+class LintedSegment:
+    """What is odd about one segment; issue paths lead into its document."""
+
+    path: str
+    population: int
+    issues: tuple[Issue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LintReport:
+    """segments: those asked for, in order of path, with or without findings. total: customers of the refresh."""
+
+    segments: tuple[LintedSegment, ...]
+    total: int
+
+    @property
+    def findings(self) -> int:
+        return sum(len(segment.issues) for segment in self.segments)
+
+
+def lint_segments(
+    engine: Engine, paths: Collection[str] = (), *, as_of: datetime | None = None, progress: Progress | None = None
+) -> LintReport:
+    """Check segments (default: all) beyond validity. Raises InvalidInput when a rule no longer fits the fields."""
+    bound = engine.bound()
+    asked = [engine.graph.by_path[path] for path in sorted(paths or engine.graph.by_path)]
+    parts = {f"{_PART}{number}": part for number, part in enumerate(_conditions(engine, asked))}
+    exprs: dict[str, Expr] = {**bound, **{name: part.expr for name, part in parts.items()}}
+    outcome = engine.run(exprs, to_micros(as_of or engine.refresh.as_of), progress)
+    nullable = _nullable(engine)
+    found = {segment.path: lint_rule(segment.rule, engine.catalog, _RULE, nullable.__contains__) for segment in asked}
+    for segment in asked:
+        _of_population(segment, outcome.members, outcome.live, found[segment.path])
+    for name, part in parts.items():
+        _of_condition(part, outcome.members[name], outcome.live, found[part.segment])
+    _twins(engine, outcome.members, outcome.live.count(), found)
+    linted = tuple(LintedSegment(path, outcome.members[path].count(), tuple(issues)) for path, issues in found.items())
+    return LintReport(linted, outcome.live.count())
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One condition of a segment. text: in text form."""
+
+    segment: str
+    path: Path
+    text: str
+    expr: Expr
+
+
+def _conditions(engine: Engine, segments: list[Segment]) -> Iterator[_Part]:
+    """Every condition that is not a group, its limit left aside."""
+    for segment in segments:
+        resolved = needed_segments(engine, segment.path, engine.segments)[segment.path]
+        for path, condition in _leaves(resolved.rule, _RULE):
+            plain = Group("all", (replace(condition, limit=None, description=""),))
+            yield _Part(segment.path, path, write_rule(plain), bind(plain, engine.catalog, lambda target: target))
+
+
+def _leaves(condition: Condition, path: Path) -> Iterator[tuple[Path, Condition]]:
+    if isinstance(condition, Group):
+        for index, part in enumerate(condition.conditions):
+            yield from _leaves(part, (*path, "conditions", index))
+    else:
+        yield path, condition
+
+
+def _nullable(engine: Engine) -> frozenset[str]:
+    """The attributes that have no value for somebody."""
+    names = [field.name for field in engine.catalog.attributes]
+    if not names:
+        return frozenset()
+    table = profiles_table(engine.parent.id, engine.refresh.number)
+    counts = [exp.Count(this=exp.Star()), *(exp.Count(this=build.column(name)) for name in names)]
+    columns = [exp.alias_(count, f"c{position}") for position, count in enumerate(counts)]
+    found = engine.warehouse.query(exp.select(*columns).from_(build.table(table.database, table.table)))
+    total, *filled = [column.to_pylist()[0] for column in found.columns]
+    return frozenset(name for name, number in zip(names, filled, strict=True) if number < total)
+
+
+# --- what the data says -------------------------------------------------------------------------------------------
+
+
+def _of_population(segment: Segment, members: Mapping[str, Bitmap], live: Bitmap, issues: Issues) -> None:
+    count = members[segment.path].count()
+    if count == 0 and live.count():
+        issues.warning(
+            "LINT_EMPTY", f'nobody is in "{segment.path}"', _RULE, f'see which condition drops all: kohort sg preview "{segment.path}"'
+        )
+    elif count == live.count() and segment.rule != EVERYBODY:
+        issues.warning("LINT_EVERYBODY", f'everybody is in "{segment.path}"', _RULE, "its rule keeps nobody out")
+
+
+def _of_condition(part: _Part, members: Bitmap, live: Bitmap, issues: Issues) -> None:
+    if isinstance(part.expr, MemberLeaf) or not live.count():
+        return
+    told = {issue.path for issue in issues if issue.code in ("LINT_NEVER", "LINT_ALWAYS", "LINT_FUTURE_WINDOW")}
+    count = members.count()
+    if count == 0 and part.path not in told:
+        issues.warning("LINT_KEEPS_NOBODY", f'"{part.text}" holds for nobody', part.path, "is its value written as in the data?")
+    elif count == live.count() and part.path not in told:
+        issues.warning("LINT_KEEPS_EVERYBODY", f'"{part.text}" holds for everybody', part.path, "today it makes no difference")
+
+
+def _twins(engine: Engine, members: Mapping[str, Bitmap], total: int, found: Mapping[str, Issues]) -> None:
+    """Segments with nearly the same members, said at the later one of those asked for."""
+    counts = {path: members[path].count() for path in engine.graph.by_path}
+    for one, other in combinations(sorted(counts), 2):
+        low, high = sorted((counts[one], counts[other]))
+        if low in (0, total) or low < SAME_MEMBERS * high or not {one, other} & set(found):
+            continue
+        if _is_split_of(engine, one, other) or _is_split_of(engine, other, one):
+            continue
+        common = (members[one] & members[other]).count()
+        if common < SAME_MEMBERS * (low + high - common):
+            continue
+        place, twin = (other, one) if other in found and (one not in found or other not in engine.graph.needs[one]) else (one, other)
+        same = "the same" if common == high else "nearly the same"
+        message = f'"{place}" and "{twin}" have {same} members: {common:,} in both, {low + high - common:,} in one or the other'
+        found[place].warning("LINT_SAME_MEMBERS", message, _RULE, f"one may do, or one may refer to the other: in segment '{twin}'")
+
+
+def _is_split_of(engine: Engine, path: str, other: str) -> bool:
+    """Whether a segment is there to split another one in an A/B test."""
+    return engine.graph.by_path[path].ab_test is not None and other in engine.graph.needs[path]
