@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import ceil
 
 from kohort.cli.output import cell
 
@@ -58,7 +59,7 @@ def shade(share: float) -> str:
     """
     if share <= 0:
         return _SHADES[0] * 2
-    return _SHADES[min(4, 1 + int(share * 4))] * 2
+    return _SHADES[min(4, ceil(share * 4))] * 2
 
 
 def histogram(edges: Sequence[object], counts: Sequence[int], width: int = 30) -> list[str]:

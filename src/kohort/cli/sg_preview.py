@@ -137,7 +137,7 @@ def _show_waterfall(found: Preview) -> None:
     rows = [("everybody" if not found.base_count < found.total else found.share_of, count_text(waterfall.start), "", bar(1, 1, _BAR_CELLS))]
     for step in waterfall.steps:
         kept = "?" if step.kept is None else count_text(step.kept)
-        dropped = "" if step.dropped is None else f"-{count_text(step.dropped)}"
+        dropped = "" if step.dropped is None else _signed(-step.dropped)
         rows.append(
             (
                 step.text or "(cannot be read)",
@@ -180,7 +180,11 @@ def _show_saved(found: Preview) -> None:
 
 
 def _changed_row(changed: Changed, label: str) -> tuple[str, ...]:
-    return label, count_text(changed.before), count_text(changed.after), f"+{count_text(changed.entered)}", f"-{count_text(changed.left)}"
+    return label, count_text(changed.before), count_text(changed.after), _signed(changed.entered), _signed(-changed.left)
+
+
+def _signed(number: int) -> str:
+    return f"{number:+,}" if number else "0"
 
 
 def overlap(
