@@ -136,7 +136,7 @@ def _of_condition(part: _Part, members: Bitmap, live: Bitmap, issues: Issues) ->
 
 
 def _twins(engine: Engine, members: Mapping[str, Bitmap], total: int, found: Mapping[str, Issues]) -> None:
-    """Segments with nearly the same members, said at the later one of those asked for."""
+    """Segments with nearly the same members, said once at the later one of those asked for."""
     counts = {path: members[path].count() for path in engine.graph.by_path}
     for one, other in combinations(sorted(counts), 2):
         low, high = sorted((counts[one], counts[other]))
@@ -148,6 +148,8 @@ def _twins(engine: Engine, members: Mapping[str, Bitmap], total: int, found: Map
         if common < SAME_MEMBERS * (low + high - common):
             continue
         place, twin = (other, one) if other in found and (one not in found or other not in engine.graph.needs[one]) else (one, other)
+        if "LINT_SAME_MEMBERS" in found[place].codes():
+            continue
         same = "the same" if common == high else "nearly the same"
         message = f'"{place}" and "{twin}" have {same} members: {common:,} in both, {low + high - common:,} in one or the other'
         found[place].warning("LINT_SAME_MEMBERS", message, _RULE, f"one may do, or one may refer to the other: in segment '{twin}'")
