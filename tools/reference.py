@@ -162,12 +162,25 @@ def codes_page() -> str:
     return "# Codes of problems\n\n" + GENERATED + intro + table(("code", "for example", "way out", "first said in"), rows)
 
 
+def kernels_page() -> str:
+    from kohort.index.coverage import KINDS, Answer
+
+    words: dict[Answer, str] = {"kernel": "a kernel over the index", "sql": "SQL over the tables", "bitmap": "the members of that segment"}
+    rows = [(kind.name, words[kind.answer], kind.unless) for kind in KINDS]
+    intro = (
+        "After a refresh its profile index answers conditions with compiled functions (kernels); SQL over the tables of the same refresh\n"
+        "answers the rest, with the same result. Which way is decided condition by condition.\n\n"
+    )
+    return "# Kernels\n\n" + GENERATED + intro + table(("condition", "answered by", "by SQL when"), rows)
+
+
 PAGE_WRITERS: dict[str, Callable[[], str]] = {
     "operators.md": operators_page,
     "text-form.md": text_page,
     "settings.md": settings_page,
     "commands.md": commands_page,
     "codes.md": codes_page,
+    "kernels.md": kernels_page,
 }
 
 

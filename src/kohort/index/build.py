@@ -151,12 +151,14 @@ class _Builder:
     def _behavior(self, behavior: Behavior, stem: str) -> BehaviorFacts:
         ref = behavior_table(self._parent_id, self._number, behavior.name)
         table = SourceTable(ref, (ORDINAL, TIMESTAMP, ARRIVAL), behavior.fields)
-        time, counts = ArrayFile(self._files, f"{stem}.time"), np.zeros(self._size + 1, dtype=np.int64)
+        time, arrival = ArrayFile(self._files, f"{stem}.time"), ArrayFile(self._files, f"{stem}.arrival")
+        counts = np.zeros(self._size + 1, dtype=np.int64)
 
         def noted(batches: Iterator[Batch]) -> Iterator[Batch]:
-            nonlocal time
+            nonlocal time, arrival
             time.abandon()
-            time = ArrayFile(self._files, f"{stem}.time")
+            arrival.abandon()
+            time, arrival = ArrayFile(self._files, f"{stem}.time"), ArrayFile(self._files, f"{stem}.arrival")
             counts[:] = 0
             for batch in batches:
                 if batch.num_rows:
@@ -165,10 +167,12 @@ class _Builder:
                     found = np.bincount(ordinals - first)
                     counts[first + 1 : first + 1 + len(found)] += found
                     time.append(micros(batch.column(1)))
+                    arrival.append(np.asarray(batch.column(2)).astype(np.int64))
                 yield batch
 
         columns = self._columns(table, behavior.name, f"{stem}.c", noted)
         time.close()
+        arrival.close()
         offsets = ArrayFile(self._files, f"{stem}.offsets")
         np.cumsum(counts, out=counts)
         offsets.append(counts)

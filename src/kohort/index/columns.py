@@ -72,12 +72,13 @@ class BehaviorRows:
     """The rows of one behavior: those of ordinal o are offsets[o]:offsets[o + 1], sorted by (time, arrival).
 
     offsets: int64[n + 1]; time: int64[m] microseconds; columns: over rows. A field that no column can hold (a decimal wider
-    than 18 digits) is missing from `columns`: its leaves fall back to SQL.
+    than 18 digits) is missing from `columns`: its leaves fall back to SQL. arrival: int64[m], the order in which rows came in.
     """
 
     offsets: Int64
     time: Int64
     columns: Mapping[str, Column]
+    arrival: Int64 | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

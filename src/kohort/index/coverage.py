@@ -35,7 +35,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("behavior Last", "kernel", _WIDE),
     Kind("behavior with groups", "kernel", _SUM_UNLESS),
     Kind("behavior in sliding windows", "kernel", _SUM_UNLESS),
-    Kind("behavior First and Last by a column", "sql"),
+    Kind("behavior First and Last by a column", "kernel", _WIDE),
+    Kind("behavior First and Last by a column in sliding windows", "sql"),
     Kind("sequence", "kernel", _WIDE),
     Kind("A/B variant", "sql"),
     Kind("segment", "bitmap"),
@@ -50,7 +51,8 @@ def kind_of(leaf: Leaf) -> Kind:
             return BY_NAME["attribute array" if test.storage.endswith("_array") else "attribute"]
         case BehaviorLeaf(aggregate):
             if aggregate.order_column and aggregate.key in ("First", "Last"):
-                return BY_NAME["behavior First and Last by a column"]
+                sliding = aggregate.sliding_micros is not None
+                return BY_NAME["behavior First and Last by a column" + (" in sliding windows" if sliding else "")]
             if aggregate.sliding_micros is not None:
                 return BY_NAME["behavior in sliding windows"]
             return BY_NAME["behavior with groups" if aggregate.grouping else f"behavior {aggregate.key}"]

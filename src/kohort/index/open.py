@@ -85,6 +85,7 @@ class _Folder:
             self.array(f"{facts.stem}.offsets", np.int64, self._manifest.size + 1),
             self.array(f"{facts.stem}.time", np.int64, facts.rows),
             {column.name: self.column(column) for column in facts.columns},
+            self.array(f"{facts.stem}.arrival", np.int64, facts.rows) if f"{facts.stem}.arrival" in self._manifest.files else None,
         )
 
     def column(self, facts: ColumnFacts) -> Column:

@@ -153,14 +153,15 @@ class AggregateWork:
     @staticmethod
     def of(reader: IndexReader, aggregate: Aggregate) -> AggregateWork:
         """Raises NoKernel when a column is not there, or a sum might exceed 64 bits."""
-        if aggregate.order_column and aggregate.key in ("First", "Last"):
-            raise NoKernel("First and Last by a column: ties go by arrival, which the index does not hold")
-        for name in (*aggregate.columns, *aggregate.grouping):
+        by_column = bool(aggregate.order_column) and aggregate.key in ("First", "Last")
+        if by_column and (aggregate.sliding_micros is not None or reader.rows(aggregate.behavior).arrival is None):
+            raise NoKernel("First and Last by a column in sliding windows, or without the order of arrival")
+        for name in (*aggregate.columns, *aggregate.grouping, *((aggregate.order_column,) if by_column else ())):
             values_of(reader.row_column(aggregate.behavior, name))
         if aggregate.key in ("Sum", "Average") and _largest(reader, aggregate) * max(1, reader.longest(aggregate.behavior)) >= _ROOM:
             raise NoKernel("sums that might exceed 64 bits")
         gathers = bool(aggregate.grouping) or aggregate.sliding_micros is not None
-        is_taken = gathers or _needs_keys(reader, aggregate)
+        is_taken = gathers or by_column or _needs_keys(reader, aggregate)
         filtered = reader.present(aggregate.behavior, aggregate.filter)
         columns = () if is_taken else aggregate.columns
         present = reader.present(aggregate.behavior, aggregate.filter, *columns) if columns else filtered
@@ -189,7 +190,7 @@ class AggregateWork:
         if not self.is_taken:
             return self._in_place(first, last)
         taken = take(self.reader, self.aggregate.behavior, self.slices, self.filtered, first, last)
-        return self._of_slices(taken, Slices(taken.offsets[:-1], taken.offsets[1:]))
+        return self._of_slices(taken, Slices(taken.offsets[:-1], taken.offsets[1:]), taken.offsets)
 
     def _gathered(self, taken: Taken, judge: Judge) -> Int64:
         """The profiles of the groups and windows that pass."""
@@ -200,7 +201,7 @@ class AggregateWork:
         if self.aggregate.sliding_micros is not None:
             owners = np.repeat(owners, slices.stops - slices.starts)
             slices = windows(taken, slices.starts, slices.stops, self.aggregate.sliding_micros)
-        words = judge.words(self._of_slices(taken, slices))
+        words = judge.words(self._of_slices(taken, slices, places))
         found = np.unpackbits(words.view(np.uint8), count=len(slices.starts), bitorder="little").view(np.bool_)
         return owners[found]
 
@@ -211,8 +212,8 @@ class AggregateWork:
         column = self.reader.row_column(aggregate.behavior, aggregate.columns[0])
         return _values(aggregate, column, Cells(values_of(column), self.present), slices, first, last)
 
-    def _of_slices(self, taken: Taken, slices: Slices) -> Values:
-        """The values of slices of rows taken out."""
+    def _of_slices(self, taken: Taken, slices: Slices, places: Int64) -> Values:
+        """The values of slices of rows taken out. places: where a profile or a group begins, and the end."""
         aggregate, last = self.aggregate, len(slices.starts)
         if aggregate.key == "Count":
             return Values(slices.stops - slices.starts, None)
@@ -220,6 +221,9 @@ class AggregateWork:
         if aggregate.key == "CountDistinct":
             cells = taken.cells(aggregate.columns[0], *aggregate.columns[1:])
             return _values(aggregate, column, Cells(taken.keys(aggregate.columns), cells.present), slices, 0, last)
+        if aggregate.key in ("First", "Last") and aggregate.order_column:
+            taken = taken.in_order_of(aggregate.order_column, places)
+            return _values(aggregate, column, taken.cells(aggregate.columns[0], aggregate.order_column), slices, 0, last)
         return _values(aggregate, column, taken.cells(aggregate.columns[0]), slices, 0, last)
 
 

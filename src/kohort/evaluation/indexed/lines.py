@@ -62,11 +62,19 @@ class Taken:
         """The same rows of each profile in another order."""
         return Taken(self.reader, self.behavior, self.rows[order], self.offsets)
 
-    def sorted_by(self, keys: Int64) -> Int64:
-        """The places of each profile's rows by ascending key."""
+    def sorted_by(self, keys: Int64, places: Int64 | None = None) -> Int64:
+        """The places of each profile's rows by ascending key. places: where slices begin, and the end (default: profiles)."""
         order = np.empty(len(self.rows), dtype=np.int64)
-        kernels.sorted_slices(self.offsets, keys, order)
+        kernels.sorted_slices(self.offsets if places is None else places, keys, order)
         return order
+
+    def in_order_of(self, name: str, places: Int64) -> Taken:
+        """The rows of each slice by a column, equal ones as they arrived. Raises NoKernel."""
+        arrival = self.reader.rows(self.behavior).arrival
+        if arrival is None:
+            raise NoKernel("the index does not say in which order rows arrived")
+        arrived = self.ordered(self.sorted_by(arrival[self.rows], places))
+        return arrived.ordered(arrived.sorted_by(order_keys(self.column(name), arrived.values(name)), places))
 
     def keys(self, names: Sequence[str]) -> Int64:
         """A whole number per row, equal where all the columns are; null is a value of its own."""
@@ -124,6 +132,14 @@ def windows(taken: Taken, starts: Int64, stops: Int64, length: int) -> Slices:
     found = Slices(np.empty(len(taken.rows), dtype=np.int64), np.empty(len(taken.rows), dtype=np.int64))
     kernels.sliding_slices(starts, stops, taken.values(TIMESTAMP), length, found.starts, found.stops)
     return found
+
+
+def order_keys(column: Column, values: npt.NDArray[Any]) -> Int64:
+    """Whole numbers in the order of the values."""
+    if isinstance(column, NumberColumn) and column.storage == "float64":
+        bits = (values + 0.0).view(np.int64)
+        return np.asarray(np.where(bits < 0, bits ^ np.int64(2**63 - 1), bits))
+    return values.astype(np.int64)
 
 
 def values_of(column: Column) -> npt.NDArray[Any]:
