@@ -99,3 +99,11 @@ def test_a_row_of_nobody_stops_the_build(tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="belongs to no profile"):
             build_index(warehouse.stream, EVERY_KIND.catalog, tmp_path / "index", 7, 2)
     assert not index_folder(tmp_path / "index", 7, 2).exists()
+
+
+def test_two_profiles_of_one_ordinal_stop_the_build(tmp_path: Path) -> None:
+    with prepared(tmp_path) as warehouse:
+        warehouse.execute("UPDATE cdp_audience_7_r2.profiles SET ordinal = 0")
+        with pytest.raises(Exception, match="two of them have one ordinal"):
+            build_index(warehouse.stream, EVERY_KIND.catalog, tmp_path / "index", 7, 2)
+    assert not index_folder(tmp_path / "index", 7, 2).exists()

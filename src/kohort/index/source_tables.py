@@ -31,6 +31,9 @@ _WORKERS = 4
 class NotInOrder(Exception):
     """The rows of a table came in another order than that of the index."""
 
+    def __init__(self) -> None:
+        super().__init__("the rows of a table are not in order, or two of them have one ordinal")
+
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
