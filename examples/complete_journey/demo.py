@@ -23,6 +23,7 @@ TABLES = ("transactions", "products", "demographics", "campaigns", "campaign_des
 DERIVED = ("households", "purchases", "baskets", "household_metrics", "campaign_targetings", "coupon_redemptions")
 PARENT = "Complete Journey"
 HOUSEHOLD = "900"
+DRAFT = "lifetime_value > 2000 and purchase in last 14 days and not coupon_redemption in last 90 days"
 
 
 def data_folder() -> Path:
@@ -76,7 +77,10 @@ def main() -> None:
     demo.run("sg", "eval", "--as-of", AS_OF)
     demo.run("sg", "list", "-r")
     demo.run("sg", "count", "-e", "lifetime_value > 1000 and purchase in last 30 days")
+    demo.run("sg", "preview", "-e", DRAFT)
+    demo.run("sg", "overlap", "VIP", "Pet owners", "Active")
     demo.run("profile", "show", HOUSEHOLD)
+    demo.run("sg", "explain", "Weekly shoppers", "--profile", HOUSEHOLD)
     print(f"\nDone in {time.perf_counter() - started:.1f} s. The workspace is in {workspace}/: try `kohort -w {workspace} sg list -r`.")
 
 
