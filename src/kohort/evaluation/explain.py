@@ -292,6 +292,8 @@ def _own_leaf(
     bound = inquiry.bound(plain)
     matched = inquiry.matches(plain, inquiry.as_of)
     observed = observe(plain, bound, inquiry.profile, inquiry.catalog, inquiry.as_of, not matched, inquiry.evidence)
+    if limit is not None and limit.rank is not None:
+        observed = replace(observed, missing=None)
     changes = inquiry.next_of(lambda at: inquiry.matches(plain, at), bound)
     value_until = None
     if observed.missing is not None:
