@@ -101,29 +101,18 @@ def averages_within(totals: Any, counts: Any, factor: Any, lows: Any, low_steps:
 # --- which rows -------------------------------------------------------------------------------------------------
 
 
-@kernel((_I64, _I64, INT64, INT64, INT64, INT64, _OUT_I64, _OUT_I64))
-def bounds(offsets: Any, time: Any, first: Any, last: Any, earliest: Any, latest: Any, starts: Any, stops: Any) -> None:
-    """The rows of each profile from `earliest` to `latest`, both included: rows are in order of time."""
+@kernel((_I64, _I64, INT64, INT64, INT64, _OUT_I64))
+def not_before(offsets: Any, time: Any, first: Any, last: Any, instant: Any, places: Any) -> None:
+    """For each profile the first row at or after an instant, else the end: rows are in order of time."""
     for i in range(first, last):
         low, high = offsets[i], offsets[i + 1]
-        end = high
         while low < high:
             middle = (low + high) >> 1
-            if time[middle] < earliest:
+            if time[middle] < instant:
                 low = middle + 1
             else:
                 high = middle
-        starts[i] = low
-        high = end
-        if low < high and time[high - 1] > latest:
-            while low < high:
-                middle = (low + high) >> 1
-                if time[middle] <= latest:
-                    low = middle + 1
-                else:
-                    high = middle
-            end = low
-        stops[i] = end
+        places[i] = low
 
 
 @kernel((_I64, _I64, INT64, INT64, _U64, FLAG, _I64, _OUT_I64))

@@ -234,19 +234,20 @@ class IndexReader:
         offsets = self.rows(behavior).offsets
         if earliest > latest:
             return Slices(offsets[:-1], offsets[:-1])
-        if earliest == -INT64_MAX and latest >= self.latest(behavior):
-            return Slices(offsets[:-1], offsets[1:])
-        key = ("slices", behavior, earliest, min(latest, self.latest(behavior)))
-        found: Slices = self.keep(key, lambda: self._slices(behavior, earliest, latest), lambda one: one.starts.nbytes + one.stops.nbytes)
-        return found
-
-    def _slices(self, behavior: str, earliest: int, latest: int) -> Slices:
-        rows = self.rows(behavior)
-        if latest >= self.latest(behavior):
-            latest = INT64_MAX
-        starts, stops = np.empty(self.index.size, dtype=np.int64), np.empty(self.index.size, dtype=np.int64)
-        self.spread(self.index.size, lambda low, high: kernels.bounds(rows.offsets, rows.time, low, high, earliest, latest, starts, stops))
+        starts = offsets[:-1] if earliest == -INT64_MAX else self._not_before(behavior, earliest)
+        stops = offsets[1:] if latest >= self.latest(behavior) else self._not_before(behavior, latest + 1)
         return Slices(starts, stops)
+
+    def _not_before(self, behavior: str, instant: int) -> Int64:
+        """For each profile the first row at or after an instant, else the end of its rows."""
+        rows, size = self.rows(behavior), self.index.size
+
+        def find() -> Int64:
+            places = np.empty(size, dtype=np.int64)
+            self.spread(size, lambda low, high: kernels.not_before(rows.offsets, rows.time, low, high, instant, places))
+            return places
+
+        return self.keep(("edge", behavior, instant), find, lambda places: places.nbytes)  # type: ignore[no-any-return]
 
     def longest(self, behavior: str) -> int:
         """The most rows of one profile."""
