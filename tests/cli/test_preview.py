@@ -57,6 +57,7 @@ def test_mistakes_are_told_beside_what_can_be_counted(desk: Desk) -> None:
     assert document["issues"][0]["path"] == "rule.conditions[0].attribute"
     assert desk.refused("sg", "preview", code=2)
     assert "SEGMENT_NOT_FOUND" in desk.refused("sg", "preview", "Nowhere")
+    assert "there is no file" in desk.refused("sg", "preview", "nowhere.yml")
 
 
 def test_overlap_as_a_matrix_and_as_numbers(shop: Desk) -> None:

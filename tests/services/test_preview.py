@@ -205,7 +205,11 @@ PARTLY_WRONG = {
 }
 
 
-@pytest.mark.parametrize("value", [PARTLY_WRONG, {"name": "Gold", "rule": PARTLY_WRONG}], ids=["rule", "segment"])
+@pytest.mark.parametrize(
+    "value",
+    [PARTLY_WRONG, {"name": "Gold", "rule": PARTLY_WRONG}, {"name": "a/b", "rule": PARTLY_WRONG}],
+    ids=["rule", "segment", "segment without a usable name"],
+)
 def test_what_is_right_is_counted_beside_what_is_wrong(shop: Shop, value: object) -> None:
     found = shop.preview(draft_of_document(Document(value)))
     assert count(found) == {
@@ -223,6 +227,22 @@ def test_what_is_right_is_counted_beside_what_is_wrong(shop: Shop, value: object
     assert paths["rule.conditions[3].conditions[1].segment"] == "MISSING_SEGMENT_REFERENCE"
     assert any(path.startswith("rule.conditions[1].operator") for path in paths)
     assert (found.count, found.share, found.sample.rows, found.overlaps, found.saved, found.text) == (None, None, (), (), None, "")
+
+
+def test_a_segment_without_a_usable_name_is_counted_all_the_same(shop: Shop) -> None:
+    found = shop.preview(draft_of_document(Document({"name": "a/b", "base": "Gold", "rule": "points < 15"})))
+    assert (found.count, found.base_count, found.issues.codes()) == (1, 3, ["INVALID_NAME"])
+
+
+def test_what_cannot_be_read_at_all_is_told(shop: Shop) -> None:
+    deep: object = "buy"
+    for _ in range(500):
+        deep = {"type": "And", "conditions": [deep]}
+    for value in (deep, {"name": "Deep", "rule": deep}, [1, 2], 7, {"type": "Nor"}):
+        found = shop.preview(draft_of_document(Document(value)))
+        assert found.count is None
+        assert not found.issues.ok
+    assert shop.preview(draft_of_document(Document(None))).count == 6
 
 
 def test_a_typed_rule_names_the_column_of_a_mistake(shop: Shop) -> None:

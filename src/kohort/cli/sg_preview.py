@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from kohort.cli.charts import bar, shade
-from kohort.cli.context import JSON, AsOf, ParentOption, open_current_engine, read_as_of
+from kohort.cli.context import JSON, AsOf, ParentOption, existing_paths, open_current_engine, read_as_of
 from kohort.cli.output import (
     count_text,
     instant_text,
@@ -81,8 +81,9 @@ def _draft(engine: Engine, target: str, expression: str, against: str) -> Draft:
         raise UsageError("give one of: FILE, NAME, -e 'RULE'")
     if expression:
         draft = draft_of_text(expression, engine.catalog)
-    elif is_file(target):
-        draft = draft_of_file(Path(target), open_session().workspace, engine.parent.slug)
+    elif is_file(target) and engine.graph.resolve(target) is None:
+        [path] = existing_paths([Path(target)])
+        draft = draft_of_file(path, open_session().workspace, engine.parent.slug)
     else:
         draft = draft_of_saved(engine, target)
     return draft.standing_for(draft_of_saved(engine, against).segment.path) if against else draft

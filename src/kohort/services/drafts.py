@@ -11,7 +11,7 @@ from kohort.documents.json import read_json
 from kohort.foundation.errors import InvalidInput, UserError
 from kohort.foundation.issues import Issue, Issues, Path
 from kohort.parent.catalog import FieldCatalog
-from kohort.rules.ast import EVERYBODY, Condition, Group, Rule
+from kohort.rules.ast import Condition, Group, Rule
 from kohort.rules.decode import Dialect, is_sound, read_rule_value
 from kohort.rules.decode.conditions import GROUPS
 from kohort.rules.text import parse_rule
@@ -97,8 +97,8 @@ def draft_of_file(path: FilePath, workspace: Workspace, parent_slug: str) -> Dra
 
 
 def is_file(name: str) -> bool:
-    """True when a name given for a segment is that of a file there is."""
-    return name.lower().endswith((*SUFFIXES, ".json")) and FilePath(name).is_file()
+    """True for what looks like the name of a definition file, whether there is one or not."""
+    return name.lower().endswith((*SUFFIXES, ".json"))
 
 
 def _read_json(path: FilePath, shown: str) -> tuple[Document | None, Issues]:
@@ -112,15 +112,18 @@ def _read_json(path: FilePath, shown: str) -> tuple[Document | None, Issues]:
 
 def draft_of_document(document: Document, folder: str = "", dialect: Dialect = "yaml") -> Draft:
     """A segment (a mapping with a name) or a rule alone, each condition read by itself when the whole cannot be."""
-    value = document.value
+    value, unsound = document.value, Issues()
+    if not is_sound(value, RULE, unsound):
+        return Draft(Segment(_NAMELESS, folder, UNREADABLE), document.located(unsound))
     if isinstance(value, dict) and "name" in value and ("rule" in value or "conditions" not in value):
         segment, issues = read_segment(document, folder)
         if segment is None:
-            segment = Segment(_NAMELESS, folder)
+            rule, base = read_rule_value(value.get("rule"), RULE, Issues(), dialect), value.get("base")
+            segment = Segment(_NAMELESS, folder, rule, base=base if isinstance(base, str) else "")
         return Draft(_sound_parts(segment, value.get("rule"), issues, dialect), issues, document)
     inner = document.at(RULE) if isinstance(value, dict) and "rule" in value else document
     issues = Issues()
-    rule = read_rule_value(inner.value, RULE, issues, dialect) if is_sound(inner.value, RULE, issues) else EVERYBODY
+    rule = read_rule_value(inner.value, RULE, issues, dialect)
     return Draft(_sound_parts(Segment(_NAMELESS, folder, rule), inner.value, issues, dialect), _placed(issues, inner), None)
 
 

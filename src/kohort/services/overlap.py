@@ -11,9 +11,10 @@ from kohort.evaluation.bitmap import Bitmap
 from kohort.evaluation.overlap import Counts, jaccard, shared_counts
 from kohort.foundation.errors import UserError
 from kohort.foundation.instants import to_micros
-from kohort.membership.snapshots import Snapshot, SnapshotStore
+from kohort.membership.snapshots import SegmentKey, Snapshot, SnapshotStore
 from kohort.ports.definitions import DefinitionStore
 from kohort.ports.progress import Progress
+from kohort.rules.core import MemberLeaf
 from kohort.services.evaluate import Engine, needed_segments, resolve_path
 
 
@@ -88,7 +89,7 @@ def overlap_matrix(
         raise UserError("NO_SEGMENTS", f'"{engine.parent.name}" has no segments yet', hint="write one and run: kohort sg push")
     kept = kept_snapshot(engine, store, snapshots, moment)
     if kept is not None:
-        members = kept_members(kept, paths)
+        members = kept_members(engine, kept, paths)
         return OverlapMatrix(paths, shared_counts([members[path] for path in paths]), kept.manifest.total, moment, "snapshot")
     outcome = engine.run(needed_segments(engine, paths), to_micros(moment), progress)
     found = shared_counts([outcome.members[path] for path in paths])
@@ -109,7 +110,18 @@ def kept_snapshot(engine: Engine, store: DefinitionStore, snapshots: SnapshotSto
     return snapshot if same and {segment.path for segment in kept} == set(engine.graph.owners) else None
 
 
-def kept_members(snapshot: Snapshot, paths: Iterable[str]) -> dict[str, Bitmap]:
-    """The members of these segments and variants, all of which the snapshot holds."""
+def kept_members(engine: Engine, snapshot: Snapshot, paths: Iterable[str]) -> dict[str, Bitmap]:
+    """The members of these segments and variants, all of which the snapshot holds; what was read before in this process is not again."""
     keys = {segment.path: segment.key for segment in snapshot.manifest.segments}
-    return {path: Bitmap(snapshot.members(keys[path]), snapshot.word_count * 64) for path in paths}
+    return {path: _kept(engine, snapshot, path, keys[path]) for path in paths}
+
+
+def _kept(engine: Engine, snapshot: Snapshot, path: str, key: SegmentKey) -> Bitmap:
+    manifest, cache = snapshot.manifest, engine.indexes.cache if engine.indexes is not None else None
+    place = (manifest.parent_id, manifest.refresh_number, manifest.as_of, MemberLeaf(f"{manifest.evaluation_id}:{path}"))
+    found = cache.get(*place) if cache is not None else None
+    if found is None:
+        found = Bitmap(snapshot.members(key), snapshot.word_count * 64)
+        if cache is not None:
+            cache.put(*place, found)
+    return found
