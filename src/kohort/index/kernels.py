@@ -103,16 +103,23 @@ def averages_within(totals: Any, counts: Any, factor: Any, lows: Any, low_steps:
 
 @kernel((_I64, _I64, INT64, INT64, INT64, _OUT_I64))
 def not_before(offsets: Any, time: Any, first: Any, last: Any, instant: Any, places: Any) -> None:
-    """For each profile the first row at or after an instant, else the end: rows are in order of time."""
+    """For each profile the first row at or after an instant, else the end: rows are in order of time.
+
+    Most instants asked for are recent: the last few rows are looked at one by one, the others by halves.
+    """
     for i in range(first, last):
         low, high = offsets[i], offsets[i + 1]
-        while low < high:
-            middle = (low + high) >> 1
-            if time[middle] < instant:
-                low = middle + 1
-            else:
-                high = middle
-        places[i] = low
+        near = max(low, high - 6)
+        while high > near and time[high - 1] >= instant:
+            high -= 1
+        if high == near:
+            while low < high:
+                middle = (low + high) >> 1
+                if time[middle] < instant:
+                    low = middle + 1
+                else:
+                    high = middle
+        places[i] = high
 
 
 @kernel((_I64, _I64, INT64, INT64, _U64, FLAG, _I64, _OUT_I64))
