@@ -18,7 +18,16 @@ from zoneinfo import ZoneInfo
 from kohort.evaluation.observed import Missing, Observed, observe
 from kohort.evaluation.reference import Profile, segment_members, variant_of
 from kohort.evaluation.smallest_change import Atom, Combined, Formula, joined, smallest_change
-from kohort.evaluation.turning_points import NextChange, moving_edges, next_change, turning_points
+from kohort.evaluation.turning_points import (
+    NEAR_DAYS,
+    NextChange,
+    around_the_flip,
+    flips_once,
+    has_months,
+    moving_edges,
+    next_change,
+    turning_points,
+)
 from kohort.foundation.instants import Micros
 from kohort.parent.catalog import FieldCatalog
 from kohort.rules.ast import (
@@ -37,6 +46,9 @@ from kohort.rules.logic import LogicNode, parse_logic
 from kohort.rules.text import write_rule
 from kohort.segments.definition import ABTest, Segment
 
+OwnLeaf = AttributeCondition | BehaviorCondition | SequenceCondition
+"""A condition that looks at the profile itself."""
+_ROWS_LOOKED_AT = 200_000
 NOBODY: Rule = Group("any", ())
 _PART = "\0part"
 NodePath = tuple[int, ...]
@@ -195,21 +207,62 @@ class Inquiry:
         return bind(Group("all", (condition,)), self.catalog, lambda target: target)
 
     @cached_property
-    def bound_segments(self) -> Mapping[str, Expr]:
-        """The core form of every segment and variant, as far as windows are concerned: bases are needed, hashes do not move."""
-        found: dict[str, Expr] = {}
-        for path, segment in self.owners.items():
-            parts: tuple[Condition, ...] = (self.decided[segment.path].rule,)
-            if segment.base:
-                parts = (*parts, ReferenceCondition(segment.base))
-            found[path] = self.bound(Group("all", parts))
-        return found
+    def budget(self) -> int:
+        """How many turning points of a condition are tried: fewer, the more rows there are to look at each time."""
+        rows = sum(len(of_behavior) for of_behavior in self.profile.rows.values())
+        return max(20, min(self.evaluations, _ROWS_LOOKED_AT // max(rows, 1)))
 
-    def next_of(self, state: Callable[[Micros], object], expr: Expr) -> NextChange:
-        """When `state`, which depends on the windows of `expr`, changes next."""
-        edges = moving_edges(expr, self.bound_segments)
-        points = turning_points(edges, self.profile, self.as_of, ZoneInfo(self.catalog.timezone))
-        return next_change(state, points, self.as_of, self.evaluations)
+    def points(self, leaf: OwnLeaf) -> list[Micros]:
+        """The turning points of a condition; of one that turns once, those near that instant."""
+        if leaf not in self._points:
+            bound = self.bound(leaf)
+            every = self._every_point(leaf)
+            if flips_once(bound, self.profile, self.as_of):
+                days = NEAR_DAYS if has_months(bound) else 0
+                every = around_the_flip(lambda at: self.matches(leaf, at), every, self.as_of, days)
+            self._points[leaf] = every
+        return self._points[leaf]
+
+    def _every_point(self, leaf: OwnLeaf) -> list[Micros]:
+        if leaf not in self._every:
+            edges = moving_edges(self.bound(leaf), {})
+            self._every[leaf] = turning_points(edges, self.profile, self.as_of, ZoneInfo(self.catalog.timezone))
+        return self._every[leaf]
+
+    @cached_property
+    def _points(self) -> dict[OwnLeaf, list[Micros]]:
+        return {}
+
+    @cached_property
+    def _every(self) -> dict[OwnLeaf, list[Micros]]:
+        return {}
+
+    def next_of_leaf(self, leaf: OwnLeaf) -> NextChange:
+        """When a condition turns round."""
+        return next_change(lambda at: self.matches(leaf, at), self.points(leaf), self.as_of, self.budget)
+
+    def next_of_value(self, leaf: OwnLeaf, value: Callable[[Micros], object]) -> NextChange:
+        """When what a condition looks at changes."""
+        return next_change(value, self._every_point(leaf), self.as_of, self.budget)
+
+    def next_of_member(self, path: str) -> NextChange:
+        """When the profile's membership in a segment or variant turns round."""
+        points = sorted({point for leaf in self._own_leaves(path) for point in self.points(leaf)})
+        return next_change(lambda at: self.is_member(path, at), points, self.as_of, self.budget)
+
+    def _own_leaves(self, path: str) -> Iterator[OwnLeaf]:
+        """The conditions of a segment, of its base and of those it refers to, without exclude, each once."""
+        seen, queue = {path}, [path]
+        while queue:
+            segment = self.decided[self.owners[queue.pop()].path]
+            needed = [segment.base] if segment.base else []
+            for _, condition in walk(segment.rule):
+                if isinstance(condition, ReferenceCondition):
+                    needed.append(condition.target)
+                elif not isinstance(condition, Group):
+                    yield replace(condition, exclude=False, limit=None)
+            queue.extend(other for other in dict.fromkeys(needed) if other not in seen)
+            seen.update(needed)
 
 
 def explain(inquiry: Inquiry) -> Explanation:
@@ -217,8 +270,7 @@ def explain(inquiry: Inquiry) -> Explanation:
     segment = _segment(inquiry, inquiry.asked, depth=1)
     moving = None
     if not _depends_on_others(inquiry, inquiry.asked):
-        expr = inquiry.bound_segments[inquiry.asked]
-        moving = inquiry.next_of(lambda at: inquiry.is_member(inquiry.asked, at), expr)
+        moving = inquiry.next_of_member(inquiry.asked)
     return Explanation(segment, inquiry.as_of, _change(segment), moving)
 
 
@@ -283,7 +335,7 @@ def _node(inquiry: Inquiry, segment: str, condition: Condition, place: NodePath,
 
 def _own_leaf(
     inquiry: Inquiry,
-    condition: AttributeCondition | BehaviorCondition | SequenceCondition,
+    condition: OwnLeaf,
     place: NodePath,
     holds: bool,
     limit: LimitOutcome | None,
@@ -294,10 +346,12 @@ def _own_leaf(
     observed = observe(plain, bound, inquiry.profile, inquiry.catalog, inquiry.as_of, not matched, inquiry.evidence)
     if limit is not None and limit.rank is not None:
         observed = replace(observed, missing=None)
-    changes = inquiry.next_of(lambda at: inquiry.matches(plain, at), bound)
+    changes = inquiry.next_of_leaf(plain)
     value_until = None
     if observed.missing is not None:
-        value_until = inquiry.next_of(lambda at: observe(plain, bound, inquiry.profile, inquiry.catalog, at, not matched, 1).value, bound)
+        value_until = inquiry.next_of_value(
+            plain, lambda at: observe(plain, bound, inquiry.profile, inquiry.catalog, at, not matched, 1).value
+        )
     kinds: dict[type, Literal["attribute", "behavior", "sequence"]] = {AttributeCondition: "attribute", BehaviorCondition: "behavior"}
     kind = kinds.get(type(condition), "sequence")
     text = text_of(condition)

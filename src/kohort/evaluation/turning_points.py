@@ -5,10 +5,12 @@ Nothing new is assumed to happen; only `as_of` moves on. Between two neighbourin
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from calendar import monthrange
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
@@ -20,6 +22,7 @@ from kohort.rules.bind import leaves
 from kohort.rules.core import (
     AttributeLeaf,
     BehaviorLeaf,
+    Compare,
     Expr,
     InWindow,
     Leaf,
@@ -36,7 +39,7 @@ Source = tuple[str, str]
 
 TIMESTAMP = "timestamp"
 _SHIFTS = (0, HOUR, -HOUR, 30 * MINUTE, -30 * MINUTE, 2 * HOUR, -2 * HOUR)
-_NEAR_DAYS = 5
+NEAR_DAYS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ def _relation(edge: Edge, as_of: Micros, time: Micros, zone: ZoneInfo) -> int:
 
 def _candidates(edge: Edge, time: Micros, rough: Micros, zone: ZoneInfo) -> Iterable[Micros]:
     if edge.anchor == "unit_start":
-        return {unit_start(rough, edge.unit, zone, steps - edge.offset) for steps in range(-_NEAR_DAYS, _NEAR_DAYS + 1)}
+        return {unit_start(rough, edge.unit, zone, steps - edge.offset) for steps in range(-NEAR_DAYS, NEAR_DAYS + 1)}
     if all(duration.is_fixed for _, duration in edge.shifts):
         return {rough}
     instants = {time}
@@ -195,7 +198,7 @@ def _time_of_day(local: datetime) -> timedelta:
 
 def _midnights(rough: Micros, zone: ZoneInfo) -> Iterator[Micros]:
     """The midnights around, and the instants around at which the clocks of the zone jump."""
-    for steps in range(-_NEAR_DAYS, _NEAR_DAYS + 1):
+    for steps in range(-NEAR_DAYS, NEAR_DAYS + 1):
         low, high = unit_start(rough, "day", zone, steps), unit_start(rough, "day", zone, steps + 1)
         yield low
         if _offset(low, zone) != _offset(high, zone):
@@ -221,7 +224,7 @@ def first_different(state: Callable[[Micros], object], low: Micros, high: Micros
     return high
 
 
-def next_change(state: Callable[[Micros], object], points: Iterable[Micros], as_of: Micros, evaluations: int = 1000) -> NextChange:
+def next_change(state: Callable[[Micros], object], points: Iterable[Micros], as_of: Micros, evaluations: int) -> NextChange:
     """The first of the ascending `points` at which `state` is not what it is at `as_of`."""
     start = state(as_of)
     for tried, point in enumerate(points):
@@ -230,3 +233,57 @@ def next_change(state: Callable[[Micros], object], points: Iterable[Micros], as_
         if state(point) != start:
             return NextChange(point)
     return NextChange()
+
+
+def flips_once(expr: Expr, profile: Profile, as_of: Micros) -> bool:
+    """Whether a condition can only turn once, because its rows only become fewer: "at least so many" of what happened.
+
+    Calendar months are clamped and clocks jump, so that it may turn to and fro for up to a few days around that instant.
+    """
+    if not isinstance(expr, BehaviorLeaf) or any(row.time > as_of for row in profile.rows.get(expr.aggregate.behavior, ())):
+        return False
+    aggregate, test = expr.aggregate, expr.test
+    tests = [row.test.predicate for row in row_tests(aggregate.filter)]
+    if any(isinstance(one, InWindow) and not (one.window.low.is_fixed and one.window.high.is_fixed) for one in tests):
+        return False
+    if not all(_only_loses(window) for window in aggregate.windows) or test.negated or not isinstance(test.predicate, Compare):
+        return False
+    if test.predicate.op in (">", ">="):
+        return aggregate.key in ("Count", "CountDistinct", "Max") or (aggregate.key == "Sum" and _is_positive(profile, expr))
+    single = not aggregate.grouping and aggregate.sliding_micros is None
+    return test.predicate.op in ("<", "<=") and aggregate.key in ("Count", "CountDistinct") and single
+
+
+def _only_loses(window: Window) -> bool:
+    if window.unordered or window.high.shifts or window.high.anchor not in ("as_of", "open"):
+        return False
+    backwards = all(sign < 0 for sign, _ in window.low.shifts)
+    return (
+        window.low.is_fixed or (backwards and window.low.anchor == "as_of") or (window.low.anchor == "unit_start" and not window.low.shifts)
+    )
+
+
+def _is_positive(profile: Profile, leaf: BehaviorLeaf) -> bool:
+    values = (row.values.get(leaf.aggregate.columns[0]) for row in profile.rows.get(leaf.aggregate.behavior, ()))
+    return all(isinstance(value, int | float | Decimal) and value >= 0 for value in values if value is not None)
+
+
+def has_months(expr: Expr) -> bool:
+    """Whether a window of a behavior condition begins calendar months back."""
+    return isinstance(expr, BehaviorLeaf) and any(not all(length.is_fixed for _, length in w.low.shifts) for w in expr.aggregate.windows)
+
+
+def around_the_flip(state: Callable[[Micros], object], points: list[Micros], as_of: Micros, days: int) -> list[Micros]:
+    """The turning point at which a state that flips once does so, and those of so many days before; none when it never does."""
+    start = state(as_of)
+    if not points or state(points[-1]) == start:
+        return []
+    low, high = -1, len(points) - 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if state(points[middle]) == start:
+            low = middle
+        else:
+            high = middle
+    first = bisect_left(points, points[high] - days * DAY)
+    return points[first : high + 1]
