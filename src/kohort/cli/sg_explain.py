@@ -160,7 +160,9 @@ class _Shower:
             for part in observed.parts:
                 key = ", ".join(f"{name} {self.value(value, '')}" for name, value in part.group) or "window"
                 value = self.value(part.value, observed.storage)
-                branch.add(f"{_mark(part.passes)} {escape(key)}: [cyan]{escape(value)}[/cyan] [dim]{part.rows} rows[/dim]")
+                branch.add(
+                    f"{_mark(part.passes)} {escape(key)}: [cyan]{escape(value)}[/cyan]  [dim]{part.rows} row{'' if part.rows == 1 else 's'}[/dim]"
+                )
         for row in observed.evidence:
             branch.add(f"[dim]{escape(self._row(row))}[/dim]")
         hidden = (observed.rows or 0) - len(observed.evidence)
