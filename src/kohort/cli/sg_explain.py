@@ -161,7 +161,8 @@ class _Shower:
                 key = ", ".join(f"{name} {self.value(value, '')}" for name, value in part.group) or "window"
                 value = self.value(part.value, observed.storage)
                 branch.add(
-                    f"{_mark(part.passes)} {escape(key)}: [cyan]{escape(value)}[/cyan]  [dim]{part.rows} row{'' if part.rows == 1 else 's'}[/dim]"
+                    rows = f"{part.rows} row{'' if part.rows == 1 else 's'}"
+                    branch.add(f"{_mark(part.passes)} {escape(key)}: [cyan]{escape(value)}[/cyan]  [dim]{rows}[/dim]")
                 )
         for row in observed.evidence:
             branch.add(f"[dim]{escape(self._row(row))}[/dim]")
