@@ -160,10 +160,8 @@ class _Shower:
             for part in observed.parts:
                 key = ", ".join(f"{name} {self.value(value, '')}" for name, value in part.group) or "window"
                 value = self.value(part.value, observed.storage)
-                branch.add(
-                    rows = f"{part.rows} row{'' if part.rows == 1 else 's'}"
-                    branch.add(f"{_mark(part.passes)} {escape(key)}: [cyan]{escape(value)}[/cyan]  [dim]{rows}[/dim]")
-                )
+                rows = f"{part.rows} row{'' if part.rows == 1 else 's'}"
+                branch.add(f"{_mark(part.passes)} {escape(key)}: [cyan]{escape(value)}[/cyan]  [dim]{rows}[/dim]")
         for row in observed.evidence:
             branch.add(f"[dim]{escape(self._row(row))}[/dim]")
         hidden = (observed.rows or 0) - len(observed.evidence)
