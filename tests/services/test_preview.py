@@ -234,6 +234,12 @@ def test_a_segment_without_a_usable_name_is_counted_all_the_same(shop: Shop) -> 
     assert (found.count, found.base_count, found.issues.codes()) == (1, 3, ["INVALID_NAME"])
 
 
+def test_what_is_odd_is_told_as_warnings(shop: Shop) -> None:
+    found = shop.preview("points > 50 and points < 10")
+    assert (found.count, found.issues.ok) == (0, True)
+    assert [(issue.code, issue.severity) for issue in found.issues] == [("LINT_CONTRADICTION", "warning")]
+
+
 def test_what_cannot_be_read_at_all_is_told(shop: Shop) -> None:
     deep: object = "buy"
     for _ in range(500):

@@ -125,8 +125,9 @@ def test_what_was_measured_is_kept_until_the_refresh_after_the_next(shop: Shop, 
 
 def test_bins_of_one_value_and_of_long_tails() -> None:
     assert bin_edges(5, 5, 5, 5) == [5, 5]
+    assert bin_edges(1, 4, 1, 4, 1) == [1, 2, 3, 4]
     assert bin_edges(0, 1_000_000, 0, 100)[-2:] == [100.0, 1_000_000]
     day = 86_400_000_000
-    edges = bin_edges(0, 40 * day, 0, 40 * day, times=True)
+    edges = bin_edges(0, 40 * day, 0, 40 * day, day)
     assert edges[:3] == [0, 2 * day, 4 * day]
     assert edges[-1] == 40 * day

@@ -24,6 +24,7 @@ from kohort.rules.bind import leaves
 from kohort.rules.core import EVERYBODY, All, AnyOf, Expr, MemberLeaf, Not, Top
 from kohort.rules.describe import describe
 from kohort.rules.encode import rule_to_yaml
+from kohort.rules.lint import lint_rule
 from kohort.rules.text import write_rule
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph, bind_segment, bind_with_variants, problems
@@ -214,6 +215,7 @@ class _Work:
         issues = Issues([*draft.issues, *check_segment(draft.segment, engine.catalog)])
         among = problems([*others, draft.segment], engine.ids)
         issues.extend(among.get(segment.path, Issues()))
+        issues.extend(lint_rule(segment.rule, engine.catalog, RULE, lambda _: False) if issues.ok else ())
         saved = _saved(engine, issues)
         parts = _parts(engine, segment, graph, issues, saved)
         comparable = issues.ok and segment.path in engine.graph.by_path and segment.path in saved

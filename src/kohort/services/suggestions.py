@@ -214,7 +214,7 @@ def _histogram(engine: Engine, source: _Source) -> Histogram | None:
     [found] = _rows(engine, query)
     if found["low"] is None:
         return None
-    edges = bin_edges(float(found["low"]), float(found["high"]), float(found["first"]), float(found["last"]), times=source.field.is_time)
+    edges = bin_edges(float(found["low"]), float(found["high"]), float(found["first"]), float(found["last"]), _shortest(source.field))
     place = " + ".join(["0", *(f"CAST(x >= {edge!r} AS INTEGER)" for edge in edges[1:-1])])
     query = f"SELECT {place} AS bin, COUNT(*) AS rows FROM (SELECT {number} AS x FROM ({source.values}) AS k) AS n GROUP BY bin"
     counted = _rows(engine, query)
@@ -224,16 +224,26 @@ def _histogram(engine: Engine, source: _Source) -> Histogram | None:
     return Histogram(tuple(_edge(edge, source.field) for edge in edges), tuple(counts))
 
 
-def bin_edges(low: float, high: float, first: float, last: float, *, times: bool = False) -> list[float]:
+def bin_edges(low: float, high: float, first: float, last: float, shortest: float = 0.0) -> list[float]:
     """Round edges a step apart between `first` and `last`, with `low` before and `high` after them.
+
+    shortest: the least step; of an hour in microseconds or more, steps are of hours, days, weeks...
 
     >>> bin_edges(-5, 900, 0, 100)[:4], bin_edges(-5, 900, 0, 100)[-3:]
     ([-5, 5.0, 10.0, 15.0], [95.0, 100.0, 900])
     """
-    step = _time_step((last - first) / _BINS) if times else _round_step((last - first) / _BINS)
+    width = max((last - first) / _BINS, shortest)
+    step = _time_step(width) if shortest >= _TIME_STEPS[0] else _round_step(width)
     start = math.floor(first / step) * step
     inner = [start + step * place for place in range(1, _BINS + 2)]
     return [low, *(edge for edge in inner if low < edge < high and edge <= last), high]
+
+
+def _shortest(field: Field) -> float:
+    """The least step of bins: an hour of times, a day of dates, 1 of whole numbers."""
+    if field.is_time:
+        return float(_DAY if field.type == "date" else _TIME_STEPS[0])
+    return 1.0 if field.storage == "int64" else 0.0
 
 
 def _round_step(width: float) -> float:
