@@ -48,8 +48,9 @@ format: $(VENV)/dev.stamp ## Format the code and mend what can be mended
 bench: $(VENV)/dev.stamp ## Measure the SQL evaluator beside one query per segment (SIZE=S, M or L)
 	@$(BIN)/python -m bench.evaluate --size $(SIZE)
 
-docs: $(VENV)/dev.stamp ## Write the reference pages again from the tables the code uses
+docs: $(VENV)/dev.stamp ## Write the reference pages and the outputs shown in guides again from the code
 	@$(BIN)/python -m tools.reference
+	@$(BIN)/python -m tools.transcripts
 
 lock: $(VENV)/dev.stamp ## Resolve the locked requirement files again (needs uv)
 	@tools/lock
