@@ -20,7 +20,7 @@ from kohort.cli.main import main as kohort
 HERE = Path(__file__).resolve().parent
 AS_OF = "2018-01-01"
 TABLES = ("transactions", "products", "demographics", "campaigns", "campaign_descriptions", "coupon_redemptions")
-DERIVED = ("households", "purchases", "baskets", "household_metrics", "campaign_targetings", "coupon_redemptions")
+DERIVED = ("households", "purchases", "baskets", "household_metrics", "campaign_targetings", "coupon_redemptions", "household_campaigns")
 PARENT = "Complete Journey"
 HOUSEHOLD = "900"
 DRAFT = "lifetime_value > 2000 and purchase in last 14 days and not coupon_redemption in last 90 days"
