@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -30,9 +31,18 @@ def check_parts(value: Any, catalog: FieldCatalog, path: Path = ()) -> Issues:
         for index, item in enumerate(value["conditions"]):
             issues.extend(check_parts(item, catalog, (*path, "conditions", index)))
         return issues
-    problems = Issues()
-    rule = read_rule_value({"type": "And", "conditions": [value]}, (), problems, "yaml")
-    if problems.ok:
-        for issue in check_rule(rule, catalog, None):
-            issues.add(replace(issue, path=(*path, *path_in(value, issue.path[2:]))))
+    for candidate in (value, *_mended(value)):
+        problems = Issues()
+        rule = read_rule_value({"type": "And", "conditions": [candidate]}, (), problems, "yaml")
+        if problems.ok:
+            issues.extend(replace(issue, path=(*path, *path_in(value, issue.path[2:]))) for issue in check_rule(rule, catalog, None))
+            break
     return issues
+
+
+def _mended(value: Any) -> Iterator[dict[str, Any]]:
+    """A condition with what is missing added, then with an operator that fits everything: its names can still be checked."""
+    if isinstance(value, dict) and value.get("type") == "Value":
+        whole = {"filter": {"type": "And", "conditions": []}, **value} if "source" in value else value
+        yield whole
+        yield {**whole, "operator": {"type": "IsNull"}}
