@@ -1,4 +1,4 @@
-"""The definition store: parent segments, segments with their versions, refreshes and evaluations.
+"""The definition store: parent segments, segments with their versions, sources, refreshes and evaluations.
 
 Documents are JSON-able dicts: `parent.codec.parent_to_document`, `segments.codec.segment_to_document`. All instants are
 aware datetimes in UTC. Every method is one transaction, unless `transaction()` joins several.
@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
+
+from kohort.ports.sources import SourceStore
 
 Json = dict[str, Any]
 RefreshStatus = Literal["running", "success", "error", "canceled"]
@@ -123,7 +125,7 @@ class EvaluationSummary:
     total: int
 
 
-class DefinitionStore(Protocol):
+class DefinitionStore(SourceStore, Protocol):
     """Keeps definitions and the record of what was run on them."""
 
     def transaction(self) -> AbstractContextManager[None]:

@@ -43,7 +43,7 @@ class Definitions(Transactions):
 
     def save_parent(self, name: str, slug: str, document: Json, *, by: str, at: datetime) -> ParentRecord:
         """Create, or update when the slug is known and the document differs (version + 1). Unchanged: returned as it is."""
-        _check_length("name", name, NAME_CHARACTERS)
+        check_length("name", name, NAME_CHARACTERS)
         with self._writing() as connection:
             row = connection.execute(select(*_PARENT_COLUMNS).where(parent_segments.c.slug == slug)).one_or_none()
             values: dict[str, Any] = {"name": name, "document": document, "updated_at": at, "updated_by": by}
@@ -169,10 +169,11 @@ def _replace_version(connection: Connection, segment_id: int, number: int, docum
 
 
 def _check_place(folder: str, name: str) -> None:
-    _check_length("name", name, NAME_CHARACTERS)
-    _check_length("folder", folder, FOLDER_CHARACTERS)
+    check_length("name", name, NAME_CHARACTERS)
+    check_length("folder", folder, FOLDER_CHARACTERS)
 
 
-def _check_length(what: str, text: str, most: int) -> None:
+def check_length(what: str, text: str, most: int) -> None:
+    """Refuse what is too long to be stored. Raises UserError NAME_TOO_LONG."""
     if len(text) > most:
         raise UserError("NAME_TOO_LONG", f"the {what} has {len(text)} characters, at most {most} can be stored", hint="shorten it")

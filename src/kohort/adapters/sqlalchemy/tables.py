@@ -147,3 +147,36 @@ populations = Table(
     Column("share_of", Text, nullable=False),
     Column("base_count", BigInteger, nullable=False),
 )
+
+sources = Table(
+    "sources",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("slug", Text, nullable=False),
+    Column("naming", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("accept_unknown_keys", Boolean, nullable=False),
+    Column("rate_limit", Integer),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Column("updated_by", Text, nullable=False),
+    UniqueConstraint("name"),
+    UniqueConstraint("slug"),
+    sqlite_autoincrement=True,
+)
+
+write_keys = Table(
+    "write_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("source_id", ForeignKey("sources.id", ondelete="CASCADE"), nullable=False),
+    Column("key_hash", Text, nullable=False),
+    Column("last_four", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", Instant),
+    UniqueConstraint("key_hash"),
+    sqlite_autoincrement=True,
+)
