@@ -15,6 +15,25 @@ Naming = Literal["segment", "rudderstack"]
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRules:
+    """How the calls of one source are read, named and laid out.
+
+    naming: whose published rules hold where Segment and RudderStack differ (names, timestamps, ids that are not text, extra columns).
+    max_columns: columns one call may bring to a table beside the standard ones; what is over goes into the column `overflow` as JSON.
+    max_call_bytes: of one call as sent. max_batch_events: calls of one request; those after it are rejected.
+    """
+
+    naming: Naming = "segment"
+    max_columns: int = 1000
+    max_call_bytes: int = 32 * 1024
+    max_batch_events: int = 2_500
+
+
+SEGMENT_RULES = SourceRules()
+RUDDERSTACK_RULES = SourceRules(naming="rudderstack")
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """One request as it lies in the log: enough to make the same rows of it at any later time.
 

@@ -1,0 +1,43 @@
+"""Tables and columns that every source has by itself, whatever its calls carry."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from kohort.events.model import CallType
+
+INSTANTS: Final = frozenset({"received_at", "sent_at", "timestamp", "original_timestamp"})
+"""Columns whose values are instants (microseconds UTC) in every table of a source."""
+
+CALL_TABLES: Final[dict[CallType, str]] = {
+    "identify": "identifies",
+    "track": "tracks",
+    "page": "pages",
+    "screen": "screens",
+    "group": "groups",
+    "alias": "aliases",
+}
+USERS: Final = "users"
+DISCARDS: Final = "discards"
+REJECTS: Final = "rejects"
+OVERFLOW: Final = "overflow"
+
+SOURCE_TABLES: Final = frozenset({*CALL_TABLES.values(), USERS, "accounts", DISCARDS, REJECTS, "id_graph", "id_graph_updates"})
+"""Tables no event may take: an event named so gets a `_` before its table."""
+
+COMMON_COLUMNS: Final = ("id", "anonymous_id", "user_id", "received_at", "sent_at", "timestamp", "original_timestamp")
+"""Of every call, whatever its type."""
+
+OWN_COLUMNS: Final[dict[CallType, tuple[str, ...]]] = {
+    "identify": (),
+    "track": ("event", "event_text"),
+    "page": ("name", "category"),
+    "screen": ("name", "category"),
+    "group": ("group_id",),
+    "alias": ("previous_id",),
+}
+RUDDERSTACK_COLUMNS: Final = ("channel", "context_ip", "context_request_ip", "context_passed_ip")
+"""What RudderStack adds to every table of calls."""
+
+DISCARD_COLUMNS: Final = ("table_name", "row_id", "column_name", "column_value", "reason", "received_at")
+"""Of the table `discards`: a value that found no column. column_value: text, or JSON of what is no text."""
