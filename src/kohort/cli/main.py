@@ -1,4 +1,4 @@
-"""`kohort`: one command line for tables, parent segments, segments and profiles.
+"""`kohort`: one command line for tables, sources, parent segments, segments and profiles.
 
 Exit codes: 0 done, 1 findings or refused, 2 wrong usage, 130 stopped by Ctrl-C.
 """
@@ -20,6 +20,7 @@ from kohort.cli import index, ps, sg
 from kohort.cli.output import counted, note, show, show_error, show_issues, styled
 from kohort.cli.profiles import profile_app
 from kohort.cli.session import close_session, open_session, set_workspace
+from kohort.cli.source import source_app
 from kohort.cli.tables import query, tables_app
 from kohort.cli.usage import UsageError, as_shown
 from kohort.foundation.errors import Interrupted, InvalidInput, UserError
@@ -27,6 +28,7 @@ from kohort.foundation.errors import Interrupted, InvalidInput, UserError
 app = typer.Typer(name="kohort", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(tables_app, name="tables", help="Tables of the warehouse: list, import, create, show.")
 app.command("query")(query)
+app.add_typer(source_app, name="source", help="Sources: who sends calls, with which key, into which tables.")
 app.add_typer(ps.ps_app, name="ps", help="Parent segments: the data model, its refresh, its fields.")
 app.add_typer(sg.sg_app, name="sg", help="Segments: write, check, count, evaluate, export.")
 app.add_typer(index.index_app, name="index", help="The profile index of a refresh: build, show, verify.")

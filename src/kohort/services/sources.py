@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+import string
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +19,11 @@ from kohort.ports.definitions import DefinitionStore, ParentRecord
 from kohort.ports.sources import NewSource, SourceRecord, SourceStatus, WriteKeyRecord
 from kohort.services.stored import parent_of
 
-KEY_BYTES = 24
-"""As many random bytes as 32 url-safe characters hold."""
+KEY_CHARACTERS = 32
 
 SLUG = re.compile(r"[a-z_][a-z0-9_]*")
 SLUG_CHARACTERS = 63
-KEY = re.compile(r"[!-9;-~]{8,200}")
+KEY = re.compile(r"[!-9;-~]{16,200}")
 """A key that was issued elsewhere: printable ASCII without blanks and colons, which Basic authentication could not carry."""
 
 RESERVED = ("information_schema", "main", "pg_catalog", "system", "temp")
@@ -40,8 +40,9 @@ class IssuedKey:
 
 
 def new_write_key() -> str:
-    """32 random url-safe characters."""
-    return secrets.token_urlsafe(KEY_BYTES)
+    """32 random letters and digits."""
+    signs = string.ascii_letters + string.digits
+    return "".join(secrets.choice(signs) for _ in range(KEY_CHARACTERS))
 
 
 def key_hash(key: str) -> str:
@@ -210,7 +211,7 @@ def _databases(parent: ParentSegment) -> list[str]:
 
 def _check_key(key: str) -> None:
     if not KEY.fullmatch(key):
-        hint = "8 to 200 letters, digits and signs, without blanks and colons"
+        hint = "16 to 200 letters, digits and signs, without blanks and colons"
         raise UserError("KEY_INVALID", "this cannot be a write key", hint=hint)
 
 
