@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from kohort.evaluation.indexed.cache import LeafCache
 from kohort.foundation.errors import UserError
-from kohort.services.evaluate import Engine, open_engine
-from kohort.services.suggestions import ValueCount, all_statistics, bin_edges, field_names, field_statistics, suggest_values
+from kohort.services.evaluate import Engine, IndexUse, open_engine
+from kohort.services.field_statistics import ValueCount, bin_edges
+from kohort.services.index import IndexPlace, build_index
+from kohort.services.suggestions import all_statistics, field_names, field_statistics, measure_fields, suggest_values
 from tests.services.shop import Shop, open_shop
 
 PARENT = """\
@@ -111,10 +115,12 @@ def test_what_was_measured_is_kept_until_the_refresh_after_the_next(shop: Shop, 
     first = field_statistics(engine, tmp_path, "points")
     [file] = (tmp_path / "1" / "1").iterdir()
     document = json.loads(file.read_text())
-    file.write_text(json.dumps({**document, "rows": 7}))
+    document["fields"][0]["rows"] = 7
+    file.write_text(json.dumps(document))
     assert field_statistics(engine, tmp_path, "points").rows == 7
-    file.write_text("{")
-    assert field_statistics(engine, tmp_path, "points") == first
+    for damaged in ("{", "[]", json.dumps({**document, "format": 1}), json.dumps({**document, "refresh": "2020-01-01T00:00:00+00:00"})):
+        file.write_text(damaged)
+        assert field_statistics(engine, tmp_path, "points") == first
     (tmp_path / "1" / "0").mkdir()
     shop.refresh(shop.store.parents()[0], as_of=AS_OF)
     later = open_engine(shop.warehouse, shop.store, shop.store.parents()[0], 250_000)
@@ -131,3 +137,45 @@ def test_bins_of_one_value_and_of_long_tails() -> None:
     edges = bin_edges(0, 40 * day, 0, 40 * day, day)
     assert edges[:3] == [0, 2 * day, 4 * day]
     assert edges[-1] == 40 * day
+
+
+@pytest.fixture
+def indexed(shop: Shop, engine: Engine, tmp_path: Path) -> Engine:
+    """The same refresh with a profile index."""
+    place = IndexPlace(tmp_path / "index")
+    build_index(shop.warehouse, engine.refresh, place)
+    return replace(engine, indexes=IndexUse(place.root, LeafCache(1 << 20)))
+
+
+def test_an_index_says_the_same_as_the_tables(engine: Engine, indexed: Engine, tmp_path: Path) -> None:
+    by_sql = {found.field: found for found in all_statistics(engine, tmp_path / "sql")}
+    by_index = {found.field: found for found in all_statistics(indexed, tmp_path / "by_index")}
+    assert list(by_sql) == list(by_index) == list(field_names(engine))
+    for name, found in by_index.items():
+        assert replace(found, histogram=None) == replace(by_sql[name], histogram=None), name
+        spread, other = found.histogram, by_sql[name].histogram
+        assert (spread is None) == (other is None), name
+        if spread and other:
+            assert (spread.edges[0], spread.edges[-1], sum(spread.counts)) == (other.edges[0], other.edges[-1], sum(other.counts)), name
+
+
+def test_every_field_is_measured_at_refresh_and_answers_at_once(shop: Shop, indexed: Engine, tmp_path: Path) -> None:
+    index = indexed.index
+    assert index is not None
+    fields = tmp_path / "fields"
+    assert measure_fields(indexed.refresh, index, fields, clock=shop.clock) == len(list(field_names(indexed)))
+    assert [file.name for file in (fields / "1" / str(indexed.refresh.number)).iterdir()] == ["%all.json"]
+    nothing = replace(indexed, warehouse=Unusable(), indexes=None)  # type: ignore[arg-type]
+    assert [found.field for found in all_statistics(nothing, fields)] == list(field_names(indexed))
+    assert [value.value for value in suggest_values(nothing, fields, "tier")] == ["Güldn", "Gold"]
+
+
+def test_what_there_is_no_time_for_is_measured_when_asked_for(shop: Shop, indexed: Engine, tmp_path: Path) -> None:
+    index = indexed.index
+    assert index is not None
+    assert measure_fields(indexed.refresh, index, tmp_path / "fields", clock=shop.clock, seconds=0) == 0
+    assert field_statistics(indexed, tmp_path / "fields", "tier").distinct == 2
+
+
+class Unusable:
+    """A warehouse that must not be asked."""

@@ -13,7 +13,7 @@ from kohort.cli.output import cell, count_text, note, printable, progress, share
 from kohort.cli.session import open_session
 
 if TYPE_CHECKING:
-    from kohort.services.suggestions import FieldStatistics, ValueCount
+    from kohort.services.field_statistics import FieldStatistics, ValueCount
 
 _BAR_CELLS = 24
 
