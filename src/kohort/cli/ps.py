@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from kohort.cli import ps_refresh, ps_values
+from kohort.cli import ps_refresh, ps_scaffold, ps_values
 from kohort.cli.context import JSON, DryRun, Yes, confirm, current_catalog, current_parent, existing_paths
 from kohort.cli.output import (
     count_text,
@@ -276,3 +276,4 @@ def explain_missing(column: Annotated[str, typer.Argument(help="The field you mi
 
 ps_refresh.register(ps_app)
 ps_values.register(ps_app)
+ps_scaffold.register(ps_app)

@@ -1,0 +1,157 @@
+"""A parent segment written from the tables of a source: users as master, every event as a behavior, for a person to go on from."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from kohort.events.columns import CALL_TABLES, COMMON_COLUMNS, OVERFLOW, SOURCE_TABLES, USERS
+from kohort.foundation.errors import UserError
+from kohort.parent.casting import cast_column, natural_type
+from kohort.parent.definition import TableRef, slug
+from kohort.parent.table_entries import BEHAVIOR_RESERVED
+from kohort.ports.sources import SourceRecord
+from kohort.ports.warehouse import ColumnInfo, TableInfo, Warehouse
+from kohort.sql.build import column, table
+
+_NOT_FIELDS = frozenset({*COMMON_COLUMNS, "event", "event_text", "uuid", "uuid_ts", "loaded_at"})
+_CALLS = ("pages", "screens", "groups", "tracks", "identifies", "aliases")
+_ACTIVE_CALLS = ("pages", "screens", "groups")
+_TITLES = {"pages": "Page", "screens": "Screen", "groups": "Group", "tracks": "Any event", "identifies": "Identify", "aliases": "Alias"}
+_PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+_NO_TEXT = ("true", "false", "null")
+
+
+@dataclass(frozen=True, slots=True)
+class _Behavior:
+    """One table as a behavior. shown: whether it takes part as written, or only as a comment."""
+
+    name: str
+    table: TableInfo
+    shown: bool = True
+    remark: str = ""
+
+
+def scaffold(warehouse: Warehouse, source: SourceRecord, name: str = "") -> str:
+    """YAML of a parent segment over the tables of a source, valid as it is. name: of the parent segment (default: the source's).
+
+    Raises UserError SOURCE_EMPTY when nothing was loaded yet or nobody is known by a user id.
+    """
+    tables = {info.ref.table: info for info in warehouse.tables() if info.ref.database == source.slug}
+    if USERS not in tables:
+        what = "has no tables yet" if not tables else "knows nobody by a user id yet"
+        hint = "send it an identify call with a userId, and let kohort serve load it"
+        raise UserError("SOURCE_EMPTY", f'the source "{source.name}" {what}', hint=hint)
+    behaviors = list(_behaviors(warehouse, tables))
+    return "\n".join([*_head(source, name or source.name, tables[USERS]), *_behavior_lines(behaviors)]) + "\n"
+
+
+def _head(source: SourceRecord, name: str, users: TableInfo) -> Iterator[str]:
+    yield f"# Written from the tables of the source {json.dumps(source.name, ensure_ascii=False)}. Read the remarks, change what you want,"
+    yield "# then: kohort ps validate FILE, kohort ps push FILE, kohort ps run NAME"
+    yield f"name: {json.dumps(name, ensure_ascii=False)}"
+    yield f"description: {json.dumps(f'Everybody whom the calls of {source.name} name by a user id', ensure_ascii=False)}"
+    yield "timezone: UTC  # where a day begins, for rules such as today or this week: choose yours, e.g. America/New_York"
+    yield "master:"
+    yield f"  database: {source.slug}"
+    yield f"  table: {USERS}  # one row a user, each trait at its newest value; every column becomes an attribute"
+    yield "  key_column: id"
+    yield "schedule: { type: none }  # choose when it should refresh, e.g. { type: hourly }"
+    known = [c.name for c in users.columns if c.name not in _NOT_FIELDS and not c.name.startswith("context_")]
+    if known:
+        yield f"# Attributes by themselves: {', '.join(known)}"
+
+
+def _behaviors(warehouse: Warehouse, tables: dict[str, TableInfo]) -> Iterator[_Behavior]:
+    """The tables of events by name, then those of other calls."""
+    taken = {slug(title, "_") for title in _TITLES.values()}
+    for name in sorted(tables.keys() - SOURCE_TABLES):
+        info = tables[name]
+        if not _is_calls(info, "event_text"):
+            continue
+        names = _event_names(warehouse, info.ref)
+        title = next((text for text in (*names[:1], name) if _is_name(text) and slug(text, "_") not in taken), f"event {name}")
+        taken.add(slug(title, "_"))
+        also = ", ".join(json.dumps(text, ensure_ascii=False) for text in names if text != title)
+        yield _Behavior(title, info, remark=f"also sent as {also}" if also else "")
+    for name in _CALLS:
+        if name in tables and _is_calls(tables[name]):
+            yield _Behavior(_TITLES[name], tables[name], name in _ACTIVE_CALLS)
+
+
+def _is_calls(info: TableInfo, *more: str) -> bool:
+    names = {c.name for c in info.columns}
+    return info.kind == "table" and {"user_id", "timestamp", *more} <= names
+
+
+def _is_name(text: str) -> bool:
+    return bool(re.search(r"[^\W_]", text)) and text.isprintable() and len(text) <= 100
+
+
+def _event_names(warehouse: Warehouse, ref: TableRef) -> list[str]:
+    """As what an event was sent, the most frequent name first; at most four."""
+    name = column("event_text")
+    frequent = (
+        exp.select(name)
+        .from_(table(ref.database, ref.table))
+        .where(exp.Not(this=exp.Is(this=name.copy(), expression=exp.Null())))
+        .group_by(name.copy())
+        .order_by(exp.Ordered(this=exp.Count(this=exp.Star()), desc=True), name.copy())
+        .limit(4)
+    )
+    return [str(text) for text in warehouse.query(frequent).column(0).to_pylist()]
+
+
+def _behavior_lines(behaviors: Sequence[_Behavior]) -> Iterator[str]:
+    active, others = [b for b in behaviors if b.shown], [b for b in behaviors if not b.shown]
+    if not active:
+        yield "behaviors: []"
+    else:
+        yield "# timestamp is when a call happened by the sender's clock, corrected for its error; received_at is when it arrived."
+        yield "# Calls without a user id belong to nobody here; ps validate counts them."
+        yield "# Personal data: add visibility: pii, e.g. { column: email, visibility: pii }."
+        yield "behaviors:"
+    for behavior in active:
+        yield from _entry(behavior)
+    if others:
+        yield "# Not taken. Remove the # of those that rules should see:"
+        for behavior in others:
+            yield from (f"# {line}" for line in _entry(behavior))
+
+
+def _entry(behavior: _Behavior) -> Iterator[str]:
+    ref = behavior.table.ref
+    yield f"  - name: {json.dumps(behavior.name, ensure_ascii=False)}{f'  # {behavior.remark}' if behavior.remark else ''}"
+    yield f"    source: {{ database: {ref.database}, table: {_scalar(ref.table)} }}"
+    yield "    join: { parent_key: id, child_key: user_id }"
+    yield "    timestamp_column: timestamp"
+    yield "    columns:"
+    keep = ("event", "event_text") if ref.table == CALL_TABLES["track"] else ()
+    columns = [c for c in behavior.table.columns if c.name not in _NOT_FIELDS or c.name in keep]
+    names = {c.name.lower() for c in columns}
+    own = [c for c in columns if not _is_aside(c)]
+    yield from (f"      - {_pick(c, names)}" for c in own)
+    if not own:
+        yield "      - { column: id, type: string }  # of the call: a behavior needs a column"
+    yield from (f"      # - {_pick(c, names)}" for c in columns if _is_aside(c))
+
+
+def _is_aside(info: ColumnInfo) -> bool:
+    """Columns that few rules need, or that no field can hold."""
+    return info.name.startswith("context_") or info.name == OVERFLOW or cast_column("x", info.type, None, "UTC") is None
+
+
+def _pick(info: ColumnInfo, names: set[str]) -> str:
+    name = info.name
+    while name.lower() in BEHAVIOR_RESERVED or (name != info.name and name in names):
+        name += "_sent"
+    renamed = f", name: {name}" if name != info.name else ""
+    return f"{{ column: {_scalar(info.name)}{renamed}, type: {natural_type(info.type)} }}"
+
+
+def _scalar(name: str) -> str:
+    return name if _PLAIN.fullmatch(name) and name not in _NO_TEXT else json.dumps(name)
