@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
-import msgspec
+from kohort.events.model import Call, CallType, Received, Rejected, SourceRules
+from kohort.events.reading import BadRequest, Request, read_request, readable
+from kohort.events.scan import Scan, rejections, scan_request
+from kohort.events.timestamps import call_instants
+from kohort.events.validation import CODES, id_of, message_id_of, type_of
 
-from kohort.events.model import CALL_TYPES, SEGMENT_RULES, Call, CallType, Received, Rejected, SourceRules
-from kohort.foundation.instants import Micros, to_micros
+__all__ = ["BadRequest", "Decoded", "Scan", "decode_request", "scan_request"]
 
-
-@dataclass(frozen=True, slots=True)
-class BadRequest(Exception):
-    """A body that cannot be read at all. status: of the answer; code and message: of its body."""
-
-    code: str
-    message: str
-    status: int = 400
+SAMPLE_CHARACTERS: Final = 1_000
+_CLIENT_CHANNELS: Final = frozenset({"browser", "client", "mobile", "web"})
+_CLIENT_LIBRARIES: Final = (
+    "analytics.js",
+    "analytics-android",
+    "analytics-flutter",
+    "analytics-ios",
+    "analytics-kotlin",
+    "analytics-react-native",
+    "analytics-swift",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,94 +35,80 @@ class Decoded:
     rejected: tuple[Rejected, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """What ingest needs to know of a request; lists are by place.
-
-    message_ids: "" where a call has none: give it one and write it to `Received.message_ids`. sizes: bytes of each call as sent.
-    rejected: place -> code of calls that `decode_request` rejects; an empty batch is rejected at place 0, though it holds no call.
-    write_key: of the body; "" when there is none.
-    """
-
-    message_ids: Sequence[str]
-    sizes: Sequence[int]
-    rejected: Mapping[int, str] = field(default_factory=dict)
-    write_key: str = ""
-
-
-def scan_request(body: bytes, call_type: CallType | Literal[""] = "", rules: SourceRules = SEGMENT_RULES) -> Scan:  # noqa: ARG001
-    """Which calls are in a body, without decoding what they carry; raises BadRequest.
-
-    call_type: of an endpoint for one call; "" for a batch.
-    """
-    request = _json(body)
-    messages = [request] if call_type else _batch(request)
-    rejected = {place: code for place, message in enumerate(messages) if (code := _judge(message, call_type))}
-    ids = [str(message.get("messageId") or "") if isinstance(message, dict) else "" for message in messages]
-    key = request.get("writeKey") if isinstance(request, dict) else None
-    return Scan(ids, [len(msgspec.json.encode(message)) for message in messages], rejected, key if isinstance(key, str) else "")
-
-
-def decode_request(received: Received, rules: SourceRules) -> Decoded:  # noqa: ARG001
+def decode_request(received: Received, rules: SourceRules) -> Decoded:
     """All calls of a request, complete; places in `received.dropped` are in neither list. Raises BadRequest."""
-    request = _json(received.body)
-    messages = [request] if received.call_type else _batch(request)
-    calls, rejected = [], []
-    for place, message in enumerate(messages):
-        if place in received.dropped:
-            continue
-        if code := _judge(message, received.call_type):
-            sample = msgspec.json.encode(message).decode()[:1000]
-            rejected.append(Rejected(place, code, code, received.call_type, "", sample))
-        else:
-            calls.append(_call(place, message, request, received))
-    return Decoded(tuple(calls), tuple(rejected))
+    request = read_request(received.body, bool(received.call_type))
+    messages = [readable(raw) for raw in request.messages]
+    codes = dict(rejections(request, messages, received.call_type, rules))
+    wanted = [place for place in range(len(messages)) if place not in received.dropped]
+    calls = tuple(_call(place, messages[place], request, received, rules) for place in wanted if place not in codes)
+    places = sorted(codes.keys() - set(received.dropped))
+    return Decoded(calls, tuple(_rejected(place, codes[place], request, received, rules) for place in places))
 
 
-def _json(body: bytes) -> Any:
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise BadRequest("invalid_request", "malformed JSON") from problem
-
-
-def _batch(request: Any) -> list[Any]:
-    batch = request.get("batch") if isinstance(request, dict) else None
-    return batch if isinstance(batch, list) else []
-
-
-def _judge(message: Any, call_type: str) -> str:
-    if not isinstance(message, dict):
-        return "bad_request"
-    if (call_type or message.get("type")) not in CALL_TYPES:
-        return "unknown_type"
-    return "" if message.get("userId") or message.get("anonymousId") else "no_user_anon_id"
-
-
-def _call(place: int, message: dict[str, Any], request: dict[str, Any], received: Received) -> Call:
-    original, sent = _instant(message.get("timestamp")), _instant(request.get("sentAt"))
-    timestamp = received.received_at if original is None else original if sent is None else received.received_at - (sent - original)
-    given = message.get("messageId") or received.message_ids.get(place)
-    derived = hashlib.sha256(f"{received.source}/{received.received_at}/{place}/".encode() + received.body).hexdigest()[:32]
+def _call(place: int, message: dict[str, Any], request: Request, received: Received, rules: SourceRules) -> Call:
+    kind = cast(CallType, received.call_type or type_of(message, rules))
+    unread = _complete(message, kind, request, received, rules)
+    timestamp, original, sent, wrong = call_instants(message, received.received_at, rules.naming)
     return Call(
         place,
-        received.call_type or message["type"],
-        str(given or derived),
-        message.get("userId"),
-        message.get("anonymousId"),
+        kind,
+        message_id_of(message) or received.message_ids.get(place) or _derived_id(place, request, received),
+        id_of(message, "userId", rules),
+        id_of(message, "anonymousId", rules),
         timestamp,
         original,
         sent,
         received.received_at,
         message,
+        {**unread, **wrong} if unread or wrong else wrong,
     )
 
 
-def _instant(value: Any) -> Micros | None:
-    from datetime import UTC, datetime
+def _complete(message: dict[str, Any], kind: CallType, request: Request, received: Received, rules: SourceRules) -> dict[str, Any]:
+    """Write into a message what its batch and its connection say; what of it could not be used comes back."""
+    message["type"] = kind
+    envelope = request.envelope
+    if envelope.get("sentAt") not in (None, ""):
+        message["sentAt"] = envelope["sentAt"]
+    shared = envelope.get("integrations")
+    if type(shared) is dict and shared:
+        own = message.get("integrations")
+        message["integrations"] = {**shared, **own} if type(own) is dict else shared
+    unread: dict[str, Any] = {}
+    context, shared = message.get("context"), envelope.get("context")
+    if type(context) is not dict:
+        if context not in (None, "", []):
+            unread["context"] = context
+        context = {}
+    if type(shared) is dict:
+        context = {**shared, **context}
+    elif shared not in (None, "", []):
+        unread.setdefault("context", shared)
+    if rules.naming == "rudderstack":
+        message["request_ip"] = message.get("request_ip") or received.ip or None
+    elif received.ip and not context.get("ip") and _from_client(message, context):
+        context["ip"] = received.ip
+    message["context"] = context
+    return unread
 
-    try:
-        instant = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
-        return None
-    return to_micros(instant if instant.tzinfo else instant.replace(tzinfo=UTC))
+
+def _from_client(message: dict[str, Any], context: dict[str, Any]) -> bool:
+    """Whether the sender's address is that of the person: the call comes from a browser or an app, not from a server."""
+    channel, library = message.get("channel") or context.get("channel"), context.get("library")
+    name = library.get("name") if type(library) is dict else None
+    return context.get("direct") is True or (type(channel) is str and channel in _CLIENT_CHANNELS) or name in _CLIENT_LIBRARIES
+
+
+def _derived_id(place: int, request: Request, received: Received) -> str:
+    """The id of a call that has none and was given none: the same whenever the log is read again."""
+    seed = f"{received.source}\n{received.received_at}\n{place}\n".encode()
+    return hashlib.sha256(seed + request.messages[place]).hexdigest()[:32]
+
+
+def _rejected(place: int, code: str, request: Request, received: Received, rules: SourceRules) -> Rejected:
+    raw = request.messages[place] if place < len(request.messages) else received.body
+    message = readable(raw)
+    kind = received.call_type or (type_of(message, rules) if type(message) is dict else "")
+    sample = raw[: 4 * SAMPLE_CHARACTERS].decode("utf-8", "replace")[:SAMPLE_CHARACTERS]
+    return Rejected(place, code, CODES[code], kind, message_id_of(message), sample)

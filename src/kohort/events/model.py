@@ -56,6 +56,7 @@ class Call:
     """One good call, complete: batch-level context and integrations merged in, instants corrected for the sender's clock.
 
     place: within its request. payload: the whole message as decoded JSON. Instants: microseconds UTC, None where the call has none.
+    unread: column -> value as sent, of an instant or a context that could not be read; such values go to `discards`.
     """
 
     place: int
@@ -68,6 +69,7 @@ class Call:
     sent_at: Micros | None
     received_at: Micros
     payload: Mapping[str, Any]
+    unread: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

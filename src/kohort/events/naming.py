@@ -10,10 +10,12 @@ from kohort.events.columns import SOURCE_TABLES
 from kohort.events.model import Naming
 
 MAX_NAME: Final = 127
-_RESERVED_WORDS: Final = """all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create default deferrable
-    desc describe distinct do else end except false fetch for foreign from group having in initially intersect into lambda lateral
-    leading limit not null offset on only or order pivot pivot_longer pivot_wider placing primary qualify references returning select
-    show some summarize symmetric table then to trailing true union unique unpivot using variadic when where window with"""
+_RESERVED_WORDS: Final = """
+    all analyse analyze and any array as asc asymmetric both case cast check collate column constraint create default deferrable desc
+    describe distinct do else end except false fetch for foreign from group having in initially intersect into lambda lateral leading
+    limit not null offset on only or order pivot pivot_longer pivot_wider placing primary qualify references returning select show
+    some summarize symmetric table then to trailing true union unique unpivot using variadic when where window with
+"""
 RESERVED: Final = frozenset(_RESERVED_WORDS.split())
 """Words the embedded warehouse's SQL reserves: as names they get a `_` before them."""
 

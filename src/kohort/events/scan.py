@@ -1,0 +1,141 @@
+"""What ingest needs to know of a request, without decoding what its calls carry: over a million calls a second on a core."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from kohort.events.model import SEGMENT_RULES, CallType, SourceRules
+from kohort.events.reading import Request, read_request, readable
+from kohort.events.validation import MAX_MESSAGE_ID, code_of, message_id_of
+
+_Type = Literal["identify", "track", "page", "screen", "group", "alias"]
+_Given = Annotated[str, msgspec.Meta(min_length=1)]
+_MessageId = Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_ID)]
+
+
+class _Object(msgspec.Struct, gc=False):
+    """Any JSON object."""
+
+
+class _Call(msgspec.Struct, gc=False):
+    """What decides whether a call can be taken. What fits in here is good, but for ids that its type demands."""
+
+    messageId: _MessageId | None = None  # noqa: N815
+    userId: _Given | None = None  # noqa: N815
+    anonymousId: _Given | None = None  # noqa: N815
+    groupId: _Given | None = None  # noqa: N815
+    previousId: _Given | None = None  # noqa: N815
+    event: _Given | None = None
+    name: _Given | None = None
+    category: str | None = None
+    properties: _Object | None = None
+    traits: _Object | None = None
+
+
+class _Typed(_Call, gc=False, kw_only=True):
+    type: _Type
+
+
+class _Single(_Call, gc=False):
+    writeKey: str | None = None  # noqa: N815
+
+
+class _Batch(msgspec.Struct, gc=False):
+    batch: list[_Typed]
+    writeKey: str | None = None  # noqa: N815
+
+
+class _Sizes(msgspec.Struct, gc=False):
+    batch: list[msgspec.Raw]
+
+
+_batch: Final = msgspec.json.Decoder(_Batch).decode
+_single: Final = msgspec.json.Decoder(_Single).decode
+_sizes: Final = msgspec.json.Decoder(_Sizes).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What ingest needs to know of a request; lists are by place.
+
+    message_ids: "" where a call has none: give it one and write it to `Received.message_ids`. sizes: bytes of each call as sent.
+    rejected: place -> code of calls that `decode_request` rejects; an empty batch is rejected at place 0, though it holds no call.
+    write_key: of the body; "" when there is none.
+    """
+
+    message_ids: Sequence[str]
+    sizes: Sequence[int]
+    rejected: Mapping[int, str] = field(default_factory=dict)
+    write_key: str = ""
+
+
+def scan_request(body: bytes, call_type: CallType | Literal[""] = "", rules: SourceRules = SEGMENT_RULES) -> Scan:
+    """Which calls are in a body; raises BadRequest. call_type: of an endpoint for one call; "" for a batch.
+
+    >>> scan_request(b'{"batch": [{"type": "track", "event": "Signed Up", "userId": "u1", "messageId": "m1"}, 7], "writeKey": "k"}')
+    Scan(message_ids=['m1', ''], sizes=[74, 1], rejected={1: 'bad_request'}, write_key='k')
+    """
+    try:
+        scan = _scan_single(body, call_type, rules) if call_type else _scan_batch(body, rules)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        scan = None
+    return scan or _scan_each(read_request(body, bool(call_type)), call_type, rules)
+
+
+def _scan_batch(body: bytes, rules: SourceRules) -> Scan | None:
+    """None when a call has to be looked at closely."""
+    request = _batch(body)
+    calls = request.batch
+    sizes = list(map(len, _sizes(body).batch))
+    if not calls or len(calls) > rules.max_batch_events or max(sizes) > rules.max_call_bytes:
+        return None
+    for call in calls:
+        if call.type == "track":
+            if call.event is None or not (call.userId or call.anonymousId):
+                return None
+        elif not _has_ids(call, call.type):
+            return None
+    return Scan([call.messageId or "" for call in calls], sizes, {}, request.writeKey or "")
+
+
+def _scan_single(body: bytes, call_type: CallType, rules: SourceRules) -> Scan | None:
+    call = _single(body)
+    if len(body) > rules.max_call_bytes or not _has_ids(call, call_type) or (call_type == "track" and call.event is None):
+        return None
+    return Scan([call.messageId or ""], [len(body)], {}, call.writeKey or "")
+
+
+def _has_ids(call: _Call, call_type: str) -> bool:
+    match call_type:
+        case "alias":
+            return bool(call.userId and (call.previousId or call.anonymousId))
+        case "group":
+            return bool(call.groupId and (call.userId or call.anonymousId))
+        case _:
+            return bool(call.userId or call.anonymousId)
+
+
+def _scan_each(request: Request, call_type: str, rules: SourceRules) -> Scan:
+    messages = [readable(raw) for raw in request.messages]
+    rejected = dict(rejections(request, messages, call_type, rules))
+    holder = messages[0] if call_type else request.envelope
+    key = holder.get("writeKey") if isinstance(holder, Mapping) else None
+    ids = [message_id_of(message) for message in messages]
+    return Scan(ids, [len(raw) for raw in request.messages], rejected, key if isinstance(key, str) else "")
+
+
+def rejections(request: Request, messages: Sequence[object], call_type: str, rules: SourceRules) -> Iterable[tuple[int, str]]:
+    """Place and code of what cannot be taken. messages: the decoded ones of the request."""
+    if not messages:
+        yield 0, "empty_batch"
+    for place, (raw, message) in enumerate(zip(request.messages, messages, strict=True)):
+        if type(message) is dict and len(raw) > rules.max_call_bytes:
+            yield place, "call_too_large"
+        elif place >= rules.max_batch_events:
+            yield place, "too_many_events"
+        elif code := code_of(message, call_type, rules):
+            yield place, code
