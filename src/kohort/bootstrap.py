@@ -65,12 +65,17 @@ class Kohort:
 
         return SnapshotStore(self.workspace.state / "membership")
 
+    @property
+    def fields(self) -> Path:
+        """Where the values of fields are kept."""
+        return self.workspace.state / "fields"
+
     @cached_property
     def indexes(self) -> IndexPlace:
         """Where profile indexes are kept."""
         from kohort.services.index import IndexPlace
 
-        return IndexPlace(self.workspace.state / "index", self.settings.keep_indexes, self.settings.range_size)
+        return IndexPlace(self.workspace.state / "index", self.settings.keep_indexes, self.settings.range_size, self.fields)
 
     @cached_property
     def index_use(self) -> IndexUse:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -75,13 +77,8 @@ def test_a_build_that_fails_does_not_fail_the_refresh(shop: Shop, place: IndexPl
 def test_ctrl_c_in_the_build_keeps_the_refresh(shop: Shop, place: IndexPlace) -> None:
     record = shop.push()
 
-    class StopInIndex:
-        def step(self, name: str, done: int, total: int) -> None:  # noqa: ARG002
-            if name == "Index behavior purchase":
-                raise KeyboardInterrupt
-
     with pytest.raises(Interrupted, match="kohort index build"):
-        refresh_and_index(shop.warehouse, shop.store, record, place, clock=shop.clock, progress=StopInIndex())
+        refresh_and_index(shop.warehouse, shop.store, record, place, clock=shop.clock, progress=StopIn("Index behavior purchase"))
     last = shop.store.last_refresh(record.id)
     assert last is not None
     assert (last.number, last.status) == (1, "success")
@@ -92,6 +89,49 @@ def test_ctrl_c_in_the_build_keeps_the_refresh(shop: Shop, place: IndexPlace) ->
     assert state.manifest is not None
     assert (state.manifest.profiles, state.kept) == (3, (1,))
     assert not verify(shop.store, record, place.root)[1]
+
+
+def test_values_of_fields_are_measured_after_the_build_and_never_fail_the_refresh(shop: Shop, place: IndexPlace, tmp_path: Path) -> None:
+    record = shop.push()
+    place = replace(place, fields=tmp_path / "fields")
+    steps = Steps()
+    done = refresh_and_index(shop.warehouse, shop.store, record, place, clock=shop.clock, progress=steps)
+    assert (done.problem, done.unmeasured) == ("", "")
+    assert steps.names[-1] == "Measure fields"
+    assert [file.name for file in (tmp_path / "fields" / "1" / "1").iterdir()] == ["%all.json"]
+    shutil.rmtree(tmp_path / "fields")
+    (tmp_path / "fields").write_text("a file where the folder should be")
+    done = refresh_and_index(shop.warehouse, shop.store, record, place, clock=shop.clock)
+    assert done.index is not None
+    assert done.problem == ""
+    assert done.unmeasured != ""
+    shop.clock.move_to(datetime(2024, 3, 1, tzinfo=UTC))
+    place, stop = replace(place, fields=tmp_path / "f"), StopIn("Measure fields")
+    with pytest.raises(Interrupted, match="values of fields"):
+        refresh_and_index(shop.warehouse, shop.store, record, place, clock=shop.clock, progress=stop)
+    assert index_state(shop.store, record, place.root).manifest is not None
+
+
+class Steps:
+    """Remembers the names of steps."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def step(self, name: str, done: int, total: int) -> None:  # noqa: ARG002
+        if name and name not in self.names:
+            self.names.append(name)
+
+
+class StopIn:
+    """Stops before one step."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def step(self, name: str, done: int, total: int) -> None:  # noqa: ARG002
+        if name == self.name:
+            raise KeyboardInterrupt
 
 
 def test_a_refresh_that_fails_builds_nothing(shop: Shop, place: IndexPlace) -> None:

@@ -192,6 +192,8 @@ def run(name: Name = "", as_of: AsOf = "", as_json: JSON = False) -> None:
     done = refreshed.record
     if refreshed.problem:
         show_issues([Issue("INDEX_NOT_BUILT", f"evaluations go by SQL, which is slower: {refreshed.problem}", severity="warning")])
+    if refreshed.unmeasured:
+        note(f"the values of fields will be measured when they are asked for: {refreshed.unmeasured}")
     if as_json:
         show_json({**refresh_document(done), "indexed": refreshed.index is not None})
         return

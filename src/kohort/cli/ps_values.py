@@ -33,7 +33,7 @@ def values(
     """Show the values of a field: the most frequent ones, how they are spread, how many are missing."""
     from kohort.services.suggestions import all_statistics, field_statistics, suggest_values
 
-    folder = open_session().workspace.state / "fields"
+    folder = open_session().fields
     engine = open_current_engine(parent)
     if not field:
         with progress(not as_json) as steps:

@@ -26,20 +26,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class IndexPlace:
-    """Where indexes are kept (`root`), how many of each parent segment, and how many rows a build reads at a time."""
+    """Where indexes are kept (`root`), how many of each parent segment, and how many rows a build reads at a time.
+
+    fields: where the values of fields are kept that are measured after a build (None: they are not).
+    """
 
     root: Path
     keep: int = 2
     batch_rows: int = 250_000
+    fields: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """A refresh and its index. problem: why there is no index, "" when there is one."""
+    """A refresh and its index. problem: why there is no index, "" when there is one; unmeasured: why values were not measured."""
 
     record: RefreshRecord
     index: Manifest | None
     problem: str = ""
+    unmeasured: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +67,33 @@ def refresh_and_index(
     as_of: datetime | None = None,
     progress: Progress | None = None,
 ) -> Refreshed:
-    """Refresh a parent segment, then build its index. A failed build never fails the refresh; it is told in `problem`.
+    """Refresh a parent segment, build its index, measure the values of its fields. What fails after the refresh never fails it.
 
     Raises what `refresh` raises, and Interrupted when the build is stopped (the refresh then stands without an index).
     """
     done = refresh(warehouse, store, record, clock=clock, as_of=as_of, progress=progress)
     try:
-        return Refreshed(done, build_index(warehouse, done, place, progress=progress))
+        manifest = build_index(warehouse, done, place, progress=progress)
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted(f"{record.name} is refreshed; its index was stopped and can be built with: kohort index build") from None
     except Exception as error:
         return Refreshed(done, None, _said(error))
+    return Refreshed(done, manifest, unmeasured=_measure_values(done, place, clock, progress))
+
+
+def _measure_values(done: RefreshRecord, place: IndexPlace, clock: Clock, progress: Progress | None) -> str:
+    """Keep what values the fields have; why that failed, "" when it did not. What is missing is measured when it is asked for."""
+    from kohort.services.suggestions import measure_fields
+
+    try:
+        index = refresh_index(place.root, done) if place.fields is not None else None
+        if place.fields is not None and index is not None:
+            measure_fields(done, index, place.fields, clock=clock, progress=progress)
+    except (KeyboardInterrupt, Interrupted):
+        raise Interrupted("the refresh and its index are done; values of fields are measured when they are asked for") from None
+    except Exception as error:
+        return _said(error)
+    return ""
 
 
 def _said(error: Exception) -> str:
