@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kohort.foundation.clock import Clock, SystemClock
-from kohort.foundation.errors import KohortError
+from kohort.foundation.errors import KohortError, UserError
 from kohort.settings import Settings, load_settings
 from kohort.workspace.workspace import SETTINGS_FILE, Workspace, open_workspace
 
 if TYPE_CHECKING:
     from kohort.membership.snapshots import SnapshotStore
     from kohort.ports.definitions import DefinitionStore
+    from kohort.ports.event_log import EventLog
     from kohort.ports.warehouse import Warehouse
     from kohort.services.evaluate import IndexUse
     from kohort.services.index import IndexPlace
+    from kohort.services.serve import Loading, Say, Serving
 
 
 class Kohort:
@@ -77,6 +80,17 @@ class Kohort:
 
         return IndexPlace(self.workspace.state / "index", self.settings.keep_indexes, self.settings.range_size, self.fields)
 
+    @property
+    def log_folder(self) -> Path:
+        """Where the event log is."""
+        return self.workspace.root / (self.settings.ingest_log or self.workspace.state / "log")
+
+    def open_event_log(self) -> EventLog:
+        """The log of received requests, to read from; the process that answers HTTP writes it. To be closed."""
+        from kohort.adapters.eventlog import SQLiteEventLog
+
+        return SQLiteEventLog(self.log_folder)
+
     @cached_property
     def index_use(self) -> IndexUse:
         """What evaluations need to answer from profile indexes."""
@@ -84,6 +98,48 @@ class Kohort:
         from kohort.services.evaluate import IndexUse
 
         return IndexUse(self.indexes.root, LeafCache(self.settings.leaf_cache_bytes), self.settings.threads)
+
+    @contextmanager
+    def serving(self, host: str, port: int | None, say: Say) -> Iterator[tuple[Serving, str]]:
+        """A server for the sources of this workspace, not yet started, and its address. host "", port None: of the settings.
+
+        Raises UserError ALREADY_SERVING, PORT_IN_USE, ADDRESS_UNUSABLE.
+        """
+        from kohort.adapters.http_process import HttpProcess, listening_socket
+        from kohort.adapters.locks import held
+        from kohort.services.serve import LoadLoop, Serving, sender_documents
+
+        settings = self.settings
+        self.workspace.state.mkdir(exist_ok=True)
+        hint = "end it first, or give this workspace's copy a folder of its own"
+        taken = UserError("ALREADY_SERVING", f"another `kohort serve` runs for {self.workspace.root}", hint=hint)
+        with held(self.workspace.state / "serve.lock", taken):
+            listener = listening_socket(host or settings.serve_host, settings.serve_port if port is None else port)
+            url = http_url(*listener.getsockname()[:2])
+            process = HttpProcess(listener, self._server_settings())
+            try:
+                yield Serving(process, LoadLoop(self._loading(), say), lambda: sender_documents(self.store, self.clock), say), url
+            finally:
+                process.stop(0.0)
+
+    def _server_settings(self) -> dict[str, object]:
+        settings = self.settings
+        return {
+            "log_folder": str(self.log_folder),
+            "grace_seconds": settings.serve_grace_seconds,
+            "trusted_proxies": settings.ingest_trusted_proxies,
+            "limits": {
+                "request_bytes": settings.ingest_request_bytes,
+                "pending_bytes": settings.ingest_pending_bytes,
+                "rate": settings.ingest_rate_limit,
+                "unknown_keys": settings.ingest_unknown_keys,
+            },
+        }
+
+    def _loading(self) -> Loading:
+        from kohort.services.serve import NotLoading
+
+        return NotLoading(self.open_event_log())
 
     def close(self) -> None:
         """Give back whatever was opened."""
@@ -98,3 +154,12 @@ def open_kohort(start: Path, clock: Clock | None = None) -> Kohort:
     workspace = open_workspace(start)
     settings = load_settings(workspace.settings, SETTINGS_FILE)
     return Kohort(workspace, settings, clock or SystemClock())
+
+
+def http_url(host: str, port: int) -> str:
+    """An address as browsers write it.
+
+    >>> http_url("::1", 8040)
+    'http://[::1]:8040'
+    """
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

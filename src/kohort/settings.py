@@ -12,6 +12,7 @@ from typing import Any
 from kohort.foundation.issues import Issues, did_you_mean
 
 _SIZE = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B|%)?", re.IGNORECASE)
+_ABOVE_ZERO = ("range_size", "keep_indexes", "keep_evaluations", "ingest_request_bytes", "ingest_pending_bytes")
 
 
 def _setting(default: Any, help_text: str) -> Any:
@@ -31,6 +32,17 @@ class Settings:
     keep_indexes: int = _setting(2, "profile indexes kept per parent segment")
     leaf_cache_bytes: int = _setting(268_435_456, "memory for the members of conditions evaluated before; 0 = remember none")
     keep_evaluations: int = _setting(30, "membership snapshots kept per parent segment")
+
+    serve_host: str = _setting("127.0.0.1", "address that `kohort serve` listens on; 0.0.0.0 = all of the machine's")
+    serve_port: int = _setting(8040, "port that `kohort serve` listens on; 0 = any that is free")
+    serve_grace_seconds: int = _setting(10, "how long open requests may take to finish when the server is stopped")
+    serve_drain_seconds: int = _setting(30, "how long a server that is stopped goes on loading what it has received into tables")
+    ingest_log: str = _setting("", "folder of the event log: empty = .kohort/log")
+    ingest_request_bytes: int = _setting(512_000, "largest request that is taken, unpacked")
+    ingest_rate_limit: int = _setting(1_000, "requests a second taken from each source without a limit of its own; 0 = no limit")
+    ingest_pending_bytes: int = _setting(67_108_864, "memory for requests that wait for the disk; what does not fit is answered with 429")
+    ingest_unknown_keys: str = _setting("refuse", "calls under unknown write keys: refuse (401), or accept (200 as Segment does, and drop)")
+    ingest_trusted_proxies: str = _setting("", "addresses of proxies whose X-Forwarded-For is believed, comma-separated; empty = none")
 
     @property
     def user_name(self) -> str:
@@ -73,11 +85,13 @@ def _checked(name: str, value: Any, default: Any, issues: Issues) -> Any:
             number = int(value)
         except (TypeError, ValueError):
             number = -1
-        if isinstance(value, bool) or number < 0 or (name in ("range_size", "keep_indexes", "keep_evaluations") and number == 0):
+        if isinstance(value, bool) or number < 0 or (name in _ABOVE_ZERO and number == 0):
             issues.error("INVALID_SETTING", f"{name} must be a whole number, not {value!r}", ("settings", name))
         return number
     if not isinstance(value, str):
         issues.error("INVALID_SETTING", f"{name} must be text, not {value!r}", ("settings", name))
     elif name == "memory_limit" and value and not _SIZE.fullmatch(value.strip()):
         issues.error("INVALID_SETTING", f"memory_limit must be a size such as 4GB, not {value!r}", ("settings", name))
+    elif name == "ingest_unknown_keys" and value not in ("refuse", "accept"):
+        issues.error("INVALID_SETTING", f'ingest_unknown_keys must be "refuse" or "accept", not {value!r}', ("settings", name))
     return value

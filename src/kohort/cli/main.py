@@ -19,6 +19,7 @@ from kohort import __version__
 from kohort.cli import index, ps, sg
 from kohort.cli.output import counted, note, show, show_error, show_issues, styled
 from kohort.cli.profiles import profile_app
+from kohort.cli.serve import serve
 from kohort.cli.session import close_session, open_session, set_workspace
 from kohort.cli.source import source_app
 from kohort.cli.tables import query, tables_app
@@ -29,6 +30,7 @@ app = typer.Typer(name="kohort", no_args_is_help=True, add_completion=False, pre
 app.add_typer(tables_app, name="tables", help="Tables of the warehouse: list, import, create, show.")
 app.command("query")(query)
 app.add_typer(source_app, name="source", help="Sources: who sends calls, with which key, into which tables.")
+app.command("serve")(serve)
 app.add_typer(ps.ps_app, name="ps", help="Parent segments: the data model, its refresh, its fields.")
 app.add_typer(sg.sg_app, name="sg", help="Segments: write, check, count, evaluate, export.")
 app.add_typer(index.index_app, name="index", help="The profile index of a refresh: build, show, verify.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,8 +43,16 @@ class EventLog(Protocol):
         """The position of the last request; 0 when there is none."""
         ...
 
+    def mark(self, reader: str, position: Position) -> None:
+        """A named reader has dealt with everything up to here, and this is on disk; what comes after is not dropped by anybody."""
+        ...
+
+    def marks(self) -> Mapping[str, Position]:
+        """How far each named reader has come."""
+        ...
+
     def drop(self, upto: Position) -> None:
-        """What is at or before a position is not needed any more: whole files of it may go."""
+        """What is at or before a position (and every mark) is not needed any more: whole files of it may go."""
         ...
 
     def close(self) -> None:

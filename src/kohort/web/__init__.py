@@ -1,1 +1,1 @@
-"""Servers: what other programs and browsers speak to."""
+"""Programs that answer over HTTP."""

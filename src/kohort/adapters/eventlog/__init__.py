@@ -1,0 +1,5 @@
+"""The embedded event log: SQLite files, one after the other, and the index of message ids beside them."""
+
+from kohort.adapters.eventlog.log import SQLiteEventLog
+
+__all__ = ["SQLiteEventLog"]

@@ -1,0 +1,51 @@
+"""`kohort serve`: take calls over HTTP and keep the tables of every source up to date."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kohort.cli.output import count_text, counted, note, show
+from kohort.cli.session import open_session
+
+if TYPE_CHECKING:
+    from kohort.bootstrap import Kohort
+    from kohort.services.serve import Loaded
+
+Host = Annotated[str, typer.Option("--host", help="The address to listen on (default: setting serve_host).")]
+Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one (default: setting serve_port).")]
+
+
+def serve(host: Host = "", port: Port = None) -> None:
+    """Take calls of the Segment HTTP API for all sources. Ctrl-C stops it in good order."""
+    session = open_session()
+    stop = threading.Event()
+    with session.serving(host, port, note) as (serving, url):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
+        serving.start()
+        _welcome(session, url)
+        serving.watch(stop)
+        note("Stopping: open requests are finished, then what was received is loaded into tables.")
+        loaded = serving.finish(session.settings.serve_grace_seconds, session.settings.serve_drain_seconds)
+        _farewell(loaded, serving.why_tables_wait)
+
+
+def _welcome(session: Kohort, url: str) -> None:
+    sources = [source.slug for source in session.store.sources() if source.status == "enabled"]
+    show(f"Kohort answers at {url}")
+    show(f"  workspace  {session.workspace.root}")
+    show(f"  event log  {session.log_folder}")
+    listed = ", ".join(sources[:8]) + (", ..." if len(sources) > 8 else "")
+    show(f"  sources    {listed or 'none yet: kohort source add NAME (it is seen here within seconds)'}")
+
+
+def _farewell(loaded: Loaded, failure: str) -> None:
+    if loaded.waiting or failure:
+        left = counted(loaded.waiting, "request") if loaded.waiting else "what is in the log"
+        note(f"Stopped. {left} will be loaded into tables at the next start{f': {failure}' if failure else ''}.")
+    else:
+        note(f"Stopped. Everything received is in tables (position {count_text(loaded.position)}).")

@@ -1,0 +1,81 @@
+"""The body of a request, read and unpacked no further than its limit."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from kohort.web.ingest.answers import BAD_GZIP, BUSY, CUT_OFF, DEFLATE, TOO_LARGE, TOO_LARGE_BY_FAR, Refused
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+
+_READ_ON_FACTOR = 8
+"""A body said to be longer than this many limits is not even waited for: the connection is closed."""
+
+
+class Room:
+    """Memory for bodies that are being read or wait for the disk. When it is used up, requests are refused, not collected."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+        self.used_bytes = 0
+
+    def take(self, count: int) -> None:
+        """Raises Refused BUSY when there is not so much left."""
+        if self.used_bytes + count > self.most_bytes:
+            raise Refused(BUSY)
+        self.used_bytes += count
+
+    def give_back(self, count: int) -> None:
+        self.used_bytes -= count
+
+
+def check_length(declared: int, limit: int) -> None:
+    """Refuse a body by the length its header says, before any of it is read."""
+    if declared > limit:
+        raise Refused(TOO_LARGE if declared <= _READ_ON_FACTOR * limit else TOO_LARGE_BY_FAR)
+
+
+async def read_body(receive: Receive, limit: int) -> bytes:
+    """All of it, if it is no longer than `limit` bytes. Raises Refused."""
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body: bytes = message["body"]
+        if len(body) > limit:
+            raise Refused(TOO_LARGE)
+        return body
+    parts, length = [], 0
+    while True:
+        if message["type"] != "http.request":
+            raise Refused(CUT_OFF)
+        parts.append(message.get("body", b""))
+        length += len(parts[-1])
+        if length > limit:
+            raise Refused(TOO_LARGE_BY_FAR)
+        if not message.get("more_body", False):
+            return b"".join(parts)
+        message = await receive()
+
+
+def unpacked(body: bytes, encoding: bytes, limit: int) -> bytes:
+    """The JSON of a body. encoding: of its Content-Encoding header. What grows beyond `limit` is refused there, not afterwards."""
+    wanted = encoding.strip().lower()
+    if wanted in (b"", b"identity"):
+        return body
+    if wanted not in (b"gzip", b"x-gzip"):
+        raise Refused(DEFLATE)
+    parts, length = [], 0
+    while body:
+        stream = zlib.decompressobj(wbits=31)
+        try:
+            parts.append(stream.decompress(body, limit - length + 1))
+        except zlib.error:
+            raise Refused(BAD_GZIP) from None
+        length += len(parts[-1])
+        if length > limit:
+            raise Refused(TOO_LARGE)
+        if not stream.eof:
+            raise Refused(BAD_GZIP)
+        body = stream.unused_data
+    return b"".join(parts)

@@ -1,0 +1,125 @@
+"""The HTTP process: one event loop, one thread that writes the log, and nothing that could hold them up."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+import uvloop
+
+from kohort.adapters.eventlog import SQLiteEventLog
+from kohort.foundation.clock import SystemClock
+from kohort.foundation.instants import SECOND, to_micros
+from kohort.ports.event_log import Position
+from kohort.web.ingest.app import IngestApp, build_app
+from kohort.web.ingest.commits import Committer
+from kohort.web.ingest.feed import Feed, ServerSettings, read_settings, tell_parent
+from kohort.web.ingest.senders import Senders
+
+_KEEP_ALIVE_SECONDS = 75
+
+
+def main() -> None:
+    """Serve until the input ends or a signal says so."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # until the event loop listens
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="kohort serve: %(message)s")
+    settings = read_settings()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings))
+
+
+def report(text: str) -> None:
+    """A line for the operator."""
+    print(f"kohort serve: {text.rstrip()}", file=sys.stderr, flush=True)
+
+
+async def _serve(settings: ServerSettings) -> None:
+    log = SQLiteEventLog(settings.log_folder, on_damage=report)
+    log.claim()
+    committer = Committer(log, None, report)
+    senders = Senders()
+    gauges = _Gauges(log, settings.log_folder)
+    app = build_app(senders, committer, limits=settings.limits, clock=SystemClock(), gauges=gauges.read, report=report)
+    server = _Server(_config(app, settings))
+
+    def stop() -> None:
+        app.stopping = True
+        server.should_exit = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    gauges.feed = Feed(senders, stop)
+    await gauges.feed.wait_for_senders()
+    gc.collect()
+    gc.freeze()
+    tell_parent({"ready": True, "position": log.end().number})
+    try:
+        await server.serve([socket.socket(fileno=settings.socket)])
+    finally:
+        committer.close()
+        log.close()
+
+
+def _config(app: IngestApp, settings: ServerSettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        backlog=2048,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.grace_seconds,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or None,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: they end the server, not the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Gauges:
+    """Figures about the log that are looked up when somebody asks."""
+
+    def __init__(self, log: SQLiteEventLog, folder: Path) -> None:
+        self._log = log
+        self._reader = SQLiteEventLog(folder)
+        self._began = time.monotonic()
+        self.feed: Feed | None = None
+
+    def read(self) -> dict[str, tuple[str, float]]:
+        loaded = Position(self.feed.loaded if self.feed else 0)
+        return {
+            "kohort_ingest_loaded_position": ("Requests up to this position of the log are in tables.", loaded.number),
+            "kohort_ingest_unloaded_requests": (
+                "Requests that are in the log but not yet in tables.",
+                self._log.end().number - loaded.number,
+            ),
+            "kohort_ingest_unloaded_age_seconds": ("Age of the oldest request that is not yet in tables.", self._unloaded_age(loaded)),
+            "kohort_ingest_log_bytes": ("Bytes of the log on disk.", self._log.bytes),
+            "kohort_ingest_up_seconds": ("Since the start of the HTTP process.", time.monotonic() - self._began),
+        }
+
+    def _unloaded_age(self, loaded: Position) -> float:
+        oldest = next(self._reader.read(loaded, 1), None)
+        if oldest is None:
+            return 0.0
+        return max(0.0, (to_micros(SystemClock().now()) - oldest.received.received_at) / SECOND)
