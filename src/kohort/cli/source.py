@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
+from kohort.cli import source_watch
 from kohort.cli.context import JSON, Yes, confirm
 from kohort.cli.output import count_text, instant_text, note, show, show_json, show_table, styled
 from kohort.cli.session import open_session
@@ -264,3 +265,6 @@ def _unknown_text(record: SourceRecord) -> str:
 
 def _gmt(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M}"
+
+
+source_watch.register(source_app)
