@@ -17,6 +17,15 @@ CALL_TABLES: Final[dict[CallType, str]] = {
     "group": "groups",
     "alias": "aliases",
 }
+DATA_KEYS: Final[dict[CallType, str]] = {
+    "identify": "traits",
+    "track": "properties",
+    "page": "properties",
+    "screen": "properties",
+    "group": "traits",
+    "alias": "traits",
+}
+"""Where a call carries what becomes columns without a prefix."""
 USERS: Final = "users"
 DISCARDS: Final = "discards"
 REJECTS: Final = "rejects"
@@ -36,8 +45,17 @@ OWN_COLUMNS: Final[dict[CallType, tuple[str, ...]]] = {
     "group": ("group_id",),
     "alias": ("previous_id",),
 }
+SHARED_COLUMNS: Final[dict[CallType, tuple[str, ...]]] = {"page": ("name", "category"), "screen": ("name", "category")}
+"""Own columns that take the property of the same name where the call itself has no value."""
 RUDDERSTACK_COLUMNS: Final = ("channel", "context_ip", "context_request_ip", "context_passed_ip")
 """What RudderStack adds to every table of calls."""
 
 DISCARD_COLUMNS: Final = ("table_name", "row_id", "column_name", "column_value", "reason", "received_at")
 """Of the table `discards`: a value that found no column. column_value: text, or JSON of what is no text."""
+REASONS: Final = {
+    "reserved_column": "the column has a meaning of its own in this table",
+    "same_column": "another key of the same call has the same column; the last one is kept",
+    "not_an_instant": "the text names no instant",
+    "not_an_object": "an object is expected there",
+}
+"""Why a value of a call found no column."""

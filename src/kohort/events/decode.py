@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from kohort.events.model import Call, CallType, Received, Rejected, SourceRules
-from kohort.events.reading import BadRequest, Request, read_request, readable
-from kohort.events.scan import Scan, rejections, scan_request
+from kohort.events.reading import BadRequest, Request, read_message, read_request, readable
+from kohort.events.scan import Scan, scan_request
 from kohort.events.timestamps import call_instants
 from kohort.events.validation import CODES, id_of, message_id_of, type_of
 
@@ -37,13 +37,16 @@ class Decoded:
 
 def decode_request(received: Received, rules: SourceRules) -> Decoded:
     """All calls of a request, complete; places in `received.dropped` are in neither list. Raises BadRequest."""
+    codes = scan_request(received.body, received.call_type, rules).rejected
     request = read_request(received.body, bool(received.call_type))
-    messages = [readable(raw) for raw in request.messages]
-    codes = dict(rejections(request, messages, received.call_type, rules))
-    wanted = [place for place in range(len(messages)) if place not in received.dropped]
-    calls = tuple(_call(place, messages[place], request, received, rules) for place in wanted if place not in codes)
-    places = sorted(codes.keys() - set(received.dropped))
-    return Decoded(calls, tuple(_rejected(place, codes[place], request, received, rules) for place in places))
+    dropped = frozenset(received.dropped)
+    calls = tuple(
+        _call(place, read_message(raw), request, received, rules)
+        for place, raw in enumerate(request.messages)
+        if place not in codes and place not in dropped
+    )
+    rejected = tuple(_rejected(place, code, request, received, rules) for place, code in codes.items() if place not in dropped)
+    return Decoded(calls, rejected)
 
 
 def _call(place: int, message: dict[str, Any], request: Request, received: Received, rules: SourceRules) -> Call:
@@ -61,7 +64,7 @@ def _call(place: int, message: dict[str, Any], request: Request, received: Recei
         sent,
         received.received_at,
         message,
-        {**unread, **wrong} if unread or wrong else wrong,
+        unread | wrong if unread else wrong,
     )
 
 

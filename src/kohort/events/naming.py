@@ -6,7 +6,7 @@ import hashlib
 import re
 from typing import Final
 
-from kohort.events.columns import SOURCE_TABLES
+from kohort.events.columns import OVERFLOW, SOURCE_TABLES
 from kohort.events.model import Naming
 
 MAX_NAME: Final = 127
@@ -49,7 +49,7 @@ def column_name(key: str, naming: Naming = "segment") -> str:
     ('product_ids', 'product_i_ds', '_order')
     """
     name = _fitting(snake_case(key, naming) or f"column_{_mark(key)}", key)
-    return f"_{name}" if name in RESERVED else name
+    return f"_{name}" if name in RESERVED or name == OVERFLOW else name
 
 
 def snake_case(text: str, naming: Naming = "segment") -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
-from kohort.events.model import CALL_TYPES, SourceRules
+from kohort.events.columns import DATA_KEYS
+from kohort.events.model import CALL_TYPES, CallType, SourceRules
 
 MAX_MESSAGE_ID: Final = 100
 
@@ -29,8 +30,6 @@ CODES: Final[Mapping[str, str]] = {
     "category_not_string": "`category` of the page or screen is not a string",
 }
 """Code -> what is wrong, in the order in which a call is looked at; the first that applies is the call's."""
-
-_DATA: Final = {"track": "properties", "page": "properties", "screen": "properties", "identify": "traits", "group": "traits"}
 
 
 def code_of(message: Any, call_type: str, rules: SourceRules) -> str:
@@ -103,7 +102,7 @@ def _event_code(message: dict[str, Any], kind: str) -> str:
 
 
 def _data_code(message: dict[str, Any], kind: str) -> str:
-    key = _DATA.get(kind, "")
+    key = DATA_KEYS[cast(CallType, kind)]
     data = message.get(key)
     return "" if data is None or type(data) is dict else f"{key}_not_object"
 
