@@ -30,7 +30,7 @@ def desk(tmp_path: Path) -> Desk:
     desk.ok("source", "add", "Web")
     desk.ok("source", "add", "App")
     page = {"type": "page", "name": "Home", "anonymousId": "a1", "messageId": "m2", "writeKey": "secret-write-key"}
-    append(desk, [TRACK, page, {"type": "track", "event": "Bad", "messageId": "m3"}], [TRACK], source="web")
+    append(desk, [TRACK, page, {"type": "track", "event": "Bad", "messageId": "m3", "writeKey": "secret-write-key"}], [TRACK], source="web")
     append(desk, [TRACK], source="app")
     return desk
 

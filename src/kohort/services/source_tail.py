@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from kohort.ports.sources import SourceRecord
 Outcome = Literal["taken", "rejected", "duplicate"]
 _LOOK_BACK_REQUESTS = 200_000
 _SECRETS = ("writeKey", "write_key")
+_SECRET = re.compile(r'("write_?key"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ def arrivals_of(entry: Entry, source: SourceRecord) -> list[Arrival]:
         return [_unreadable(received, position, at, problem)]
     placed = [(call.place, _taken(call, position, at)) for call in decoded.calls]
     placed += [(found.place, _rejected(found, position, at)) for found in decoded.rejected]
-    return [replace(arrival, outcome="duplicate") if place in received.dropped else arrival for place, arrival in sorted(placed, key=_place)]
+    return [
+        replace(arrival, outcome="duplicate") if place in received.dropped else arrival for place, arrival in sorted(placed, key=_place)
+    ]
 
 
 def _place(placed: tuple[int, Arrival]) -> int:
@@ -118,10 +122,22 @@ def _taken(call: Call, position: int, at: datetime) -> Arrival:
 
 def _rejected(found: Rejected, position: int, at: datetime) -> Arrival:
     return Arrival(
-        position, at, "rejected", found.call_type, "", found.message_id, code=found.code, message=found.message, sample=found.sample
+        position,
+        at,
+        "rejected",
+        found.call_type,
+        "",
+        found.message_id,
+        code=found.code,
+        message=found.message,
+        sample=_masked(found.sample),
     )
 
 
 def _unreadable(received: Received, position: int, at: datetime, problem: BadRequest) -> Arrival:
-    sample = received.body[:1000].decode("utf-8", "replace")
+    sample = _masked(received.body[:1000].decode("utf-8", "replace"))
     return Arrival(position, at, "rejected", received.call_type, code=problem.code, message=problem.message, sample=sample)
+
+
+def _masked(sample: str) -> str:
+    return _SECRET.sub(r'\1"****"', sample)
