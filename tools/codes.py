@@ -69,6 +69,7 @@ SAID: dict[str, tuple[str, str]] = {
     ),
     "LINT_SUBSUMED": ('"age > 5" changes nothing beside "age > 10"', 'remove "age > 5"'),
     "LINT_TAUTOLOGY": ('one of "age > 5", "age <= 5" holds for everybody who has a value', "remove them, or join them with all"),
+    "LINT_UNUSED_IGNORE": ("LINT_SUBSUMED is silenced but not found", "remove it from lint.ignore"),
     "LINT_UNITS_MIXED": (
         '"within past 30 days" and "within past 1 month" are nearly, but not exactly, the same days',
         "past 1 month ends now and is 28 to 31 days long; last month is the calendar month before this one",

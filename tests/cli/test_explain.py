@@ -133,3 +133,20 @@ class TestLint:
         text = desk.run("sg", "lint", "Odd").out
         assert "LINT_CONTRADICTION" in text
         assert "rule.conditions[1]" in text
+
+    def test_findings_that_are_meant_so_are_silenced(self, desk: Desk) -> None:
+        rule = "rule: lifetime_value > 1000 and lifetime_value > 500"
+        desk.segment("odd.yml", f"name: Odd\n{rule}\nlint: {{ ignore: [LINT_SUBSUMED, LINT_EMPTY] }}\n")
+        desk.segment("late.yml", f"name: Late\n{rule.replace('500', '2000')}\nlint: {{ ignore: [LINT_DUPLICATE] }}\n")
+        desk.ok("sg", "push", "-y")
+        ran = desk.run("sg", "lint", "Odd", "--json")
+        assert ran.code == 0
+        [odd] = ran.json["segments"]
+        assert (odd["findings"], [finding["code"] for finding in odd["silenced"]]) == ([], ["LINT_SUBSUMED"])
+        text = desk.run("sg", "lint", "Odd")
+        assert "LINT_SUBSUMED silenced" in text.out
+        assert "1 segment looked at: 0 findings; 1 silenced" in text.err
+        late = desk.run("sg", "lint", "Late", "--json").json["segments"][0]
+        assert [(f["code"], f["path"]) for f in late["findings"]][-1] == ("LINT_UNUSED_IGNORE", "lint.ignore[0]")
+        preview = desk.json("sg", "preview", "Odd")
+        assert preview["issues"] == []

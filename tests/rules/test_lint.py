@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -10,9 +12,12 @@ import pytest
 from kohort.evaluation.reference import members
 from kohort.foundation.instants import to_micros
 from kohort.parent.catalog import Behavior, FieldCatalog
+from kohort.rules import lint as rules_lint
 from kohort.rules.ast import Group
 from kohort.rules.lint import lint_rule
+from kohort.rules.lint_codes import LINT_CODES
 from kohort.rules.text import parse_rule
+from kohort.services import lint as services_lint
 from kohort.testing.dataset import Dataset, field_of
 
 CATALOG = FieldCatalog(
@@ -181,3 +186,10 @@ def _without(rule: Group, position: int) -> Group:
     (inner,) = rule.conditions if len(rule.conditions) == 1 else (rule,)
     assert isinstance(inner, Group)
     return Group(inner.match, tuple(one for index, one in enumerate(inner.conditions) if index != position))
+
+
+def test_every_finding_can_be_silenced() -> None:
+    """The codes a segment file may name are those the linter says."""
+    said = {code for module in (rules_lint, services_lint) for code in re.findall(r'"(LINT_[A-Z_]+)"', Path(module.__file__).read_text())}
+    assert said == set(LINT_CODES)
+    assert len(LINT_CODES) == len(set(LINT_CODES))

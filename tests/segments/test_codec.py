@@ -11,6 +11,7 @@ from kohort.documents.document import Document
 from kohort.documents.yaml import read_yaml, write_yaml
 from kohort.foundation.issues import Issues
 from kohort.rules.ast import EVERYBODY, AttributeCondition, Comparison, Extras, Group, In, ReferenceCondition
+from kohort.rules.lint_codes import LINT_CODES
 from kohort.segments.codec import read_segment, segment_to_document
 from kohort.segments.definition import ABTest, Segment, Variant
 from kohort.testing.trees import json_values, names, rules, texts
@@ -184,6 +185,38 @@ def test_keys_of_exported_segments_are_kept() -> None:
     assert segment_to_document(segment) == document
 
 
+def test_findings_of_the_linter_are_silenced_by_their_codes() -> None:
+    segment, issues = read("name: A\nlint: { ignore: [LINT_SUBSUMED, LINT_EMPTY, LINT_SUBSUMED] }\n")
+    assert not issues
+    assert segment is not None
+    assert segment.lint_ignore == ("LINT_SUBSUMED", "LINT_EMPTY")
+    assert segment_to_document(segment) == {"name": "A", "lint": {"ignore": ["LINT_SUBSUMED", "LINT_EMPTY"]}}
+    for text in ("lint: {}", "lint:", "lint: { ignore: }", "lint: { ignore: [] }"):
+        found, issues = read(f"name: A\n{text}\n")
+        assert (found, len(issues)) == (Segment("A"), 0)
+    one, issues = read("name: A\nlint: { ignore: LINT_EMPTY }\n")
+    assert one is not None
+    assert (one.lint_ignore, len(issues)) == (("LINT_EMPTY",), 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "column", "hint"),
+    [
+        ("lint: [LINT_EMPTY]", "INVALID_LINT", 1, "write lint: { ignore: [LINT_SUBSUMED] }"),
+        ("lint: { ignore: [LINT_EMPTY, LINT_SUBSUME] }", "INVALID_LINT", 30, 'did you mean "LINT_SUBSUMED"?'),
+        ("lint: { ignore: [subsumed] }", "INVALID_LINT", 18, 'did you mean "LINT_SUBSUMED"?'),
+        ("lint: { ignore: E501 }", "INVALID_LINT", 9, "known: LINT_CONTRADICTION"),
+        ("lint: { ignore: [3] }", "INVALID_LINT", 18, "write lint: { ignore: [LINT_SUBSUMED] }"),
+        ("lint: { ignored: [LINT_EMPTY] }", "UNKNOWN_KEY", 9, 'did you mean "ignore"?'),
+    ],
+)
+def test_what_silences_nothing_is_refused(text: str, code: str, column: int, hint: str) -> None:
+    segment, issues = read(f"name: A\n{text}\n")
+    assert segment is not None
+    assert [(issue.code, issue.line, issue.column) for issue in issues] == [(code, 2, column)]
+    assert issues.errors[0].hint.startswith(hint)
+
+
 @st.composite
 def segments(draw: st.DrawFn) -> Segment:
     """Any valid segment."""
@@ -206,6 +239,7 @@ def segments(draw: st.DrawFn) -> Segment:
         draw(st.none() | ab_test),
         draw(activations.map(lambda items: Extras.of({"activations": items} if items else {}))),
         draw(extras),
+        tuple(draw(st.lists(st.sampled_from(LINT_CODES), max_size=2, unique=True))),
     )
 
 

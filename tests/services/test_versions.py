@@ -52,6 +52,17 @@ def test_the_newest_is_compared_with_the_one_before(vip: Desk) -> None:
     assert (same.is_empty, same.same_meaning) == (True, True)
 
 
+def test_silenced_findings_are_words_that_make_no_version(vip: Desk) -> None:
+    vip.write("A/vip.yml", TEXTS[2] + "lint: { ignore: [LINT_EMPTY, LINT_SUBSUMED] }\n")
+    diff = diff_file(vip.store, vip.workspace, vip.parent, "VIP")
+    assert [(change.field, change.before, change.after) for change in diff.fields] == [("lint.ignore", "", "LINT_EMPTY, LINT_SUBSUMED")]
+    assert diff.same_meaning
+    vip.push()
+    record, versions = list_versions(vip.store, vip.parent, "VIP")
+    assert (record.version, len(versions)) == (3, 3)
+    assert record.document["lint"] == {"ignore": ["LINT_EMPTY", "LINT_SUBSUMED"]}
+
+
 def test_a_version_and_the_file(vip: Desk) -> None:
     assert diff_file(vip.store, vip.workspace, vip.parent, "VIP").is_empty
     vip.write("A/vip.yml", TEXTS[2].replace("best", "very best"))

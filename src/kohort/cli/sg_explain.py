@@ -13,7 +13,19 @@ from rich.tree import Tree
 
 from kohort.cli.charts import bar, sparkline
 from kohort.cli.context import JSON, AsOf, ParentOption, open_current_engine, read_as_of
-from kohort.cli.output import count_text, instant_text, note, print_tree, printable, progress, share_text, show_json, show_table, styled
+from kohort.cli.output import (
+    count_text,
+    counted,
+    instant_text,
+    note,
+    print_tree,
+    printable,
+    progress,
+    share_text,
+    show_json,
+    show_table,
+    styled,
+)
 from kohort.cli.usage import UsageError
 from kohort.foundation.instants import Micros, from_micros
 from kohort.foundation.issues import path_text
@@ -25,6 +37,7 @@ if TYPE_CHECKING:
     from kohort.rules.core import Expr
     from kohort.services.evaluate import Engine
     from kohort.services.explain import CustomerExplanation
+    from kohort.services.lint import LintReport
 
 Name = Annotated[str, typer.Argument(help="A saved segment or variant: path, name or id.")]
 Expression = Annotated[str, typer.Option("-e", "--expression", metavar="RULE", help="A rule typed on the line.")]
@@ -344,21 +357,38 @@ def lint(
     with progress(not as_json) as steps:
         report = lint_segments(engine, paths, as_of=moment, progress=steps)
     if as_json:
-        listed = [
-            {"path": segment.path, "population": segment.population, "findings": [_finding(issue) for issue in segment.issues]}
-            for segment in report.segments
-        ]
-        show_json({"segments": listed, "total": report.total, "findings": report.findings})
+        show_json(_lint_document(report))
     else:
-        for segment in report.segments:
-            if segment.issues:
-                styled(f"[bold]{escape(printable(segment.path))}[/bold]  [dim]{count_text(segment.population)} profiles[/dim]")
-                for issue in segment.issues:
-                    _show_finding(issue)
-        odd = sum(bool(segment.issues) for segment in report.segments)
-        note(f"{len(report.segments)} segments looked at: {report.findings} findings in {odd} of them")
+        _show_lint(report)
     if report.findings:
         raise typer.Exit(1)
+
+
+def _lint_document(report: LintReport) -> dict[str, Any]:
+    segments = [
+        {
+            "path": segment.path,
+            "population": segment.population,
+            "findings": [_finding(issue) for issue in segment.issues],
+            "silenced": [_finding(issue) for issue in segment.silenced],
+        }
+        for segment in report.segments
+    ]
+    return {"segments": segments, "total": report.total, "findings": report.findings, "silenced": report.silenced}
+
+
+def _show_lint(report: LintReport) -> None:
+    for segment in report.segments:
+        if segment.issues or segment.silenced:
+            styled(f"[bold]{escape(printable(segment.path))}[/bold]  [dim]{counted(segment.population, 'profile')}[/dim]")
+        for issue in segment.issues:
+            _show_finding(issue)
+        for issue in segment.silenced:
+            styled(f"  [dim]{issue.code} silenced: {escape(printable(issue.message))}[/dim]")
+    odd = sum(bool(segment.issues) for segment in report.segments)
+    of_them = f" in {odd} of them" if report.findings and len(report.segments) > 1 else ""
+    silenced = f"; {report.silenced} silenced" if report.silenced else ""
+    note(f"{counted(len(report.segments), 'segment')} looked at: {counted(report.findings, 'finding')}{of_them}{silenced}")
 
 
 def _finding(issue: Issue) -> dict[str, Any]:

@@ -13,13 +13,15 @@ from kohort.rules.ast import EVERYBODY, NO_EXTRAS, Extras
 from kohort.rules.decode import is_sound, read_rule_value
 from kohort.rules.decode.nodes import Node, kind_of
 from kohort.rules.encode import rule_to_yaml
+from kohort.rules.lint_codes import LINT_CODES
 from kohort.segments.definition import ABTest, Kind, Segment, Variant
 
 MAX_NAME = 200
 MAX_VARIANTS = 8
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TYPES = ("segment", "composable_segment")
-_KEYS = ("name", "description", "kind", "type", "visible", "folder", "base", "rule", "ab_test", "activations", "extras")
+_KEYS = ("name", "description", "kind", "type", "visible", "folder", "base", "rule", "ab_test", "activations", "lint", "extras")
+_LINT_HINT = "write lint: { ignore: [LINT_SUBSUMED] }"
 _KEPT = frozenset({"id", "audienceId", "segmentFolderId", "segmentInsightDashboardId", "createdAt", "updatedAt", "createdBy", "updatedBy"})
 
 
@@ -47,6 +49,7 @@ def read_segment(document: Document, folder: str) -> tuple[Segment | None, Issue
         ab_test=_ab_test(node),
         activations=_activations(node),
         extras=_extras(node),
+        lint_ignore=_lint_ignore(node),
     )
     return (segment if name else None), document.located(issues)
 
@@ -70,6 +73,8 @@ def segment_to_document(segment: Segment) -> dict[str, Any]:
     if segment.ab_test is not None:
         document["ab_test"] = _ab_test_to_document(segment.ab_test)
     document.update(segment.activations.values)
+    if segment.lint_ignore:
+        document["lint"] = {"ignore": list(segment.lint_ignore)}
     kept = segment.extras.values
     document.update({key: value for key, value in kept.items() if key in _KEPT})
     if others := {key: value for key, value in kept.items() if key not in _KEPT}:
@@ -138,6 +143,34 @@ def _activations(node: Node) -> Extras:
         if not isinstance(item, dict):
             node.error("INVALID_ACTIVATIONS", f"an activation must be a mapping, not {kind_of(item)}", "activations", index)
     return Extras.of({"activations": value})
+
+
+def _lint_ignore(node: Node) -> tuple[str, ...]:
+    """The findings that are silenced, each once."""
+    if not node.has("lint"):
+        return ()
+    value = node.get("lint")
+    if not isinstance(value, dict):
+        node.error("INVALID_LINT", f"lint must be a mapping, not {kind_of(value)}", "lint", hint=_LINT_HINT)
+        return ()
+    inner = node.shut(value, node.at("lint"))
+    inner.close(("ignore",))
+    listed = inner.get("ignore")
+    if not isinstance(listed, list):
+        listed = [] if listed is None else [listed]
+    found = tuple(dict.fromkeys(code for code in listed if isinstance(code, str) and code in LINT_CODES))
+    for index, code in enumerate(listed):
+        if code not in found:
+            place = ("ignore", index) if isinstance(inner.get("ignore"), list) else ("ignore",)
+            shown = f'"{code}"' if isinstance(code, str) else kind_of(code)
+            inner.error("INVALID_LINT", f"{shown} is not a code of a finding", *place, hint=_code_hint(code))
+    return found
+
+
+def _code_hint(code: object) -> str:
+    if not isinstance(code, str):
+        return _LINT_HINT
+    return did_you_mean(code, LINT_CODES)
 
 
 def _extras(node: Node) -> Extras:

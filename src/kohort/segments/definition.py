@@ -39,7 +39,7 @@ class ABTest:
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One segment as written. `folder` is "" at the root, else names joined by "/"; `base` is the path or name of the
-    segment inside which this one is evaluated and of which it shows its share."""
+    segment inside which this one is evaluated and of which it shows its share. `lint_ignore`: codes of findings that are meant so."""
 
     name: str
     folder: str = ""
@@ -51,6 +51,7 @@ class Segment:
     ab_test: ABTest | None = None
     activations: Extras = NO_EXTRAS  # {"activations": [...]} as written; interpreted when activation lands
     extras: Extras = NO_EXTRAS
+    lint_ignore: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:

@@ -18,6 +18,7 @@ from kohort.rules.ast import EVERYBODY, Condition, Group
 from kohort.rules.bind import bind
 from kohort.rules.core import Expr, MemberLeaf
 from kohort.rules.lint import lint_rule
+from kohort.rules.lint_codes import OF_DATA, UNUSED_IGNORE
 from kohort.rules.text import write_rule
 from kohort.segments.definition import Segment
 from kohort.services.evaluate import Engine
@@ -32,11 +33,12 @@ _PART = "\0part"
 
 @dataclass(frozen=True, slots=True)
 class LintedSegment:
-    """What is odd about one segment; issue paths lead into its document."""
+    """What is odd about one segment; issue paths lead into its document. silenced: what its `lint.ignore` says is meant so."""
 
     path: str
     population: int
     issues: tuple[Issue, ...]
+    silenced: tuple[Issue, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,10 @@ class LintReport:
     @property
     def findings(self) -> int:
         return sum(len(segment.issues) for segment in self.segments)
+
+    @property
+    def silenced(self) -> int:
+        return sum(len(segment.silenced) for segment in self.segments)
 
 
 def lint_segments(
@@ -67,8 +73,20 @@ def lint_segments(
     for name, part in parts.items():
         _of_condition(part, outcome.members[name], outcome.live, found[part.segment])
     _twins(engine, outcome.members, outcome.live.count(), found)
-    linted = tuple(LintedSegment(path, outcome.members[path].count(), tuple(issues)) for path, issues in found.items())
+    linted = tuple(_linted(segment, outcome.members[segment.path].count(), found[segment.path]) for segment in asked)
     return LintReport(linted, outcome.live.count())
+
+
+def _linted(segment: Segment, population: int, issues: Issues) -> LintedSegment:
+    """Findings apart from those that are silenced; what is silenced for nothing is a finding."""
+    ignored = segment.lint_ignore
+    silenced = tuple(issue for issue in issues if issue.code in ignored)
+    said = Issues()
+    said.extend(issue for issue in issues if issue.code not in ignored)
+    for index, code in enumerate(ignored):
+        if code not in OF_DATA and code not in {issue.code for issue in silenced}:
+            said.warning(UNUSED_IGNORE, f"{code} is silenced but not found", ("lint", "ignore", index), "remove it from lint.ignore")
+    return LintedSegment(segment.path, population, tuple(said), silenced)
 
 
 @dataclass(frozen=True, slots=True)

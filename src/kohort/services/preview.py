@@ -215,7 +215,8 @@ class _Work:
         issues = Issues([*draft.issues, *check_segment(draft.segment, engine.catalog)])
         among = problems([*others, draft.segment], engine.ids)
         issues.extend(among.get(segment.path, Issues()))
-        issues.extend(lint_rule(segment.rule, engine.catalog, RULE, lambda _: False) if issues.ok else ())
+        odd = lint_rule(segment.rule, engine.catalog, RULE, lambda _: False) if issues.ok else ()
+        issues.extend(issue for issue in odd if issue.code not in segment.lint_ignore)
         saved = _saved(engine, issues)
         parts = _parts(engine, segment, graph, issues, saved)
         comparable = issues.ok and segment.path in engine.graph.by_path and segment.path in saved

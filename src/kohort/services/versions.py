@@ -25,7 +25,10 @@ from kohort.workspace.writing import FileChange, plan_segment_files, write_files
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """A change outside the rule: of `description`, `kind`, `visible`, `base`, `ab_test`, `activations` or `extras`; "" = none."""
+    """A change outside the rule: of `description`, `kind`, `visible`, `base`, `ab_test`, `activations`, `lint.ignore` or `extras`.
+
+    before, after: "" = none.
+    """
 
     field: str
     before: str
@@ -87,8 +90,8 @@ def diff_file(store: DefinitionStore, workspace: Workspace, parent: ParentRecord
 
 def compare(old: Segment, new: Segment, old_name: str, new_name: str) -> SegmentDiff:
     """The changes from one segment to another, the rule's in words."""
-    names = ("description", "kind", "visible", "base", "ab_test", "activations", "extras")
-    pairs = [(name, _words(getattr(old, name)), _words(getattr(new, name))) for name in names]
+    names = ("description", "kind", "visible", "base", "ab_test", "activations", "lint_ignore", "extras")
+    pairs = [(name.replace("_ignore", ".ignore"), _words(getattr(old, name)), _words(getattr(new, name))) for name in names]
     fields = tuple(FieldChange(*pair) for pair in pairs if pair[1] != pair[2])
     same = segment_fingerprint(replace(old, name=new.name)) == segment_fingerprint(new)
     return SegmentDiff(new.path, old_name, new_name, diff_rules(old.rule, new.rule), fields, same)
@@ -176,5 +179,7 @@ def _words(value: object) -> str:
         return variants_text(value)
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, tuple):
+        return ", ".join(value)
     text = getattr(value, "text", value)
     return "" if text is None else str(text)
