@@ -115,7 +115,8 @@ class SQLiteEventLog:
         """What was appended after a position, oldest first, at most `limit` requests."""
         files = log_files(self._folder)
         left = limit
-        for file, end in zip(files, [*(following.base for following in files[1:]), None], strict=True):
+        ends = [*(following.base for following in files[1:]), None]
+        for file, end in zip(files, ends, strict=False):
             if end is not None and end <= after.number:
                 continue
             for entry in self._read_file(file, max(after.number, file.base), end, left):

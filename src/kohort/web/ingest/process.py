@@ -9,15 +9,17 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import uvicorn
 import uvloop
 
-from kohort.adapters.eventlog import SQLiteEventLog
+from kohort.adapters.eventlog import MessageIndex, SQLiteEventLog
+from kohort.events.decode import BadRequest, scan_request
+from kohort.events.model import SEGMENT_RULES, Received
 from kohort.foundation.clock import SystemClock
+from kohort.foundation.errors import UserError
 from kohort.foundation.instants import SECOND, to_micros
 from kohort.ports.event_log import Position
 from kohort.web.ingest.app import IngestApp, build_app
@@ -26,6 +28,7 @@ from kohort.web.ingest.feed import Feed, ServerSettings, read_settings, tell_par
 from kohort.web.ingest.senders import Senders
 
 _KEEP_ALIVE_SECONDS = 75
+_CLAIM_SECONDS = 30.0
 
 
 def main() -> None:
@@ -45,21 +48,17 @@ def report(text: str) -> None:
 
 async def _serve(settings: ServerSettings) -> None:
     log = SQLiteEventLog(settings.log_folder, on_damage=report)
-    log.claim()
-    committer = Committer(log, None, report)
-    senders = Senders()
-    gauges = _Gauges(log, settings.log_folder)
-    app = build_app(senders, committer, limits=settings.limits, clock=SystemClock(), gauges=gauges.read, report=report)
-    server = _Server(_config(app, settings))
-
-    def stop() -> None:
-        app.stopping = True
-        server.should_exit = True
-
+    claim(log)
+    senders, stop = Senders(), _Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop)
-    gauges.feed = Feed(senders, stop)
-    await gauges.feed.wait_for_senders()
+        asyncio.get_running_loop().add_signal_handler(number, stop.now)
+    feed = Feed(senders, stop.now)
+    await feed.wait_for_senders()
+    known = await asyncio.to_thread(open_index, settings, log, senders) if settings.deduplicate else None
+    committer = Committer(log, known, report)
+    gauges = _Gauges(log, SQLiteEventLog(settings.log_folder), feed, known)
+    app = build_app(senders, committer, limits=settings.limits, clock=SystemClock(), gauges=gauges.read, report=report)
+    server = stop.of(app, _Server(_config(app, settings)))
     gc.collect()
     gc.freeze()
     tell_parent({"ready": True, "position": log.end().number})
@@ -67,7 +66,55 @@ async def _serve(settings: ServerSettings) -> None:
         await server.serve([socket.socket(fileno=settings.socket)])
     finally:
         committer.close()
+        if known is not None:
+            known.close()
         log.close()
+
+
+def claim(log: SQLiteEventLog) -> None:
+    """Become the writer; the process before this one may be about to end."""
+    deadline = time.monotonic() + _CLAIM_SECONDS
+    while True:
+        try:
+            return log.claim()
+        except UserError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def open_index(settings: ServerSettings, log: SQLiteEventLog, senders: Senders) -> MessageIndex:
+    """The index of message ids, complete: what it does not have in files it reads from the log."""
+    rules = {sender.slug: sender.rules for sender in senders.listed}
+
+    def ids_of(received: Received) -> Sequence[str]:
+        try:
+            return scan_request(received.body, received.call_type, rules.get(received.source, SEGMENT_RULES)).message_ids
+        except BadRequest:
+            return ()
+
+    return MessageIndex(settings.log_folder / "ids", log, ids_of, on_trouble=report)
+
+
+class _Stop:
+    """Ends the server, whenever it is asked to, also before there is one."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._app: IngestApp | None = None
+        self._server: uvicorn.Server | None = None
+
+    def of(self, app: IngestApp, server: uvicorn.Server) -> uvicorn.Server:
+        self._app, self._server = app, server
+        if self._asked:
+            self.now()
+        return server
+
+    def now(self) -> None:
+        self._asked = True
+        if self._app is not None and self._server is not None:
+            self._app.stopping = True
+            self._server.should_exit = True
 
 
 def _config(app: IngestApp, settings: ServerSettings) -> uvicorn.Config:
@@ -99,15 +146,17 @@ class _Server(uvicorn.Server):
 class _Gauges:
     """Figures about the log that are looked up when somebody asks."""
 
-    def __init__(self, log: SQLiteEventLog, folder: Path) -> None:
+    def __init__(self, log: SQLiteEventLog, reader: SQLiteEventLog, feed: Feed, known: MessageIndex | None) -> None:
         self._log = log
-        self._reader = SQLiteEventLog(folder)
+        self._reader = reader
+        self._feed = feed
+        self._known = known
         self._began = time.monotonic()
-        self.feed: Feed | None = None
 
     def read(self) -> dict[str, tuple[str, float]]:
-        loaded = Position(self.feed.loaded if self.feed else 0)
+        loaded = Position(self._feed.loaded)
         return {
+            "kohort_ingest_known_messages": ("Messages that would be recognised.", self._known.size if self._known else 0),
             "kohort_ingest_loaded_position": ("Requests up to this position of the log are in tables.", loaded.number),
             "kohort_ingest_unloaded_requests": (
                 "Requests that are in the log but not yet in tables.",
