@@ -1,6 +1,6 @@
 """From bytes to messages: whatever clients send as JSON is read, and a message that is odd never takes its neighbours with it.
 
-Beside strict JSON these are read: `NaN` and infinities (as null), numbers too large for a float (as text), invalid UTF-8 and lone
+Beside strict JSON these are read: `NaN` and infinities (as null), numbers that are too large (as text), invalid UTF-8 and lone
 surrogates (as U+FFFD), and any depth: what is nested deeper than `MAX_DEPTH` levels of a message becomes JSON text.
 """
 
@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 
 MAX_DEPTH: Final = 100
+_MAX_DIGITS: Final = 4_300
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]', re.DOTALL)
 _ESCAPE: Final = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u[dD][89a-fA-F]..|.)", re.DOTALL)
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -153,4 +154,4 @@ def _float(literal: str) -> float | str:
 
 
 def _int(literal: str) -> int | str:
-    return int(literal) if len(literal) <= 300 else literal
+    return int(literal) if len(literal.lstrip("-")) <= _MAX_DIGITS else literal

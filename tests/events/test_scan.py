@@ -1,0 +1,81 @@
+"""The quick look of ingest says the same as the full one, for anything that arrives."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kohort.events.decode import decode_request, scan_request
+from kohort.events.model import CALL_TYPES, RUDDERSTACK_RULES, SEGMENT_RULES, CallType, SourceRules
+from kohort.events.reading import read_request
+from kohort.events.scan import Scan, _scan_batch, _scan_each
+from tests.events.messages import GOOD, json_values, nearly_calls, received
+
+RULES = [SEGMENT_RULES, RUDDERSTACK_RULES, SourceRules(max_batch_events=2), SourceRules(max_call_bytes=120)]
+
+
+def _agrees(body: bytes, call_type: str, rules: SourceRules) -> Scan:
+    scan = scan_request(body, call_type, rules)  # type: ignore[arg-type]
+    closely = _scan_each(read_request(body, bool(call_type)), call_type, rules)
+    assert (list(scan.message_ids), list(scan.sizes), scan.rejected) == (list(closely.message_ids), list(closely.sizes), closely.rejected)
+    assert scan.write_key == closely.write_key
+    found = decode_request(received(body, call_type), rules)
+    assert {rejected.place: rejected.code for rejected in found.rejected} == scan.rejected
+    assert [call.place for call in found.calls] == [place for place in range(len(scan.sizes)) if place not in scan.rejected]
+    for call in found.calls:
+        assert call.message_id == scan.message_ids[call.place] or not scan.message_ids[call.place]
+    return scan
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(nearly_calls | json_values, max_size=3), st.sampled_from(RULES), st.fixed_dictionaries({}, optional={"writeKey": json_values})
+)
+def test_any_batch(messages: list[Any], rules: SourceRules, beside: dict[str, Any]) -> None:
+    _agrees(json.dumps({"batch": messages, **beside}).encode(), "", rules)
+
+
+@given(nearly_calls | json_values, st.sampled_from(CALL_TYPES), st.sampled_from(RULES))
+def test_any_single_call(message: Any, call_type: CallType, rules: SourceRules) -> None:
+    _agrees(json.dumps(message).encode(), call_type, rules)
+
+
+@given(json_values | st.fixed_dictionaries({"batch": json_values}))
+def test_any_body(body: Any) -> None:
+    _agrees(json.dumps(body).encode(), "", SEGMENT_RULES)
+
+
+@pytest.mark.parametrize("call_type", CALL_TYPES)
+def test_good_calls_take_the_quick_way(call_type: CallType) -> None:
+    body = json.dumps({"batch": [GOOD[call_type]] * 3, "writeKey": "k"}).encode()
+    quick = _scan_batch(body, SEGMENT_RULES)
+    assert quick is not None
+    assert quick == _agrees(body, "", SEGMENT_RULES)
+    assert (quick.message_ids, quick.rejected, quick.write_key) == (["m1"] * 3, {}, "k")
+    assert quick.sizes == [len(json.dumps(GOOD[call_type]))] * 3
+
+
+def test_a_single_call_brings_its_write_key() -> None:
+    assert scan_request(b'{"event":"X","userId":"u","writeKey":"k"}', "track").write_key == "k"
+    assert scan_request(b'{"event":"X","userId":7,"writeKey":"k"}', "track").write_key == "k"
+    assert scan_request(b'{"event":"X","userId":7,"writeKey":["k"]}', "track").write_key == ""
+
+
+def test_the_limits() -> None:
+    fitting = json.dumps(GOOD["track"] | {"pad": ""})
+    pad = "x" * (32 * 1024 - len(fitting))
+    for change, code in (("", {}), ("x", {1: "call_too_large"})):
+        body = json.dumps({"batch": [GOOD["track"], GOOD["track"] | {"pad": pad + change}]}).encode()
+        assert _agrees(body, "", SEGMENT_RULES).rejected == code
+    many = json.dumps({"batch": [{"type": "track", "event": "E", "userId": "u"}] * 2_502}).encode()
+    assert _agrees(many, "", SEGMENT_RULES).rejected == {2_500: "too_many_events", 2_501: "too_many_events"}
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"batch": []}', b'{"batch": null}', b'{"batch": {"0": 1}}', b'{"batch": "x"}'])
+def test_an_empty_batch_shows(body: bytes) -> None:
+    scan = _agrees(body, "", SEGMENT_RULES)
+    assert (scan.message_ids, scan.rejected) == ([], {0: "empty_batch"})
