@@ -140,7 +140,7 @@ def test_every_kind_of_column_comes_back(tmp_path: Path, warehouse: DuckDBWareho
     assert manifest.left_out == ()
     assert index.attributes["city"].dictionary.to_pylist() == ["", "Zürich", "Ōsaka"]  # type: ignore[union-attr]
     assert index.behaviors["buy"].columns["gift"].values.tolist() == [-1, -1, 0, 1]  # type: ignore[union-attr]
-    assert index.attributes["born"].values.dtype == np.int64  # type: ignore[union-attr]
+    assert index.attributes["born"].values.dtype == np.int16  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -79,7 +79,7 @@ def _show_manifest(name: str, state: IndexState, manifest: Manifest) -> None:
     rows = [_row(table, facts, count, manifest) for table, facts, count in _columns(manifest)]
     show_table(("table", "column", "held as", "rows", "nulls", "distinct", "size"), rows, right=(3, 4, 5, 6))
     for left in manifest.left_out:
-        note(f"{f'{left.behavior}.' if left.behavior else ''}{left.field} is not in the index ({left.reason}): its conditions go by SQL")
+        note(f"{'.'.join(filter(None, (left.behavior, left.field)))} is not in the index ({left.reason}): its conditions go by SQL")
 
 
 def _columns(manifest: Manifest) -> Iterator[tuple[str, ColumnFacts, int]]:

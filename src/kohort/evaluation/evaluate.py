@@ -9,8 +9,6 @@ from math import ceil
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
 from kohort.evaluation.bitmap import Bitmap
 from kohort.evaluation.leaves import LeafQueries, RefreshTables
 from kohort.evaluation.predicates import Predicates
@@ -160,19 +158,7 @@ class _Combination:
             return candidates
         if wanted == 0:
             return Bitmap.empty(candidates.size)
-        return self._first(candidates, wanted, top)
-
-    def _first(self, candidates: Bitmap, wanted: int, top: Top) -> Bitmap:
-        among = candidates.to_bools()
-        chosen = np.zeros(candidates.size, dtype=np.bool_)
-        missing = wanted
-        for ranked in self.source.ranked(candidates, top.order):
-            best = ranked[among[ranked]][:missing]
-            chosen[best] = True
-            missing -= len(best)
-            if missing == 0:
-                break
-        return Bitmap.from_bools(chosen)
+        return self.source.best(candidates, top.order, wanted)
 
 
 def kept(top: Top, candidates: int) -> int:

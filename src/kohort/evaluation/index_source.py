@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from kohort.evaluation.bitmap import Bitmap, Ordinals, Words
 from kohort.evaluation.indexed.aggregates import behavior_words
 from kohort.evaluation.indexed.cache import LeafCache
-from kohort.evaluation.indexed.ranking import ranked
+from kohort.evaluation.indexed.ranking import best, ranked
 from kohort.evaluation.indexed.reader import IndexReader
 from kohort.evaluation.indexed.sequences import sequence_words
 from kohort.evaluation.indexed.tests import NoKernel
@@ -89,6 +89,13 @@ class IndexLeafSource:
             return ranked(self._reader, members, order)
         except NoKernel:
             return self.fallback.ranked(members, order)
+
+    def best(self, members: Bitmap, order: Sequence[TopOrder], number: int) -> Bitmap:
+        warm_up(self.compiling)
+        try:
+            return best(self._reader, members, order, number)
+        except NoKernel:
+            return self.fallback.best(members, order, number)
 
     def _known(self, leaf: Leaf) -> Bitmap | None:
         if self.cache is None:

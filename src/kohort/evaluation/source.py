@@ -35,6 +35,22 @@ class LeafSource(Protocol):
         """The ordinals of at least `members`, best first, in chunks; ties by cdp_customer_id."""
         ...
 
+    def best(self, members: Bitmap, order: Sequence[TopOrder], number: int) -> Bitmap:
+        """So many of the members, those that come first; there are more of them than that."""
+        ...
+
+
+def first_ranked(source: LeafSource, members: Bitmap, order: Sequence[TopOrder], number: int) -> Bitmap:
+    """`best` by way of `ranked`."""
+    among, chosen = members.to_bools(), np.zeros(members.size, dtype=np.bool_)
+    for ranked in source.ranked(members, order):
+        found = ranked[among[ranked]][:number]
+        chosen[found] = True
+        number -= len(found)
+        if number == 0:
+            break
+    return Bitmap.from_bools(chosen)
+
 
 @dataclass
 class SqlLeafSource:
@@ -84,6 +100,9 @@ class SqlLeafSource:
         listed = [int(ordinal) for ordinal in ordinals] if len(ordinals) <= _LISTED else None
         for batch in self._ask(self.queries.ranking(order, int(ordinals[0]), int(ordinals[-1]) + 1, listed)):
             yield batch.column(0).to_numpy(zero_copy_only=False).astype(np.int64)
+
+    def best(self, members: Bitmap, order: Sequence[TopOrder], number: int) -> Bitmap:
+        return first_ranked(self, members, order, number)
 
     def _ask(self, query: exp.Expression) -> Iterator[pa.RecordBatch]:
         self.asked += 1

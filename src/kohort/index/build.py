@@ -27,6 +27,7 @@ from kohort.index.layout import (
     manifest_text,
     parent_folder,
 )
+from kohort.index.narrow import INT32_MAX, NarrowFile
 from kohort.index.source_tables import Batch, NotInOrder, SourceTable, TableColumns, in_order, micros, table_sql, without_gaps
 from kohort.parent.catalog import Behavior, FieldCatalog
 from kohort.parent.layout import ARRIVAL, CUSTOMER_ID, ORDINAL, TIMESTAMP, behavior_table, profiles_table
@@ -53,23 +54,33 @@ def build_index(
     Until the last moment the folder does not exist; an index that was there for the same refresh is replaced. Raises what
     `run` raises and OSError; nothing half-written stays, and what a process that died left behind is removed.
     """
-    parent = parent_folder(root, parent_id)
-    parent.mkdir(parents=True, exist_ok=True)
-    for leftover in parent.glob(f"{BUILDING}*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    beside = Path(tempfile.mkdtemp(prefix=BUILDING, dir=parent))
+    beside = begin_folder(root, parent_id)
     try:
         builder = _Builder(run, catalog, Files(beside), parent_id, refresh_number, progress or _silent)
         manifest = replace(builder.build(), stamp=stamp)
-        _write_manifest(beside, manifest)
         builder.step("Switch to the new index")
-        _switch(beside, index_folder(root, parent_id, refresh_number))
+        switch_to(beside, root, manifest)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise
     builder.step("")
     drop_old(root, parent_id, keep)
     return manifest
+
+
+def begin_folder(root: Path, parent_id: int) -> Path:
+    """A new folder for an index under way; what builds that died left behind is removed."""
+    parent = parent_folder(root, parent_id)
+    parent.mkdir(parents=True, exist_ok=True)
+    for leftover in parent.glob(f"{BUILDING}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    return Path(tempfile.mkdtemp(prefix=BUILDING, dir=parent))
+
+
+def switch_to(beside: Path, root: Path, manifest: Manifest) -> None:
+    """Write the manifest of a finished folder and give it the name by which it is opened."""
+    _write_manifest(beside, manifest)
+    _switch(beside, index_folder(root, manifest.parent_id, manifest.refresh_number))
 
 
 def drop_old(root: Path, parent_id: int, keep: int) -> None:
@@ -106,7 +117,12 @@ class _Builder:
         behaviors = []
         for place, behavior in enumerate(self._catalog.behaviors):
             self.step(f"Index behavior {behavior.name}")
-            behaviors.append(self._behavior(behavior, f"b{place}"))
+            facts = self._behavior(behavior, f"b{place}")
+            if facts.rows > INT32_MAX:
+                self._files.discard(facts.stem)
+                self._left_out.append(LeftOut(behavior.name, "", "it has more than 2,147,483,647 rows"))
+            else:
+                behaviors.append(facts)
         self.step("Write the index down")
         return Manifest(
             self._parent_id, self._number, self._size, live, attributes, tuple(behaviors), tuple(self._left_out), self._files.facts
@@ -151,14 +167,15 @@ class _Builder:
     def _behavior(self, behavior: Behavior, stem: str) -> BehaviorFacts:
         ref = behavior_table(self._parent_id, self._number, behavior.name)
         table = SourceTable(ref, (ORDINAL, TIMESTAMP, ARRIVAL), behavior.fields)
-        time, arrival = ArrayFile(self._files, f"{stem}.time"), ArrayFile(self._files, f"{stem}.arrival")
+        time, arrival = ArrayFile(self._files, f"{stem}.time"), NarrowFile(self._files, f"{stem}.arrival", at_least="int32")
         counts = np.zeros(self._size + 1, dtype=np.int64)
+        latest = 0
 
         def noted(batches: Iterator[Batch]) -> Iterator[Batch]:
-            nonlocal time, arrival
+            nonlocal time, arrival, latest
             time.abandon()
             arrival.abandon()
-            time, arrival = ArrayFile(self._files, f"{stem}.time"), ArrayFile(self._files, f"{stem}.arrival")
+            time, arrival, latest = ArrayFile(self._files, f"{stem}.time"), NarrowFile(self._files, f"{stem}.arrival", at_least="int32"), 0
             counts[:] = 0
             for batch in batches:
                 if batch.num_rows:
@@ -166,7 +183,9 @@ class _Builder:
                     first = int(ordinals[0])
                     found = np.bincount(ordinals - first)
                     counts[first + 1 : first + 1 + len(found)] += found
-                    time.append(micros(batch.column(1)))
+                    instants = micros(batch.column(1))
+                    latest = max(latest, int(instants.max()))
+                    time.append(instants)
                     arrival.append(np.asarray(batch.column(2)).astype(np.int64))
                 yield batch
 
@@ -174,10 +193,11 @@ class _Builder:
         time.close()
         arrival.close()
         offsets = ArrayFile(self._files, f"{stem}.offsets")
+        longest = int(counts.max())
         np.cumsum(counts, out=counts)
-        offsets.append(counts)
+        offsets.append(counts.astype(np.int32))
         offsets.close()
-        return BehaviorFacts(behavior.name, stem, int(counts[-1]), columns)
+        return BehaviorFacts(behavior.name, stem, int(counts[-1]), columns, arrival.dtype, longest, latest)
 
     def _columns(self, table: SourceTable, behavior: str, stem: str, through: Through) -> tuple[ColumnFacts, ...]:
         """Write the columns of a table: as it lies when that is in order (as a refresh leaves it), else sorted."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
+import llvmlite.binding
 import numba
 from numba import types
 
@@ -16,6 +19,9 @@ Progress = Callable[[int, int], None]
 
 INT64 = types.int64
 FLAG = types.boolean
+WHOLE = (types.int8, types.int16, types.int32, types.int64)
+
+Signature = tuple[Any, ...]
 
 
 def array(scalar: Any) -> Any:
@@ -28,15 +34,69 @@ def output(scalar: Any) -> Any:
     return types.Array(scalar, 1, "C")
 
 
-@dataclass(frozen=True, slots=True)
-class _Kernel:
-    dispatcher: Any
-    signatures: tuple[tuple[Any, ...], ...]
+class Kernel:
+    """A function compiled for exactly these argument types; each is loaded from disk (or compiled) when it is first called.
+
+    It runs without the interpreter's lock and returns nothing. Signatures differ in the dtypes of their first `keyed` arguments.
+    """
+
+    def __init__(self, function: Callable[..., None], signatures: tuple[Signature, ...], keyed: int) -> None:
+        self._function, self._keyed = function, keyed
+        self._signatures = {tuple(str(argument.dtype) for argument in one[:keyed]): one for one in signatures}
+        self._loaded: dict[Any, Any] = {}
+        self._dispatcher: Any = None
+
+    def __call__(self, *arguments: Any) -> None:
+        first = arguments[0].dtype if self._keyed == 1 else tuple(one.dtype for one in arguments[: self._keyed])
+        run = self._loaded.get(first)
+        if run is None:
+            run = self._load(first)
+        run(*arguments)
+
+    def _load(self, key: Any) -> Any:
+        names = (str(key),) if self._keyed == 1 else tuple(map(str, key))
+        with _LOCK:
+            self.compile(self._signatures[names])
+            self._loaded[key] = self._dispatcher
+        return self._dispatcher
+
+    @property
+    def signatures(self) -> tuple[Signature, ...]:
+        return tuple(self._signatures.values())
+
+    @property
+    def file(self) -> Path:
+        """The module it is written in."""
+        return Path(self._function.__code__.co_filename)
+
+    def compile(self, signature: Signature) -> None:
+        """Compile, or load from disk, one of the signatures. Only one thread at a time may call this."""
+        if self._dispatcher is None:
+            self._dispatcher = _jit(self._function)
+        self._dispatcher.disable_compile(False)
+        self._dispatcher.compile(types.void(*signature))
+        self._dispatcher.disable_compile()
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """Where the compiled code is kept; None: nowhere."""
+        if self._dispatcher is None:
+            self._dispatcher = _jit(self._function)
+        path = self._dispatcher.stats.cache_path
+        return None if path is None else Path(path)
 
 
-_KERNELS: list[_Kernel] = []
+def _jit(function: Callable[..., None]) -> Any:
+    try:
+        return numba.njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # no folder to keep compiled code in
+        return numba.njit(nogil=True)(function)
+
+
+_KERNELS: list[Kernel] = []
 _LOCK = Lock()
-_compiled = 0
+_WARM_UP = Lock()
+_is_warm = False
 
 
 def helper(function: F) -> F:
@@ -45,34 +105,56 @@ def helper(function: F) -> F:
     return found  # type: ignore[no-any-return]
 
 
-def kernel(*signatures: tuple[Any, ...]) -> Callable[[F], F]:
-    """A function compiled for exactly these argument types; it runs without the interpreter's lock and returns nothing."""
+def kernel(*signatures: Signature, keyed: int = 1) -> Callable[[Callable[..., None]], Kernel]:
+    """Register a function; see `Kernel`."""
 
-    def register(function: F) -> F:
-        dispatcher: Any
-        try:
-            dispatcher = numba.njit(nogil=True, cache=True)(function)
-        except RuntimeError:  # no folder to keep compiled code in
-            dispatcher = numba.njit(nogil=True)(function)
-        _KERNELS.append(_Kernel(dispatcher, signatures))
-        return dispatcher  # type: ignore[no-any-return]
+    def register(function: Callable[..., None]) -> Kernel:
+        _KERNELS.append(Kernel(function, signatures, keyed))
+        return _KERNELS[-1]
 
     return register
 
 
 def warm_up(progress: Progress | None = None) -> None:
-    """Compile, or load from disk, every kernel. Cheap when done before. progress: functions done, in all; only told of compiling."""
+    """See to it that every kernel was compiled on this machine; cheap when it was. progress: functions done, in all."""
     from kohort.index import kernels
 
-    global _compiled
-    with _LOCK:
+    global _is_warm
+    with _WARM_UP:
+        if _is_warm:
+            return
         assert kernels.__name__
-        total = len(_KERNELS)
-        while _compiled < total:
-            one = _KERNELS[_compiled]
-            for signature in one.signatures:
-                one.dispatcher.compile(types.void(*signature))
-            one.dispatcher.disable_compile()
-            _compiled += 1
-            if progress is not None and one.dispatcher.stats.cache_misses:
-                progress(_compiled, total)
+        mark = _mark()
+        if mark is None or not mark.exists():
+            _compile_all(progress)
+            if mark is not None:
+                with suppress(OSError):
+                    mark.touch()
+        _is_warm = True
+
+
+def load_all(progress: Progress | None = None) -> None:
+    """Have every kernel in memory: a server does so before it says that it is ready."""
+    warm_up(progress)
+    _compile_all(None)
+
+
+def _compile_all(progress: Progress | None) -> None:
+    work = [(one, signature) for one in _KERNELS for signature in one.signatures]
+    for done, (one, signature) in enumerate(work):
+        with _LOCK:
+            one.compile(signature)
+        if progress is not None:
+            progress(done + 1, len(work))
+
+
+def _mark() -> Path | None:
+    """The file that says that these kernels were compiled by this compiler for this processor."""
+    folder = _KERNELS[0].cache_folder
+    if folder is None:
+        return None
+    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.binding.get_host_cpu_name()}".encode())
+    for file in sorted({one.file for one in _KERNELS}):
+        digest.update(file.read_bytes())
+        digest.update(str(file.stat().st_mtime_ns).encode())
+    return folder / f"compiled-{digest.hexdigest()[:16]}"

@@ -73,6 +73,10 @@ class ArrayFile:
             self._checksum = zlib.crc32(data, self._checksum)
             self._length += data.nbytes
 
+    def flush(self) -> None:
+        """Others may read what was added."""
+        self._file.flush()
+
     def close(self) -> None:
         """Flush to the disk and note what was written."""
         self._file.flush()

@@ -1,6 +1,6 @@
 """The compiled loops over an index: tests of columns, and aggregates over slices of rows.
 
-A slice is `starts[i]:stops[i]` of some rows; a mask has one bit per row (uint64 words, lowest bit first) and counts only when
+A slice is `starts[i]:stops[i]` of some rows (int32); a mask has one bit per row (uint64 words, lowest bit first) and counts only when
 `masked`. Results stand at i - first. Bits are written into whole words: ranges begin at multiples of 64.
 """
 
@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from kohort.index.compiled import FLAG, INT64, array, helper, kernel, output
+from kohort.index.compiled import FLAG, INT64, WHOLE, array, helper, kernel, output
 
 _I64, _I32, _I8, _F64, _U64, _U8 = (array(one) for one in (types.int64, types.int32, types.int8, types.float64, types.uint64, types.uint8))
-_OUT_I64, _OUT_F64, _OUT_U64, _OUT_U8 = (output(one) for one in (types.int64, types.float64, types.uint64, types.uint8))
+_OUT_I64, _OUT_I32, _OUT_F64 = (output(one) for one in (types.int64, types.int32, types.float64))
+_OUT_U64, _OUT_U8 = (output(one) for one in (types.uint64, types.uint8))
+_WHOLE = tuple(map(array, WHOLE))
 
-ONE = np.uint64(1)
+INT64_MIN = -(2**63)
 
 
 @helper
@@ -32,10 +34,18 @@ def _popcount(word: Any) -> Any:
     return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
+@helper
+def _inside(value: Any, lows: Any, highs: Any) -> Any:
+    found = False
+    for k in range(len(lows)):
+        found |= (value >= lows[k]) & (value <= highs[k])
+    return found
+
+
 # --- tests ------------------------------------------------------------------------------------------------------
 
 
-@kernel((_I64, INT64, INT64, _I64, _I64, _OUT_U64), (_F64, INT64, INT64, _F64, _F64, _OUT_U64))
+@kernel(*((one, INT64, INT64, one, one, _OUT_U64) for one in (*_WHOLE, _F64)))
 def within(values: Any, first: Any, last: Any, lows: Any, highs: Any, out: Any) -> None:
     """Values in some interval lows[k] <= value <= highs[k]; the intervals are disjoint and ascending, at least one."""
     word = 0
@@ -70,7 +80,7 @@ def within(values: Any, first: Any, last: Any, lows: Any, highs: Any, out: Any) 
         place = end
 
 
-@kernel((_I32, INT64, INT64, _U8, _OUT_U64), (_I8, INT64, INT64, _U8, _OUT_U64), (_I64, INT64, INT64, _U8, _OUT_U64))
+@kernel(*((one, INT64, INT64, _U8, _OUT_U64) for one in _WHOLE))
 def looked_up(codes: Any, first: Any, last: Any, table: Any, out: Any) -> None:
     """Codes whose entry of the table, code + 1, is 1."""
     word = 0
@@ -101,28 +111,52 @@ def averages_within(totals: Any, counts: Any, factor: Any, lows: Any, low_steps:
 # --- which rows -------------------------------------------------------------------------------------------------
 
 
-@kernel((_I64, _I64, INT64, INT64, INT64, _OUT_I64))
-def not_before(offsets: Any, time: Any, first: Any, last: Any, instant: Any, places: Any) -> None:
+@kernel((_I64, _I32, INT64, INT64, INT64, _OUT_I32))
+def not_before(time: Any, offsets: Any, first: Any, last: Any, instant: Any, places: Any) -> None:
     """For each profile the first row at or after an instant, else the end: rows are in order of time.
 
-    Most instants asked for are recent: the last few rows are looked at one by one, the others by halves.
+    Halves without branches: which half is not to be foreseen, so a conditional jump costs more than the look.
     """
     for i in range(first, last):
-        low, high = offsets[i], offsets[i + 1]
-        near = max(low, high - 6)
-        while high > near and time[high - 1] >= instant:
-            high -= 1
-        if high == near:
-            while low < high:
-                middle = (low + high) >> 1
-                if time[middle] < instant:
-                    low = middle + 1
-                else:
-                    high = middle
-        places[i] = high
+        low = np.int64(offsets[i])
+        length = np.int64(offsets[i + 1]) - low
+        while length > 1:
+            half = length >> 1
+            low += half * np.int64(time[low + half - 1] < instant)
+            length -= half
+        if length == 1:
+            low += np.int64(time[low] < instant)
+        places[i] = low
 
 
-@kernel((_I64, _I64, INT64, INT64, _U64, FLAG, _I64, _OUT_I64))
+@kernel((_I64, _I32, _I32, INT64, INT64, INT64, _OUT_I64))
+def latest_times(time: Any, starts: Any, stops: Any, first: Any, last: Any, number: Any, found: Any) -> None:
+    """The time of the number-th row from the end of each slice; the smallest int64 where there are fewer."""
+    for i in range(first, last):
+        place = np.int64(stops[i]) - number
+        there = place >= starts[i]
+        value = time[place if there else 0]
+        found[i - first] = value if there else INT64_MIN
+
+
+@kernel((_I64, _I32, _I32, INT64, INT64, INT64, INT64, _OUT_U64))
+def at_least(time: Any, starts: Any, stops: Any, first: Any, last: Any, number: Any, instant: Any, out: Any) -> None:
+    """Slices in which so many rows (at least 1) are at or after an instant; time: not empty."""
+    word = 0
+    begin = first
+    while begin < last:
+        end = min(begin + 64, last)
+        bits = np.uint64(0)
+        for i in range(begin, end):
+            place = np.int64(stops[i]) - number
+            there = place >= starts[i]
+            bits |= np.uint64(there & (time[place if there else 0] >= instant)) << np.uint64(i - begin)
+        out[word] = bits
+        word += 1
+        begin = end
+
+
+@kernel((_I32, _I32, INT64, INT64, _U64, FLAG, _I32, _OUT_I32))
 def rows_of(starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: Any, places: Any, rows: Any) -> None:
     """The numbers of the rows in the mask, slice by slice; those of slice i begin at places[i - first]."""
     for i in range(first, last):
@@ -136,11 +170,11 @@ def rows_of(starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: A
 # --- aggregates -------------------------------------------------------------------------------------------------
 
 
-@kernel((_I64, _I64, INT64, INT64, _U64, _OUT_I64))
+@kernel((_I32, _I32, INT64, INT64, _U64, _OUT_I32))
 def count_bits(starts: Any, stops: Any, first: Any, last: Any, mask: Any, counts: Any) -> None:
     """How many rows of each slice are in the mask."""
     for i in range(first, last):
-        start, stop = starts[i], stops[i]
+        start, stop = np.int64(starts[i]), np.int64(stops[i])
         found = 0
         if start < stop:
             low, high = start >> 6, (stop - 1) >> 6
@@ -155,7 +189,7 @@ def count_bits(starts: Any, stops: Any, first: Any, last: Any, mask: Any, counts
         counts[i - first] = found
 
 
-@kernel((_I64, _I64, _I64, INT64, INT64, _U64, FLAG, _OUT_I64, _OUT_I64))
+@kernel(*((one, _I32, _I32, INT64, INT64, _U64, FLAG, _OUT_I64, _OUT_I64) for one in _WHOLE))
 def sums(values: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: Any, totals: Any, counts: Any) -> None:
     """Sum and number of the values."""
     for i in range(first, last):
@@ -163,18 +197,18 @@ def sums(values: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any,
         total, count = np.int64(0), np.int64(0)
         if masked:
             for row in range(start, stop):
-                if _bit(mask, row):
-                    total += values[row]
-                    count += 1
+                bit = np.int64(_bit(mask, row))
+                total += np.int64(values[row]) * bit
+                count += bit
         else:
             for row in range(start, stop):
-                total += values[row]
-            count = stop - start
+                total += np.int64(values[row])
+            count = np.int64(stop) - np.int64(start)
         totals[i - first] = total
         counts[i - first] = count
 
 
-@kernel((_F64, _I64, _I64, INT64, INT64, _U64, FLAG, _OUT_I64, _OUT_I64))
+@kernel((_F64, _I32, _I32, INT64, INT64, _U64, FLAG, _OUT_I64, _OUT_I64))
 def millionths(values: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: Any, totals: Any, counts: Any) -> None:
     """Sum, in whole millionths, and number of the values; each is rounded first, ties away from zero."""
     for i in range(first, last):
@@ -192,10 +226,8 @@ def millionths(values: Any, starts: Any, stops: Any, first: Any, last: Any, mask
 
 
 @kernel(
-    (_I64, _I64, _I64, INT64, INT64, _U64, FLAG, FLAG, _OUT_I64, _OUT_I64),
-    (_I32, _I64, _I64, INT64, INT64, _U64, FLAG, FLAG, _OUT_I64, _OUT_I64),
-    (_I8, _I64, _I64, INT64, INT64, _U64, FLAG, FLAG, _OUT_I64, _OUT_I64),
-    (_F64, _I64, _I64, INT64, INT64, _U64, FLAG, FLAG, _OUT_F64, _OUT_I64),
+    *((one, _I32, _I32, INT64, INT64, _U64, FLAG, FLAG, _OUT_I64, _OUT_I64) for one in _WHOLE),
+    (_F64, _I32, _I32, INT64, INT64, _U64, FLAG, FLAG, _OUT_F64, _OUT_I64),
 )
 def extremes(
     values: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: Any, largest: Any, found: Any, counts: Any
@@ -212,7 +244,7 @@ def extremes(
         counts[i - first] = count
 
 
-@kernel((_I64, _I64, INT64, INT64, _U64, FLAG, FLAG, _OUT_I64))
+@kernel((_I32, _I32, INT64, INT64, _U64, FLAG, FLAG, _OUT_I32))
 def end_rows(starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: Any, at_end: Any, rows: Any) -> None:
     """The first (or last) row of each slice in the mask, -1 where there is none."""
     for i in range(first, last):
@@ -235,9 +267,56 @@ def end_rows(starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: 
 
 
 @kernel(
-    (_I64, _I64, _I64, INT64, INT64, _U64, FLAG, _OUT_I64),
-    (_I32, _I64, _I64, INT64, INT64, _U64, FLAG, _OUT_I64),
+    *((one, _I32, _I32, _I32, INT64, INT64, _U64, FLAG, FLAG, _OUT_I32) for one in (*_WHOLE, _F64)),
 )
+def end_rows_by(
+    keys: Any, arrival: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: Any, at_end: Any, rows: Any
+) -> None:
+    """The row of each slice in the mask with the smallest (or largest) key, -1: none; of equal ones the first (or last) to arrive."""
+    for i in range(first, last):
+        found = -1
+        for row in range(starts[i], stops[i]):
+            if not masked or _bit(mask, row):
+                if found < 0:
+                    found = row
+                    continue
+                key, best = keys[row], keys[found]
+                if key == best:
+                    later = arrival[row] > arrival[found]
+                    better = later if at_end else not later
+                else:
+                    better = key > best if at_end else key < best
+                if better:
+                    found = row
+        rows[i - first] = found
+
+
+@helper
+def _sift(values: Any, root: Any, size: Any) -> Any:
+    place, value = root, values[root]
+    child = 2 * place + 1
+    while child < size:
+        if child + 1 < size and values[child + 1] > values[child]:
+            child += 1
+        if values[child] <= value:
+            break
+        values[place] = values[child]
+        place = child
+        child = 2 * place + 1
+    values[place] = value
+
+
+@helper
+def _sort(values: Any, size: Any) -> Any:
+    """Heapsort of the first `size` values, in place: never slow, whatever the order they come in."""
+    for begin in range(size // 2 - 1, -1, -1):
+        _sift(values, begin, size)
+    for end in range(size - 1, 0, -1):
+        values[0], values[end] = values[end], values[0]
+        _sift(values, 0, end)
+
+
+@kernel(*((one, _I32, _I32, INT64, INT64, _U64, FLAG, _OUT_I32) for one in _WHOLE[1:]))
 def distinct(keys: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: Any, counts: Any) -> None:
     """How many different keys."""
     buffer = np.empty(64, dtype=keys.dtype)
@@ -263,38 +342,217 @@ def distinct(keys: Any, starts: Any, stops: Any, first: Any, last: Any, mask: An
             if not masked or _bit(mask, row):
                 buffer[size] = keys[row]
                 size += 1
-        part = buffer[:size]
-        part.sort()
+        _sort(buffer, size)
         count = 0
         for j in range(size):
-            if j == 0 or part[j] != part[j - 1]:
+            if j == 0 or buffer[j] != buffer[j - 1]:
                 count += 1
         counts[i - first] = count
 
 
-# --- rows taken out: order, groups, windows, chains -------------------------------------------------------------
+@kernel(*((one, _I32, _I32, INT64, INT64, _U64, FLAG, INT64, INT64, _OUT_I32) for one in _WHOLE[:2]))
+def distinct_codes(
+    codes: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: Any, lowest: Any, words: Any, counts: Any
+) -> None:
+    """How many different codes, all of them at least `lowest` and below lowest + 64 * words."""
+    seen = np.zeros(words, dtype=np.uint64)
+    for i in range(first, last):
+        for row in range(starts[i], stops[i]):
+            if not masked or _bit(mask, row):
+                place = np.int64(codes[row]) - lowest
+                seen[place >> 6] |= np.uint64(1) << np.uint64(place & 63)
+        count = 0
+        if starts[i] < stops[i]:
+            for word in range(words):
+                count += _popcount(seen[word])
+                seen[word] = np.uint64(0)
+        counts[i - first] = count
 
 
-@kernel((_I64, _I64, _OUT_I64))
+# --- groups, windows and chains, in place -----------------------------------------------------------------------
+
+
+@kernel((_I8, _I32, _I32, INT64, INT64, _U64, FLAG, _I64, _I64, _OUT_U64))
+def group_counts(
+    codes: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: Any, lows: Any, highs: Any, out: Any
+) -> None:
+    """Slices with so many rows of one code (null, -1, is a code like others), in some of the intervals."""
+    counts = np.zeros(129, dtype=np.int64)
+    for i in range(first, last):
+        for row in range(starts[i], stops[i]):
+            if not masked or _bit(mask, row):
+                counts[np.int64(codes[row]) + 1] += 1
+        found = False
+        for row in range(starts[i], stops[i]):
+            place = np.int64(codes[row]) + 1
+            if counts[place] > 0:
+                found |= _inside(counts[place], lows, highs)
+                counts[place] = 0
+        if (i - first) & 63 == 0:
+            out[(i - first) >> 6] = np.uint64(0)
+        out[(i - first) >> 6] |= np.uint64(found) << np.uint64((i - first) & 63)
+
+
+@kernel(*((one, _I8, _I32, _I32, INT64, INT64, _U64, FLAG, _I64, _I64, _OUT_U64) for one in _WHOLE))
+def group_sums(
+    values: Any, codes: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: Any, lows: Any, highs: Any, out: Any
+) -> None:
+    """Slices in which the values of one code sum up to within some of the intervals."""
+    totals = np.zeros(129, dtype=np.int64)
+    there = np.zeros(129, dtype=np.uint8)
+    for i in range(first, last):
+        for row in range(starts[i], stops[i]):
+            if not masked or _bit(mask, row):
+                place = np.int64(codes[row]) + 1
+                totals[place] += np.int64(values[row])
+                there[place] = 1
+        found = False
+        for row in range(starts[i], stops[i]):
+            place = np.int64(codes[row]) + 1
+            if there[place]:
+                found |= _inside(totals[place], lows, highs)
+                totals[place] = 0
+                there[place] = 0
+        if (i - first) & 63 == 0:
+            out[(i - first) >> 6] = np.uint64(0)
+        out[(i - first) >> 6] |= np.uint64(found) << np.uint64((i - first) & 63)
+
+
+@kernel((_I64, _I32, _I32, INT64, INT64, _U64, FLAG, INT64, _I64, _I64, FLAG, _OUT_U64))
+def sliding_counts(
+    time: Any,
+    starts: Any,
+    stops: Any,
+    first: Any,
+    last: Any,
+    mask: Any,
+    masked: Any,
+    length: Any,
+    lows: Any,
+    highs: Any,
+    empty: Any,
+    out: Any,
+) -> None:
+    """Slices with a window `(t - length, t]` that ends with one of their rows and whose rows number within some of the intervals.
+
+    empty: what holds for a slice without rows.
+    """
+    for i in range(first, last):
+        stop = np.int64(stops[i])
+        low = np.int64(starts[i])
+        count, rows = 0, 0
+        found = False
+        for row in range(starts[i], stops[i]):
+            if masked and not _bit(mask, row):
+                continue
+            rows += 1
+            count += 1
+            while time[row] - time[low] >= length:
+                count -= 1 if not masked or _bit(mask, low) else 0
+                low += 1
+            follower = row + 1
+            while masked and follower < stop and not _bit(mask, follower):
+                follower += 1
+            if follower < stop and time[follower] == time[row]:
+                continue
+            if _inside(count, lows, highs):
+                found = True
+                break
+        if rows == 0:
+            found = empty
+        if (i - first) & 63 == 0:
+            out[(i - first) >> 6] = np.uint64(0)
+        out[(i - first) >> 6] |= np.uint64(found) << np.uint64((i - first) & 63)
+
+
+@kernel((_I64, _I32, _I32, _U64, FLAG, _I64, _I32, _I32, _U64, FLAG, INT64, INT64, INT64, FLAG, _OUT_U8, FLAG, _OUT_U64))
+def followers_in_place(
+    before_time: Any,
+    before_starts: Any,
+    before_stops: Any,
+    before_mask: Any,
+    before_masked: Any,
+    time: Any,
+    starts: Any,
+    stops: Any,
+    mask: Any,
+    masked: Any,
+    first: Any,
+    last: Any,
+    reach: Any,
+    bounded: Any,
+    reached: Any,
+    is_last: Any,
+    out: Any,
+) -> None:
+    """Rows that come strictly later than some row of the step before, by at most `reach` when bounded.
+
+    Their bytes of `reached` become 1, or, when this is the last step, the bits of `out` say which slices have one.
+    """
+    for i in range(first, last):
+        place, end = np.int64(before_starts[i]), np.int64(before_stops[i])
+        nearest = np.int64(-1)
+        found = False
+        if place < end:
+            for row in range(starts[i], stops[i]):
+                if masked and not _bit(mask, row):
+                    continue
+                while place < end and before_time[place] < time[row]:
+                    if not before_masked or _bit(before_mask, place):
+                        nearest = place
+                    place += 1
+                if nearest >= 0 and (not bounded or time[row] - before_time[nearest] <= reach):
+                    found = True
+                    if is_last:
+                        break
+                    reached[row] = 1
+        if is_last:
+            if (i - first) & 63 == 0:
+                out[(i - first) >> 6] = np.uint64(0)
+            out[(i - first) >> 6] |= np.uint64(found) << np.uint64((i - first) & 63)
+
+
+# --- rows taken out: order, groups, windows ---------------------------------------------------------------------
+
+
+@kernel((_I32, _I64, _OUT_I32))
 def sorted_slices(offsets: Any, keys: Any, order: Any) -> None:
-    """The places of the rows of each slice by ascending key; equal keys keep their order."""
+    """The places of the rows of each slice by ascending key; equal keys keep their order.
+
+    Runs of 32 rows are sorted by insertion, then merged two by two.
+    """
+    buffer = np.empty(64, dtype=np.int32)
     for i in range(len(offsets) - 1):
-        start, stop = offsets[i], offsets[i + 1]
-        if stop - start > 48:
-            part = np.argsort(keys[start:stop], kind="mergesort")
-            for j in range(len(part)):
-                order[start + j] = part[j] + start
-            continue
-        for row in range(start, stop):
-            key = keys[row]
-            place = row
-            while place > start and keys[order[place - 1]] > key:
-                order[place] = order[place - 1]
-                place -= 1
-            order[place] = row
+        start: Any = np.int64(offsets[i])
+        stop: Any = np.int64(offsets[i + 1])
+        for begin in range(start, stop, 32):
+            for row in range(begin, min(begin + 32, stop)):
+                key = keys[row]
+                place = row
+                while place > begin and keys[order[place - 1]] > key:
+                    order[place] = order[place - 1]
+                    place -= 1
+                order[place] = row
+        if stop - start > len(buffer):
+            buffer = np.empty(2 * (stop - start), dtype=np.int32)
+        width = 32
+        while width < stop - start:
+            for begin in range(start, stop, 2 * width):
+                middle, end = min(begin + width, stop), min(begin + 2 * width, stop)
+                left, right = begin, middle
+                for place in range(begin, end):
+                    if left < middle and (right >= end or keys[order[left]] <= keys[order[right]]):
+                        buffer[place - start] = order[left]
+                        left += 1
+                    else:
+                        buffer[place - start] = order[right]
+                        right += 1
+            for place in range(start, stop):
+                order[place] = buffer[place - start]
+            width *= 2
 
 
-@kernel((_I64, _I64, _I64, INT64, _OUT_I64, _OUT_I64))
+@kernel((_I32, _I32, _I64, INT64, _OUT_I32, _OUT_I32))
 def sliding_slices(group_starts: Any, group_stops: Any, times: Any, length: Any, starts: Any, stops: Any) -> None:
     """For each row, the rows of its group in the window `(t - length, t]`; times ascend within a group."""
     for group in range(len(group_starts)):
@@ -309,16 +567,3 @@ def sliding_slices(group_starts: Any, group_stops: Any, times: Any, length: Any,
                 high += 1
             starts[row] = low
             stops[row] = high
-
-
-@kernel((_I64, _I64, _I64, _I64, INT64, FLAG, _OUT_U8))
-def followers(before_offsets: Any, before_times: Any, offsets: Any, times: Any, reach: Any, bounded: Any, follows: Any) -> None:
-    """Rows that come strictly later than some row of the step before, by at most `reach` when bounded."""
-    for i in range(len(offsets) - 1):
-        place = before_offsets[i]
-        end = before_offsets[i + 1]
-        for row in range(offsets[i], offsets[i + 1]):
-            while place < end and before_times[place] < times[row]:
-                place += 1
-            near = place > before_offsets[i] and (not bounded or times[row] - before_times[place - 1] <= reach)
-            follows[row] = near

@@ -8,8 +8,9 @@
         b<j>.c<i>.*                          its column i
     <root>/<parent id>/.building-*           one under way (or left by a process that died)
 
-Columns: text `.codes` (int32) and `.dictionary` (Arrow file), numbers and times `.values` (8 bytes), booleans `.values` (int8), arrays
-`.offsets` (int64) and their elements `.e.*`; where there are nulls `.valid` (packed bits, whole uint64 words). All little-endian.
+Columns: text `.codes` and `.dictionary` (Arrow file), numbers, times and booleans `.values`, arrays `.offsets` (int32) and their elements
+`.e.*`; where there are nulls `.valid` (packed bits, whole uint64 words). Codes and whole numbers have the narrowest of int8, int16, int32
+and int64 that holds them all (`dtype`); `.time` is int64, `.offsets` int32. All little-endian.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 
 from kohort.parent.catalog import Storage
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 LIVE = "live.bits"
 ID_RANK = "id_rank.i32"
@@ -40,7 +41,10 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True)
 class ColumnFacts:
-    """One column: `stem` is how its files begin; `nulls` of `rows` values are null; `distinct` texts (-1: not text)."""
+    """One column: `stem` is how its files begin; `nulls` of `rows` values are null; `distinct` texts (-1: not text).
+
+    dtype: of its values or codes ("" for arrays). low, high: no value is smaller or larger (as stored; 0 where there is none).
+    """
 
     name: str
     stem: str
@@ -50,16 +54,22 @@ class ColumnFacts:
     scale: int = 0
     distinct: int = -1
     elements: ColumnFacts | None = None
+    dtype: str = ""
+    low: float = 0
+    high: float = 0
 
 
 @dataclass(frozen=True, slots=True)
 class BehaviorFacts:
-    """One behavior and its columns."""
+    """One behavior and its columns. arrival: dtype of the order of arrival; longest: the most rows of one profile; latest: of all times."""
 
     name: str
     stem: str
     rows: int
     columns: tuple[ColumnFacts, ...]
+    arrival: str = "int64"
+    longest: int = 0
+    latest: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,22 +46,32 @@ def open_index(root: Path, parent_id: int, refresh_number: int, stamp: str | Non
 def open_columns(folder: Path, manifest: Manifest) -> ProfileIndex:
     """The columns that a manifest names. Raises OSError, ValueError, KeyError, ArrowException when a file does not fit it."""
     opened = _Folder(folder, manifest)
+    live, id_rank = opened.bits(LIVE, manifest.size), opened.array(ID_RANK, np.int32, manifest.size)
+    attributes = {facts.name: opened.column(facts) for facts in manifest.attributes}
     return ProfileIndex(
         manifest.parent_id,
         manifest.refresh_number,
         manifest.size,
-        opened.bits(LIVE, manifest.size),
-        opened.array(ID_RANK, np.int32, manifest.size),
-        {facts.name: opened.column(facts) for facts in manifest.attributes},
-        {facts.name: opened.behavior(facts) for facts in manifest.behaviors},
+        live,
+        id_rank,
+        attributes,
+        {facts.name: _Folder(folder, manifest).behavior(facts) for facts in manifest.behaviors},
+        opened.release,
     )
 
 
 class _Folder:
-    """The files of one index."""
+    """Files of one index that give their memory back together."""
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
         self._folder, self._manifest = folder, manifest
+        self._maps: list[mmap.mmap] = []
+
+    def release(self) -> None:
+        """The system may use the memory for something else; what is looked at again comes back from the file."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            for mapped in self._maps:
+                mapped.madvise(mmap.MADV_DONTNEED)
 
     def array(self, name: str, dtype: npt.DTypeLike, length: int) -> npt.NDArray[Any]:
         """A whole file as `length` values."""
@@ -72,7 +82,8 @@ class _Folder:
                 raise ValueError(f"{name}: {actual} bytes, not {expected}")
             if not length:
                 return np.zeros(0, dtype=dtype)
-            return np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ), dtype=dtype)
+            self._maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+            return np.frombuffer(self._maps[-1], dtype=dtype)
 
     def bits(self, name: str, length: int) -> Words:
         return self.array(name, np.uint64, -(-length // 64))
@@ -82,10 +93,13 @@ class _Folder:
 
     def behavior(self, facts: BehaviorFacts) -> BehaviorRows:
         return BehaviorRows(
-            self.array(f"{facts.stem}.offsets", np.int64, self._manifest.size + 1),
+            self.array(f"{facts.stem}.offsets", np.int32, self._manifest.size + 1),
             self.array(f"{facts.stem}.time", np.int64, facts.rows),
             {column.name: self.column(column) for column in facts.columns},
-            self.array(f"{facts.stem}.arrival", np.int64, facts.rows) if f"{facts.stem}.arrival" in self._manifest.files else None,
+            self.array(f"{facts.stem}.arrival", facts.arrival, facts.rows) if f"{facts.stem}.arrival" in self._manifest.files else None,
+            facts.longest,
+            facts.latest,
+            self.release,
         )
 
     def column(self, facts: ColumnFacts) -> Column:
@@ -95,10 +109,10 @@ class _Folder:
             case "int64" | "float64" | "decimal":
                 return self._number(facts)
             case "timestamp" | "date":
-                values = self.array(f"{facts.stem}.values", np.int64, facts.rows)
+                values = self.array(f"{facts.stem}.values", facts.dtype, facts.rows)
                 return TimeColumn(values, self._valid(facts), facts.storage)
             case "boolean":
-                return BooleanColumn(self.array(f"{facts.stem}.values", np.int8, facts.rows))
+                return BooleanColumn(self.array(f"{facts.stem}.values", np.int8, facts.rows), facts.nulls > 0)
             case "text_array" | "int64_array" | "float64_array":
                 return self._list(facts)
             case _:
@@ -106,21 +120,22 @@ class _Folder:
 
     def _number(self, facts: ColumnFacts) -> NumberColumn:
         assert facts.storage in ("int64", "float64", "decimal")
-        dtype = np.float64 if facts.storage == "float64" else np.int64
-        values = self.array(f"{facts.stem}.values", dtype, facts.rows)
-        return NumberColumn(values, self._valid(facts), facts.storage, facts.scale)
+        values = self.array(f"{facts.stem}.values", facts.dtype, facts.rows)
+        return NumberColumn(values, self._valid(facts), facts.storage, facts.scale, max(abs(facts.low), abs(facts.high)))
 
     def _text(self, facts: ColumnFacts) -> TextColumn:
         name = f"{facts.stem}.dictionary"
         path = self._folder / name
         if path.stat().st_size != self._manifest.files[name].bytes:
             raise ValueError(f"{name}: not {self._manifest.files[name].bytes} bytes")
-        texts = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0).column(0)
+        with path.open("rb") as file:
+            self._maps.append(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        texts = pa.ipc.open_file(pa.py_buffer(self._maps[-1])).get_batch(0).column(0)
         if len(texts) != facts.distinct:
             raise ValueError(f"{name}: {len(texts)} texts, not {facts.distinct}")
-        return TextColumn(self.array(f"{facts.stem}.codes", np.int32, facts.rows), texts)
+        return TextColumn(self.array(f"{facts.stem}.codes", facts.dtype, facts.rows), texts, facts.nulls > 0)
 
     def _list(self, facts: ColumnFacts) -> ArrayColumn:
         assert facts.elements is not None
         elements = self._text(facts.elements) if facts.storage == "text_array" else self._number(facts.elements)
-        return ArrayColumn(self.array(f"{facts.stem}.offsets", np.int64, facts.rows + 1), elements, self._valid(facts))
+        return ArrayColumn(self.array(f"{facts.stem}.offsets", np.int32, facts.rows + 1), elements, self._valid(facts))

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from kohort.index.files import ArrayFile, Files
 from kohort.index.layout import ColumnFacts, LeftOut
+from kohort.index.narrow import narrowest
 from kohort.index.writers import DICTIONARY_BYTES, TOO_MANY_TEXTS, ColumnWriter, Unfit, Wide, column_writer, write_dictionary
 from kohort.parent.catalog import Field
 from kohort.parent.definition import TableRef
@@ -150,11 +151,12 @@ def _sorted_text(files: Files, stem: str, name: str, batches: Iterable[Batch], r
             raise Unfit(TOO_MANY_TEXTS)
     if int(np.count_nonzero(codes >= 0)) != found:
         raise ValueError(f"{name}: two values stand in one row")
+    dtype = narrowest(-1, distinct - 1)
     file = ArrayFile(files, f"{stem}.codes")
-    file.append(codes)
+    file.append(codes.astype(dtype, copy=False))
     file.close()
     write_dictionary(files, stem, pa.concat_arrays(kept) if kept else pa.array([], type=pa.large_string()))
-    return ColumnFacts(name, stem, "text", rows, rows - found, distinct=distinct)
+    return ColumnFacts(name, stem, "text", rows, rows - found, distinct=distinct, dtype=dtype, low=-1, high=distinct - 1)
 
 
 def in_order(batches: Any, sorted_by: int, size: int) -> Iterator[Batch]:

@@ -21,7 +21,6 @@ Progress = Callable[[str, int, int], None]
 Ints = npt.NDArray[Any]
 
 _CHUNK = 1 << 22
-_DECIMAL_LIMIT = 10**18
 
 
 def verify_index(root: Path, parent_id: int, refresh_number: int, progress: Progress | None = None, stamp: str | None = None) -> Issues:
@@ -99,6 +98,8 @@ def _behavior(facts: BehaviorFacts, rows: BehaviorRows, live: npt.NDArray[np.boo
         return
     if (np.diff(rows.offsets)[~live] != 0).any():
         yield f"{facts.name}: a row belongs to no profile"
+    if facts.rows and (int(np.diff(rows.offsets).max()) > facts.longest or int(rows.time.max()) > facts.latest):
+        yield f"{facts.name}: a profile has more rows, or a row is later, than it says"
     if not _sorted_by_time(rows):
         yield f"{facts.name}: the rows of a profile are not in order of time"
     for column in facts.columns:
@@ -130,8 +131,8 @@ def _column(name: str, column: Column, facts: ColumnFacts) -> Iterator[str]:
                 yield f"{name}: a value is no truth value, or not {facts.nulls} are null"
         case NumberColumn() | TimeColumn():
             yield from _nulls(name, column.valid, facts)
-            if facts.storage == "decimal" and _outside(column.values, 1 - _DECIMAL_LIMIT, _DECIMAL_LIMIT - 1):
-                yield f"{name}: a decimal has more than 18 digits"
+            if _outside(column.values, facts.low, facts.high):
+                yield f"{name}: a value is smaller or larger than it says"
         case ArrayColumn():
             yield from _array(name, column, facts)
         case _:
@@ -170,8 +171,8 @@ def _pieces(values: Ints) -> Iterator[Ints]:
         yield values[start : start + _CHUNK]
 
 
-def _outside(values: Ints, low: int, high: int) -> bool:
-    return any(int(piece.min()) < low or int(piece.max()) > high for piece in _pieces(values))
+def _outside(values: Ints, low: float, high: float) -> bool:
+    return any(piece.min() < low or piece.max() > high for piece in _pieces(values))
 
 
 def _count(values: Ints, value: int) -> int:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from kohort.index.files import ArrayFile, BitFile, Files, raw_bytes
 from kohort.index.layout import ColumnFacts, FileFacts
+from kohort.index.narrow import INT32_MAX, NarrowFile, narrowest
 from kohort.parent.catalog import Field, Storage
 
 Array: TypeAlias = Any
@@ -58,16 +59,18 @@ def column_writer(files: Files, stem: str, field: Field) -> ColumnWriter:
     match field.storage:
         case "text":
             return TextWriter(files, stem, field.name)
-        case "int64" | "float64" | "decimal" | "timestamp" | "date":
-            return ValueWriter(files, stem, field.name, field.storage, field.scale)
+        case "int64" | "decimal" | "timestamp" | "date":
+            return WholeWriter(files, stem, field.name, field.storage, field.scale)
+        case "float64":
+            return FloatWriter(files, stem, field.name)
         case "boolean":
             return BooleanWriter(files, stem, field.name)
         case "text_array":
             return ArrayWriter(files, stem, field.name, field.storage, TextWriter(files, f"{stem}.e", field.name, may_be_wide=False))
         case "int64_array":
-            return ArrayWriter(files, stem, field.name, field.storage, ValueWriter(files, f"{stem}.e", field.name, "int64"))
+            return ArrayWriter(files, stem, field.name, field.storage, WholeWriter(files, f"{stem}.e", field.name, "int64"))
         case "float64_array":
-            return ArrayWriter(files, stem, field.name, field.storage, ValueWriter(files, f"{stem}.e", field.name, "float64"))
+            return ArrayWriter(files, stem, field.name, field.storage, FloatWriter(files, f"{stem}.e", field.name))
         case _:
             assert_never(field.storage)
 
@@ -100,11 +103,11 @@ class _Validity:
             self._bits.abandon()
 
 
-class ValueWriter:
-    """Numbers, decimals and times as 8 bytes each; 0 where null."""
+class WholeWriter:
+    """Whole numbers, decimals and times; 0 where null."""
 
     def __init__(self, files: Files, stem: str, name: str, storage: Storage, scale: int = 0) -> None:
-        self._values = ArrayFile(files, f"{stem}.values")
+        self._values = NarrowFile(files, f"{stem}.values")
         self._validity = _Validity(files, f"{stem}.valid")
         self._plain = _PLAIN[storage]
         self._stem, self._name, self._storage, self._scale = stem, name, storage, scale
@@ -117,7 +120,37 @@ class ValueWriter:
     def finish(self) -> ColumnFacts:
         self._values.close()
         self._validity.close()
-        return ColumnFacts(self._name, self._stem, self._storage, self._validity.rows, self._validity.nulls, self._scale)
+        rows, nulls, values = self._validity.rows, self._validity.nulls, self._values
+        return ColumnFacts(
+            self._name, self._stem, self._storage, rows, nulls, self._scale, dtype=values.dtype, low=values.low, high=values.high
+        )
+
+    def abandon(self) -> None:
+        self._values.abandon()
+        self._validity.abandon()
+
+
+class FloatWriter:
+    """float64; 0 where null."""
+
+    def __init__(self, files: Files, stem: str, name: str) -> None:
+        self._values = ArrayFile(files, f"{stem}.values")
+        self._validity = _Validity(files, f"{stem}.valid")
+        self._stem, self._name = stem, name
+        self._low = self._high = 0.0
+
+    def append(self, array: Array) -> None:
+        values = _numbers(array, pa.float64())
+        self._validity.append(array)
+        self._values.append(values)
+        if len(values):
+            self._low, self._high = min(self._low, float(values.min())), max(self._high, float(values.max()))
+
+    def finish(self) -> ColumnFacts:
+        self._values.close()
+        self._validity.close()
+        rows, nulls = self._validity.rows, self._validity.nulls
+        return ColumnFacts(self._name, self._stem, "float64", rows, nulls, dtype="float64", low=self._low, high=self._high)
 
     def abandon(self) -> None:
         self._values.abandon()
@@ -139,7 +172,7 @@ class BooleanWriter:
 
     def finish(self) -> ColumnFacts:
         self._values.close()
-        return ColumnFacts(self._name, self._stem, "boolean", self._rows, self._nulls)
+        return ColumnFacts(self._name, self._stem, "boolean", self._rows, self._nulls, dtype="int8", low=-1, high=1)
 
     def abandon(self) -> None:
         self._values.abandon()
@@ -150,7 +183,7 @@ class ArrayWriter:
 
     def __init__(self, files: Files, stem: str, name: str, storage: Storage, elements: ColumnWriter) -> None:
         self._offsets = ArrayFile(files, f"{stem}.offsets")
-        self._offsets.append(np.zeros(1, dtype=np.int64))
+        self._offsets.append(np.zeros(1, dtype=np.int32))
         self._validity = _Validity(files, f"{stem}.valid")
         self._elements = elements
         self._stem, self._name, self._storage = stem, name, storage
@@ -161,8 +194,10 @@ class ArrayWriter:
             array = array.cast(pa.list_(array.type.value_type))
         lengths = np.asarray(pc.list_value_length(array).fill_null(0)).astype(np.int64)
         ends = self._end + np.cumsum(lengths)
-        self._offsets.append(ends)
         self._end = int(ends[-1]) if len(ends) else self._end
+        if self._end > INT32_MAX:
+            raise Unfit("its lists have more than 2,147,483,647 elements")
+        self._offsets.append(ends.astype(np.int32))
         self._validity.append(array)
         self._elements.append(array.flatten())
 
@@ -229,27 +264,30 @@ class TextWriter:
         self._known = texts.slice(0, 0)
         rank = np.empty(len(texts), dtype=np.int32)
         rank[np.asarray(order)] = np.arange(len(texts), dtype=np.int32)
-        self._rewrite(rank)
+        dtype = narrowest(-1, len(texts) - 1)
+        self._rewrite(rank, dtype)
         write_dictionary(self._files, self._stem, texts)
-        return ColumnFacts(self._name, self._stem, "text", self._rows, self._nulls, distinct=len(texts))
+        high = len(texts) - 1
+        return ColumnFacts(self._name, self._stem, "text", self._rows, self._nulls, distinct=len(texts), dtype=dtype, low=-1, high=high)
 
-    def _rewrite(self, rank: npt.NDArray[np.int32]) -> None:
-        """Replace the codes of batches by places in the sorted dictionary."""
-        name = f"{self._stem}.codes"
+    def _rewrite(self, rank: npt.NDArray[np.int32], dtype: str) -> None:
+        """Replace the codes of batches by places in the sorted dictionary; narrower ones, so nothing is overwritten before it is read."""
+        name, width = f"{self._stem}.codes", np.dtype(dtype).itemsize
         start = checksum = 0
         with (self._files.folder / name).open("r+b") as file:
             for end, batch_map in zip(self._ends, self._maps, strict=True):
-                lookup = np.append(rank[batch_map], np.int32(-1))
+                lookup = np.append(rank[batch_map], np.int32(-1)).astype(dtype)
                 for first in range(start, end, _REMAP_ROWS):
                     file.seek(first * 4)
                     count = min(_REMAP_ROWS, end - first)
                     codes = lookup[np.frombuffer(file.read(count * 4), dtype=np.int32)]
                     data = raw_bytes(codes)
-                    file.seek(first * 4)
+                    file.seek(first * width)
                     file.write(data)
                     checksum = zlib.crc32(data, checksum)
                 start = end
-        self._files.sync(name, FileFacts(self._rows * 4, checksum))
+            file.truncate(self._rows * width)
+        self._files.sync(name, FileFacts(self._rows * width, checksum))
 
     def abandon(self) -> None:
         self._codes.close()
@@ -301,7 +339,6 @@ def _decimals(array: Array, scale: int) -> npt.NDArray[Any]:
 
 _PLAIN: dict[Storage, Callable[[Array], npt.NDArray[Any]]] = {
     "int64": lambda array: _numbers(array, pa.int64()),
-    "float64": lambda array: _numbers(array, pa.float64()),
     "timestamp": _timestamps,
     "date": _dates,
     "decimal": lambda array: _decimals(array, 0),

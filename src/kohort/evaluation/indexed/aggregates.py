@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -13,6 +14,7 @@ from kohort.evaluation.bitmap import Words, word_count
 from kohort.evaluation.indexed.lines import Cells, Taken, groups, padded, take, values_of, windows
 from kohort.evaluation.indexed.reader import IndexReader, Presence, Slices, filled
 from kohort.evaluation.indexed.tests import (
+    INT64_MAX,
     AverageIntervals,
     Intervals,
     NoKernel,
@@ -24,12 +26,14 @@ from kohort.evaluation.indexed.tests import (
     whole_intervals,
 )
 from kohort.index import kernels
-from kohort.index.columns import BooleanColumn, Column, Int64, NumberColumn, TextColumn
-from kohort.rules.core import Aggregate, BehaviorLeaf, IsNullTest, Test
+from kohort.index.columns import BooleanColumn, Column, Int32, Int64, Narrow, NumberColumn, TextColumn
+from kohort.rules.core import ALL_ROWS, Aggregate, BehaviorLeaf, IsNullTest, Test
 
 BLOCK = 1 << 16
 _TAKEN_BLOCK = 1 << 14
 _ROOM = 2**62
+_FEW_CODES = 512
+_FEW_INTERVALS = 8
 
 Bools = npt.NDArray[np.bool_]
 
@@ -57,9 +61,10 @@ class Judge:
         size = len(found.values)
         out = np.zeros(word_count(size), dtype=np.uint64)
         match self.passes:
-            case Intervals(lows, highs):
-                if len(lows):
-                    kernels.within(found.values, 0, size, lows, highs, out)
+            case Intervals() as intervals:
+                fitted = intervals.fitted(found.values.dtype)
+                if len(fitted.lows):
+                    kernels.within(found.values, 0, size, fitted.lows, fitted.highs, out)
             case AverageIntervals() as one:
                 if found.counts is not None and len(one.lows):
                     steps = (one.lows, one.low_steps, one.highs, one.high_steps)
@@ -79,12 +84,19 @@ _SOME = Intervals(np.array([1], dtype=np.int64), np.array([2**63 - 1], dtype=np.
 def behavior_words(reader: IndexReader, leaf: BehaviorLeaf) -> Words:
     """The profiles for which an aggregate's test holds. Raises NoKernel."""
     aggregate = effective(leaf.aggregate)
-    work = AggregateWork.of(reader, aggregate)
     judge = _judge(reader, aggregate, leaf.test)
     default = holds_without_rows(leaf.aggregate, leaf.test)
+    words = counted_words(reader, aggregate, judge.passes)
+    if words is not None:
+        return words
+    work = AggregateWork.of(reader, aggregate)
     out = np.zeros(word_count(reader.index.size), dtype=np.uint64)
+    write = gathered_in_place(work, judge.passes, default) if not judge.null_passes else None
 
     def block(low: int, high: int) -> None:
+        if write is not None:
+            write(low, high, out[low >> 6 :])
+            return
         found = work.passing(low, high, judge, default)
         out[low >> 6 : (low >> 6) + len(found)] = found
 
@@ -113,7 +125,7 @@ def aggregate_values(reader: IndexReader, aggregate: Aggregate) -> Values:
 def _judge(reader: IndexReader, aggregate: Aggregate, test: Test) -> Judge:
     null_passes = isinstance(test.predicate, IsNullTest) and not test.negated
     if aggregate.key == "Average":
-        largest, longest = _largest(reader, aggregate), reader.longest(aggregate.behavior)
+        largest, longest = _largest(reader, aggregate), reader.rows(aggregate.behavior).longest
         return Judge(average_intervals(test, scale_of(aggregate), largest * longest, longest), null_passes)
     if aggregate.key in ("Count", "CountDistinct"):
         return Judge(whole_intervals(test, 0, reader.moment), null_passes)
@@ -136,7 +148,7 @@ def _largest(reader: IndexReader, aggregate: Aggregate) -> int:
     column = reader.row_column(aggregate.behavior, aggregate.columns[0])
     if not isinstance(column, NumberColumn):
         raise NoKernel("a sum of what is not a number")
-    return reader.largest(aggregate.behavior, aggregate.columns[0])
+    return reader.largest(column)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,16 +166,14 @@ class AggregateWork:
     def of(reader: IndexReader, aggregate: Aggregate) -> AggregateWork:
         """Raises NoKernel when a column is not there, or a sum might exceed 64 bits."""
         by_column = bool(aggregate.order_column) and aggregate.key in ("First", "Last")
-        if by_column and (aggregate.sliding_micros is not None or reader.rows(aggregate.behavior).arrival is None):
-            raise NoKernel("First and Last by a column in sliding windows, or without the order of arrival")
         for name in (*aggregate.columns, *aggregate.grouping, *((aggregate.order_column,) if by_column else ())):
             values_of(reader.row_column(aggregate.behavior, name))
-        if aggregate.key in ("Sum", "Average") and _largest(reader, aggregate) * max(1, reader.longest(aggregate.behavior)) >= _ROOM:
+        if aggregate.key in ("Sum", "Average") and _largest(reader, aggregate) * max(1, reader.rows(aggregate.behavior).longest) >= _ROOM:
             raise NoKernel("sums that might exceed 64 bits")
         gathers = bool(aggregate.grouping) or aggregate.sliding_micros is not None
-        is_taken = gathers or by_column or _needs_keys(reader, aggregate)
+        is_taken = gathers or _needs_keys(reader, aggregate)
         filtered = reader.present(aggregate.behavior, aggregate.filter)
-        columns = () if is_taken else aggregate.columns
+        columns = (*aggregate.columns, *((aggregate.order_column,) if by_column else ()))
         present = reader.present(aggregate.behavior, aggregate.filter, *columns) if columns else filtered
         return AggregateWork(reader, aggregate, reader.slices(aggregate.behavior, aggregate.windows), filtered, present, is_taken)
 
@@ -190,18 +200,18 @@ class AggregateWork:
         if not self.is_taken:
             return self._in_place(first, last)
         taken = take(self.reader, self.aggregate.behavior, self.slices, self.filtered, first, last)
-        return self._of_slices(taken, Slices(taken.offsets[:-1], taken.offsets[1:]), taken.offsets)
+        return self._of_slices(taken, Slices(taken.offsets[:-1], taken.offsets[1:]))
 
-    def _gathered(self, taken: Taken, judge: Judge) -> Int64:
+    def _gathered(self, taken: Taken, judge: Judge) -> Int32:
         """The profiles of the groups and windows that pass."""
-        places, owners = taken.offsets, np.arange(len(taken.offsets) - 1, dtype=np.int64)
+        places, owners = taken.offsets, np.arange(len(taken.offsets) - 1, dtype=np.int32)
         if self.aggregate.grouping:
             taken, places, owners = groups(taken, self.aggregate.grouping)
         slices = Slices(places[:-1], places[1:])
         if self.aggregate.sliding_micros is not None:
             owners = np.repeat(owners, slices.stops - slices.starts)
             slices = windows(taken, slices.starts, slices.stops, self.aggregate.sliding_micros)
-        words = judge.words(self._of_slices(taken, slices, places))
+        words = judge.words(self._of_slices(taken, slices))
         found = np.unpackbits(words.view(np.uint8), count=len(slices.starts), bitorder="little").view(np.bool_)
         return owners[found]
 
@@ -210,10 +220,14 @@ class AggregateWork:
         if aggregate.key == "Count":
             return Values(_counts(slices, first, last, self.filtered), None)
         column = self.reader.row_column(aggregate.behavior, aggregate.columns[0])
-        return _values(aggregate, column, Cells(values_of(column), self.present), slices, first, last)
+        cells = Cells(values_of(column), self.present)
+        if aggregate.key in ("First", "Last") and aggregate.order_column:
+            keys = values_of(self.reader.row_column(aggregate.behavior, aggregate.order_column))
+            return _end_by(aggregate, cells, keys, self.reader.arrival(aggregate.behavior), slices, first, last)
+        return _values(aggregate, column, cells, slices, first, last)
 
-    def _of_slices(self, taken: Taken, slices: Slices, places: Int64) -> Values:
-        """The values of slices of rows taken out. places: where a profile or a group begins, and the end."""
+    def _of_slices(self, taken: Taken, slices: Slices) -> Values:
+        """The values of slices of rows taken out."""
         aggregate, last = self.aggregate, len(slices.starts)
         if aggregate.key == "Count":
             return Values(slices.stops - slices.starts, None)
@@ -222,8 +236,9 @@ class AggregateWork:
             cells = taken.cells(aggregate.columns[0], *aggregate.columns[1:])
             return _values(aggregate, column, Cells(taken.keys(aggregate.columns), cells.present), slices, 0, last)
         if aggregate.key in ("First", "Last") and aggregate.order_column:
-            taken = taken.in_order_of(aggregate.order_column, places)
-            return _values(aggregate, column, taken.cells(aggregate.columns[0], aggregate.order_column), slices, 0, last)
+            cells = taken.cells(aggregate.columns[0], aggregate.order_column)
+            arrival = self.reader.arrival(aggregate.behavior)[taken.rows]
+            return _end_by(aggregate, cells, taken.values(aggregate.order_column), arrival, slices, 0, last)
         return _values(aggregate, column, taken.cells(aggregate.columns[0]), slices, 0, last)
 
 
@@ -232,13 +247,13 @@ def _needs_keys(reader: IndexReader, aggregate: Aggregate) -> bool:
     if aggregate.key != "CountDistinct":
         return False
     values = values_of(reader.row_column(aggregate.behavior, aggregate.columns[0]))
-    return len(aggregate.columns) > 1 or values.dtype not in (np.int32, np.int64)
+    return len(aggregate.columns) > 1 or values.dtype == np.float64
 
 
-def _counts(slices: Slices, first: int, last: int, present: Presence) -> Int64:
+def _counts(slices: Slices, first: int, last: int, present: Presence) -> Int32:
     if not present.masked:
         return slices.stops[first:last] - slices.starts[first:last]
-    counts = np.empty(last - first, dtype=np.int64)
+    counts = np.empty(last - first, dtype=np.int32)
     kernels.count_bits(slices.starts, slices.stops, first, last, present.mask, counts)
     return counts
 
@@ -246,33 +261,118 @@ def _counts(slices: Slices, first: int, last: int, present: Presence) -> Int64:
 def _values(aggregate: Aggregate, column: Column, cells: Cells, slices: Slices, first: int, last: int) -> Values:
     """One value per slice."""
     size = last - first
-    counts = np.empty(size, dtype=np.int64)
     arguments = (slices.starts, slices.stops, first, last, cells.present.mask, cells.present.masked)
     match aggregate.key:
         case "Sum" | "Average":
-            totals = np.empty(size, dtype=np.int64)
+            totals, counts = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
             add: Any = kernels.millionths if cells.values.dtype == np.float64 else kernels.sums
             add(cells.values, *arguments, totals, counts)
             return Values(totals, counts)
         case "Min" | "Max":
-            found = np.zeros(size, dtype=np.float64 if cells.values.dtype == np.float64 else np.int64)
+            found, counts = (
+                np.zeros(size, dtype=np.float64 if cells.values.dtype == np.float64 else np.int64),
+                np.empty(size, dtype=np.int64),
+            )
             kernels.extremes(cells.values, *arguments, aggregate.key == "Max", found, counts)
             return Values(found, counts)
         case "First" | "Last":
-            kernels.end_rows(*arguments, aggregate.key == "Last", counts)
-            return _at(cells, counts)
+            rows = np.empty(size, dtype=np.int32)
+            kernels.end_rows(*arguments, aggregate.key == "Last", rows)
+            return _at(cells, rows)
         case "CountDistinct":
-            kernels.distinct(cells.values, *arguments, counts)
-            return Values(counts, None)
+            different = np.empty(size, dtype=np.int32)
+            if cells.values.dtype == np.int8:
+                kernels.distinct_codes(cells.values, *arguments, -128, 4, different)
+            elif cells.values.dtype == np.int16 and isinstance(column, TextColumn) and len(column.dictionary) <= _FEW_CODES:
+                kernels.distinct_codes(cells.values, *arguments, 0, word_count(_FEW_CODES), different)
+            else:
+                kernels.distinct(cells.values, *arguments, different)
+            return Values(different, None)
         case "Count":
             raise AssertionError(f"counted before: {column}")
         case _:
             assert_never(aggregate.key)
 
 
-def _at(cells: Cells, rows: Int64) -> Values:
+def _end_by(aggregate: Aggregate, cells: Cells, keys: npt.NDArray[Any], arrival: Narrow, slices: Slices, first: int, last: int) -> Values:
+    """The value of the first or last row of each slice by an order of rows."""
+    rows = np.empty(last - first, dtype=np.int32)
+    arguments = (slices.starts, slices.stops, first, last, cells.present.mask, cells.present.masked)
+    kernels.end_rows_by(keys, arrival, *arguments, aggregate.key == "Last", rows)
+    return _at(cells, rows)
+
+
+def _at(cells: Cells, rows: Int32) -> Values:
     """The values of these rows; row -1 is null."""
-    dtype = np.float64 if cells.values.dtype == np.float64 else np.int64
     if not len(cells.values):
-        return Values(np.zeros(len(rows), dtype=dtype), np.zeros(len(rows), dtype=np.int64))
-    return Values(cells.values[np.maximum(rows, 0)].astype(dtype), (rows >= 0).astype(np.int64))
+        return Values(np.zeros(len(rows), dtype=cells.values.dtype), np.zeros(len(rows), dtype=np.int64))
+    return Values(cells.values[np.maximum(rows, 0)], (rows >= 0).astype(np.int64))
+
+
+# --- faster ways to the same ------------------------------------------------------------------------------------
+
+
+def counted_words(reader: IndexReader, aggregate: Aggregate, passes: Intervals | AverageIntervals | Table) -> Words | None:
+    """A count of all rows of a window: whether there are n of them, the n-th from the end tells. None: not such a count."""
+    plain = aggregate.key == "Count" and not aggregate.grouping and aggregate.sliding_micros is None and aggregate.filter == ALL_ROWS
+    if not plain or not isinstance(passes, Intervals) or not 1 <= len(passes.lows) <= 2 or not len(reader.rows(aggregate.behavior).time):
+        return None
+    earliest, latest = reader.bounds(aggregate.windows)
+    if earliest > latest or earliest == -INT64_MAX:
+        return None
+    out = np.zeros(word_count(reader.index.size), dtype=np.uint64)
+    for low, high in zip(passes.lows.tolist(), passes.highs.tolist(), strict=True):
+        found = _at_least(reader, aggregate.behavior, earliest, latest, low)
+        if high < reader.rows(aggregate.behavior).longest:
+            found = found & ~_at_least(reader, aggregate.behavior, earliest, latest, high + 1)
+        out |= found
+    return out
+
+
+def _at_least(reader: IndexReader, behavior: str, earliest: int, latest: int, number: int) -> Words:
+    """The profiles with so many rows between two instants."""
+    rows, size = reader.rows(behavior), reader.index.size
+    if number <= 0:
+        return filled(size)
+    if number > rows.longest:
+        return np.zeros(word_count(size), dtype=np.uint64)
+    if number == 1:
+        return reader.within(reader.latest_times(behavior, latest), Intervals(np.array([earliest]), np.array([INT64_MAX])))
+    starts, stops = rows.offsets[:-1], reader.stops(behavior, latest)
+    out = np.zeros(word_count(size), dtype=np.uint64)
+    reader.spread(size, lambda low, high: kernels.at_least(rows.time, starts, stops, low, high, number, earliest, out[low >> 6 :]))
+    return out
+
+
+Write = Callable[[int, int, Words], None]
+
+
+def gathered_in_place(work: AggregateWork, passes: Intervals | AverageIntervals | Table, default: bool) -> Write | None:
+    """Groups by a column of few texts, or windows that slide, without taking rows out; None: it cannot be done so."""
+    aggregate, slices = work.aggregate, work.slices
+    if not isinstance(passes, Intervals) or len(passes.lows) > _FEW_INTERVALS:
+        return None
+    lows, highs = passes.lows, passes.highs
+    if aggregate.sliding_micros is not None:
+        if aggregate.grouping or aggregate.key != "Count":
+            return None
+        time, length, of = work.reader.rows(aggregate.behavior).time, aggregate.sliding_micros, work.filtered
+        return lambda low, high, out: kernels.sliding_counts(
+            time, slices.starts, slices.stops, low, high, of.mask, of.masked, length, lows, highs, default, out
+        )
+    if len(aggregate.grouping) != 1 or default or aggregate.key not in ("Count", "Sum"):
+        return None
+    codes = values_of(work.reader.row_column(aggregate.behavior, aggregate.grouping[0]))
+    if codes.dtype != np.int8 or not isinstance(work.reader.row_column(aggregate.behavior, aggregate.grouping[0]), TextColumn):
+        return None
+    if aggregate.key == "Count":
+        of = work.filtered
+        return lambda low, high, out: kernels.group_counts(
+            codes, slices.starts, slices.stops, low, high, of.mask, of.masked, lows, highs, out
+        )
+    values, of = values_of(work.reader.row_column(aggregate.behavior, aggregate.columns[0])), work.present
+    if values.dtype == np.float64:
+        return None
+    return lambda low, high, out: kernels.group_sums(
+        values, codes, slices.starts, slices.stops, low, high, of.mask, of.masked, lows, highs, out
+    )

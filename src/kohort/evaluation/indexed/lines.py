@@ -13,7 +13,7 @@ from kohort.evaluation.bitmap import Bitmap, Words
 from kohort.evaluation.indexed.reader import IndexReader, Presence, Slices
 from kohort.evaluation.indexed.tests import NoKernel
 from kohort.index import kernels
-from kohort.index.columns import BooleanColumn, Column, Int64, NumberColumn, TextColumn, TimeColumn
+from kohort.index.columns import BooleanColumn, Column, Int32, Int64, NumberColumn, TextColumn, TimeColumn
 from kohort.parent.layout import TIMESTAMP
 
 _SPAN_LIMIT = 2**62
@@ -33,8 +33,8 @@ class Taken:
 
     reader: IndexReader
     behavior: str
-    rows: Int64
-    offsets: Int64
+    rows: Int32
+    offsets: Int32
 
     def column(self, name: str) -> Column:
         return self.reader.row_column(self.behavior, name)
@@ -58,23 +58,15 @@ class Taken:
             found = valid if found is None else found if valid is None else found & valid
         return Cells(self.values(name), Presence(None if found is None else padded(found)))
 
-    def ordered(self, order: Int64) -> Taken:
+    def ordered(self, order: Int32) -> Taken:
         """The same rows of each profile in another order."""
         return Taken(self.reader, self.behavior, self.rows[order], self.offsets)
 
-    def sorted_by(self, keys: Int64, places: Int64 | None = None) -> Int64:
-        """The places of each profile's rows by ascending key. places: where slices begin, and the end (default: profiles)."""
-        order = np.empty(len(self.rows), dtype=np.int64)
-        kernels.sorted_slices(self.offsets if places is None else places, keys, order)
+    def sorted_by(self, keys: Int64) -> Int32:
+        """The places of each profile's rows by ascending key."""
+        order = np.empty(len(self.rows), dtype=np.int32)
+        kernels.sorted_slices(self.offsets, keys, order)
         return order
-
-    def in_order_of(self, name: str, places: Int64) -> Taken:
-        """The rows of each slice by a column, equal ones as they arrived. Raises NoKernel."""
-        arrival = self.reader.rows(self.behavior).arrival
-        if arrival is None:
-            raise NoKernel("the index does not say in which order rows arrived")
-        arrived = self.ordered(self.sorted_by(arrival[self.rows], places))
-        return arrived.ordered(arrived.sorted_by(order_keys(self.column(name), arrived.values(name)), places))
 
     def keys(self, names: Sequence[str]) -> Int64:
         """A whole number per row, equal where all the columns are; null is a value of its own."""
@@ -105,16 +97,16 @@ def take(reader: IndexReader, behavior: str, slices: Slices, present: Presence, 
     """The rows of the profiles from `first` to below `last`."""
     counts = slices.stops[first:last] - slices.starts[first:last]
     if present.masked:
-        counts = np.empty(last - first, dtype=np.int64)
+        counts = np.empty(last - first, dtype=np.int32)
         kernels.count_bits(slices.starts, slices.stops, first, last, present.mask, counts)
-    offsets = np.zeros(last - first + 1, dtype=np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    rows = np.empty(int(offsets[-1]), dtype=np.int64)
+    offsets = np.zeros(last - first + 1, dtype=np.int32)
+    np.cumsum(counts, out=offsets[1:], dtype=np.int32)
+    rows = np.empty(int(offsets[-1]), dtype=np.int32)
     kernels.rows_of(slices.starts, slices.stops, first, last, present.mask, present.masked, offsets, rows)
     return Taken(reader, behavior, rows, offsets)
 
 
-def groups(taken: Taken, names: Sequence[str]) -> tuple[Taken, Int64, Int64]:
+def groups(taken: Taken, names: Sequence[str]) -> tuple[Taken, Int32, Int32]:
     """The rows of each profile sorted into groups of equal values, where each group begins (and the end), and whose it is."""
     keys = taken.keys(names)
     order = taken.sorted_by(keys)
@@ -124,22 +116,14 @@ def groups(taken: Taken, names: Sequence[str]) -> tuple[Taken, Int64, Int64]:
     begins[taken.offsets[:-1][np.diff(taken.offsets) > 0]] = True
     starts = np.flatnonzero(begins)
     owners = np.searchsorted(taken.offsets, starts, side="right") - 1
-    return taken.ordered(order), np.append(starts, len(keys)).astype(np.int64), owners.astype(np.int64)
+    return taken.ordered(order), np.append(starts, len(keys)).astype(np.int32), owners.astype(np.int32)
 
 
-def windows(taken: Taken, starts: Int64, stops: Int64, length: int) -> Slices:
+def windows(taken: Taken, starts: Int32, stops: Int32, length: int) -> Slices:
     """For each row, the rows of its group in the window of that length that ends with it."""
-    found = Slices(np.empty(len(taken.rows), dtype=np.int64), np.empty(len(taken.rows), dtype=np.int64))
+    found = Slices(np.empty(len(taken.rows), dtype=np.int32), np.empty(len(taken.rows), dtype=np.int32))
     kernels.sliding_slices(starts, stops, taken.values(TIMESTAMP), length, found.starts, found.stops)
     return found
-
-
-def order_keys(column: Column, values: npt.NDArray[Any]) -> Int64:
-    """Whole numbers in the order of the values."""
-    if isinstance(column, NumberColumn) and column.storage == "float64":
-        bits = (values + 0.0).view(np.int64)
-        return np.asarray(np.where(bits < 0, bits ^ np.int64(2**63 - 1), bits))
-    return values.astype(np.int64)
 
 
 def values_of(column: Column) -> npt.NDArray[Any]:
@@ -153,7 +137,7 @@ def values_of(column: Column) -> npt.NDArray[Any]:
             raise NoKernel("an aggregate of arrays")
 
 
-def bits_at(words: Words, places: Int64) -> npt.NDArray[np.bool_]:
+def bits_at(words: Words, places: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     found = (words[places >> 6] >> (places & 63).astype(np.uint64)) & np.uint64(1)
     return np.asarray(found.astype(np.bool_))
 

@@ -29,6 +29,34 @@ def ranked(reader: IndexReader, members: Bitmap, order: Sequence[TopOrder]) -> I
     return _chunks(ordinals, [*keys, reader.index.id_rank[ordinals]])
 
 
+def best(reader: IndexReader, members: Bitmap, order: Sequence[TopOrder], number: int) -> Bitmap:
+    """So many of the members, those that come first. Raises NoKernel.
+
+    Nobody is sorted: the edge of each key is found, and the next key judges only those that stand on it.
+    """
+    ordinals = members.ordinals()
+    keys = [key for one in order for key in _keys(reader, one, ordinals)]
+    chosen, level = np.zeros(members.size, dtype=np.bool_), np.arange(len(ordinals))
+    for key in [*keys, reader.index.id_rank[ordinals]]:
+        if len(level) <= number:
+            break
+        values = key[level] if len(level) < len(key) else key
+        edge = _edge(values, number)
+        before = level[values < edge]
+        chosen[ordinals[before]] = True
+        number -= len(before)
+        level = level[values == edge]
+    chosen[ordinals[level[:number]]] = True
+    return Bitmap.from_bools(chosen)
+
+
+def _edge(values: Keys, number: int) -> Any:
+    """The value that the number-th smallest has (number >= 1)."""
+    if values.dtype == np.bool_:
+        return np.count_nonzero(~values) < number
+    return np.partition(values, number - 1)[number - 1]
+
+
 def _keys(reader: IndexReader, order: TopOrder, ordinals: Ordinals) -> list[Keys]:
     """Keys that ascend from the best; the first says whether the value is null."""
     if isinstance(order.by, str):

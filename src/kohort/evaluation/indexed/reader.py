@@ -18,13 +18,26 @@ from kohort.evaluation.indexed.tests import (
     Table,
     boolean_table,
     float_intervals,
+    table_intervals,
     text_table,
     whole_intervals,
 )
 from kohort.evaluation.times import Moment, instants
 from kohort.foundation.windows import Window
 from kohort.index import kernels
-from kohort.index.columns import ArrayColumn, BehaviorRows, BooleanColumn, Column, Int64, NumberColumn, ProfileIndex, TextColumn, TimeColumn
+from kohort.index.columns import (
+    ArrayColumn,
+    BehaviorRows,
+    BooleanColumn,
+    Column,
+    Int32,
+    Int64,
+    Narrow,
+    NumberColumn,
+    ProfileIndex,
+    TextColumn,
+    TimeColumn,
+)
 from kohort.parent.layout import TIMESTAMP
 from kohort.rules.ast import ArrayMatching
 from kohort.rules.core import ALL_ROWS, IsNullTest, RowAll, RowAny, RowFilter, RowNot, RowTest, Test
@@ -38,8 +51,8 @@ _ELEMENTS: dict[str, Any] = {"text_array": "text", "int64_array": "int64", "floa
 class Slices:
     """The rows of each profile that lie in some windows and are not later than as_of: starts[o]:stops[o]."""
 
-    starts: Int64
-    stops: Int64
+    starts: Int32
+    stops: Int32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,16 +132,16 @@ class IndexReader:
         """Which places have a value; None: all."""
         match column:
             case TextColumn(codes):
-                return self.keep(("valid", id(codes)), lambda: self._not_negative(codes), _words_size)  # type: ignore[no-any-return]
+                return self._valid_codes(codes) if column.has_nulls else None
             case BooleanColumn(values):
-                return self.keep(("valid", id(values)), lambda: self._not_negative(values), _words_size)  # type: ignore[no-any-return]
+                return self._valid_codes(values) if column.has_nulls else None
             case NumberColumn() | TimeColumn() | ArrayColumn():
                 return column.valid
             case _:
                 assert_never(column)
 
-    def _not_negative(self, codes: Any) -> Words:
-        return self._looked_up(codes, np.array([0] + [1] * (int(codes.max()) + 1 if len(codes) else 0), dtype=np.uint8))
+    def _valid_codes(self, codes: Any) -> Words:
+        return self.keep(("valid", id(codes)), lambda: self.within(codes, _NOT_NEGATIVE), _words_size)  # type: ignore[no-any-return]
 
     # --- tests ------------------------------------------------------------------------------------------------------
 
@@ -142,11 +155,11 @@ class IndexReader:
             case BooleanColumn(values):
                 return self._looked_up(values, boolean_table(test))
             case NumberColumn(storage="float64") as numbers:
-                return _both(self._within(numbers.values, float_intervals(test)), numbers.valid)
+                return _both(self.within(numbers.values, float_intervals(test)), numbers.valid)
             case NumberColumn() as numbers:
-                return _both(self._within(numbers.values, whole_intervals(test, numbers.scale, self.moment)), numbers.valid)
+                return _both(self.within(numbers.values, whole_intervals(test, numbers.scale, self.moment)), numbers.valid)
             case TimeColumn() as times:
-                return _both(self._within(times.values, whole_intervals(test, 0, self.moment)), times.valid)
+                return _both(self.within(times.values, whole_intervals(test, 0, self.moment)), times.valid)
             case ArrayColumn() as lists:
                 return self._array_test(lists, test, length)
             case _:
@@ -162,7 +175,7 @@ class IndexReader:
     def _array_test(self, column: ArrayColumn, test: Test, length: int) -> Words:
         element = Test(test.predicate, _ELEMENTS[test.storage], test.negated)
         passed = self.test(column.elements, element, int(column.offsets[-1]))
-        counts = np.empty(length, dtype=np.int64)
+        counts = np.empty(length, dtype=np.int32)
         starts, stops = column.offsets[:-1], column.offsets[1:]
         mask = passed if len(passed) else NO_MASK
         self.spread(length, lambda low, high: kernels.count_bits(starts, stops, low, high, mask, counts[low:high]))
@@ -170,20 +183,24 @@ class IndexReader:
         if matching.key == "all":
             judged = Bitmap.from_bools(counts == stops - starts).words
         else:
-            judged = self._within(counts, _matching_intervals(matching))
+            judged = self.within(counts, _matching_intervals(matching))
         return _both(judged, column.valid)
 
-    def _within(self, values: Any, intervals: Intervals) -> Words:
+    def within(self, values: Any, intervals: Intervals) -> Words:
+        """The values in some of the intervals."""
         out = np.zeros(word_count(len(values)), dtype=np.uint64)
+        intervals = intervals.fitted(values.dtype)
         if len(intervals.lows):
             lows, highs = intervals.lows, intervals.highs
             self.spread(len(values), lambda low, high: kernels.within(values, low, high, lows, highs, out[low >> 6 :]))
         return out
 
     def _looked_up(self, codes: Any, table: Table) -> Words:
+        together = table_intervals(table)
+        if together is not None:
+            return self.within(codes, together)
         out = np.zeros(word_count(len(codes)), dtype=np.uint64)
-        if table.any():
-            self.spread(len(codes), lambda low, high: kernels.looked_up(codes, low, high, table, out[low >> 6 :]))
+        self.spread(len(codes), lambda low, high: kernels.looked_up(codes, low, high, table, out[low >> 6 :]))
         return out
 
     # --- rows -------------------------------------------------------------------------------------------------------
@@ -219,54 +236,66 @@ class IndexReader:
             case _:
                 assert_never(row_filter)
 
-    def latest(self, behavior: str) -> int:
-        """The time of the behavior's latest row."""
-        time = self.rows(behavior).time
-        return int(self.keep(("latest", behavior), lambda: int(time.max()) if len(time) else -INT64_MAX, lambda _: 8))
+    def arrival(self, behavior: str) -> Narrow:
+        """The order in which the rows of a behavior came in (int32). Raises NoKernel when the index does not know it."""
+        found = self.rows(behavior).arrival
+        if found is None or found.dtype != np.int32:
+            raise NoKernel("the index does not say in which order rows arrived")
+        return found
 
-    def slices(self, behavior: str, windows: tuple[Window, ...]) -> Slices:
-        """The rows of each profile that lie in all the windows."""
+    def bounds(self, windows: tuple[Window, ...]) -> tuple[int, int]:
+        """The first and the last instant that lie in all the windows and are not later than as_of."""
         earliest, latest = -INT64_MAX, self.moment.as_of
         for window in windows:
             bounds = instants(window, self.moment)
             earliest = max(earliest, bounds.first if bounds.first is not None else earliest)
             latest = min(latest, bounds.last if bounds.last is not None else latest)
+        return earliest, latest
+
+    def slices(self, behavior: str, windows: tuple[Window, ...]) -> Slices:
+        """The rows of each profile that lie in all the windows."""
+        earliest, latest = self.bounds(windows)
         offsets = self.rows(behavior).offsets
         if earliest > latest:
             return Slices(offsets[:-1], offsets[:-1])
-        starts = offsets[:-1] if earliest == -INT64_MAX else self._not_before(behavior, earliest)
-        stops = offsets[1:] if latest >= self.latest(behavior) else self._not_before(behavior, latest + 1)
-        return Slices(starts, stops)
+        return Slices(offsets[:-1] if earliest == -INT64_MAX else self._not_before(behavior, earliest), self.stops(behavior, latest))
 
-    def _not_before(self, behavior: str, instant: int) -> Int64:
-        """For each profile the first row at or after an instant, else the end of its rows."""
+    def stops(self, behavior: str, latest: int) -> Int32:
+        """For each profile the end of the rows that are not later than an instant."""
+        rows = self.rows(behavior)
+        return rows.offsets[1:] if latest >= rows.latest else self._not_before(behavior, latest + 1)
+
+    def latest_times(self, behavior: str, latest: int) -> Int64:
+        """For each profile the time of its last row that is not later than an instant; the smallest int64 when there is none."""
         rows, size = self.rows(behavior), self.index.size
 
         def find() -> Int64:
-            places = np.empty(size, dtype=np.int64)
-            self.spread(size, lambda low, high: kernels.not_before(rows.offsets, rows.time, low, high, instant, places))
+            starts, stops = rows.offsets[:-1], self.stops(behavior, latest)
+            found = np.empty(size, dtype=np.int64)
+            self.spread(size, lambda low, high: kernels.latest_times(rows.time, starts, stops, low, high, 1, found[low:high]))
+            return found
+
+        return self.keep(("last", behavior, min(latest, rows.latest)), find, lambda found: found.nbytes)  # type: ignore[no-any-return]
+
+    def _not_before(self, behavior: str, instant: int) -> Int32:
+        """For each profile the first row at or after an instant, else the end of its rows."""
+        rows, size = self.rows(behavior), self.index.size
+
+        def find() -> Int32:
+            places = np.empty(size, dtype=np.int32)
+            self.spread(size, lambda low, high: kernels.not_before(rows.time, rows.offsets, low, high, instant, places))
             return places
 
         return self.keep(("edge", behavior, instant), find, lambda places: places.nbytes)  # type: ignore[no-any-return]
 
-    def longest(self, behavior: str) -> int:
-        """The most rows of one profile."""
-        offsets = self.rows(behavior).offsets
-        return int(self.keep(("longest", behavior), lambda: int(np.diff(offsets).max()) if len(offsets) > 1 else 0, lambda _: 8))
-
-    def largest(self, behavior: str, column: str) -> int:
-        """No absolute value of the column, in its own units (floats: millionths), is larger."""
-        values = self.row_column(behavior, column).values  # type: ignore[union-attr]
-        return int(self.keep(("largest", behavior, column), lambda: _largest(values), lambda _: 8))
+    def largest(self, column: NumberColumn) -> int:
+        """No absolute value of the column, as it is summed up (floats: millionths), is larger."""
+        if column.storage == "float64":
+            return int(column.largest) * 10**6 + 10**6
+        return int(column.largest)
 
 
-def _largest(values: Any) -> int:
-    if not len(values):
-        return 0
-    low, high = values.min(), values.max()
-    if values.dtype == np.float64:
-        return int(max(abs(float(low)), abs(float(high)))) * 10**6 + 10**6
-    return max(abs(int(low)), abs(int(high)))
+_NOT_NEGATIVE = Intervals(np.zeros(1, dtype=np.int64), np.full(1, INT64_MAX))
 
 
 def _matching_intervals(matching: ArrayMatching) -> Intervals:

@@ -25,6 +25,7 @@ _ROOM = 2**62
 
 Whole = tuple[int, int]
 Table = npt.NDArray[np.uint8]
+_ZERO = np.zeros(1, dtype=np.int8)
 
 
 class NoKernel(Exception):
@@ -37,6 +38,14 @@ class Intervals:
 
     lows: npt.NDArray[Any]
     highs: npt.NDArray[Any]
+
+    def fitted(self, dtype: npt.DTypeLike) -> Intervals:
+        """The same for values of another type: what lies outside of it no value reaches."""
+        if self.lows.dtype == dtype:
+            return self
+        limits = np.iinfo(dtype)
+        near = (self.lows <= limits.max) & (self.highs >= limits.min)
+        return Intervals(np.maximum(self.lows[near], limits.min).astype(dtype), np.minimum(self.highs[near], limits.max).astype(dtype))
 
 
 def whole_intervals(test: Test, scale: int, moment: Moment) -> Intervals:
@@ -246,6 +255,14 @@ def text_table(test: Test, dictionary: pa.Array) -> Table:
     table = np.zeros(len(dictionary) + 1, dtype=np.uint8)
     table[1:] = passed != test.negated
     return table
+
+
+def table_intervals(table: Table) -> Intervals | None:
+    """The codes whose entry, code + 1, is 1, when they follow one another; else None."""
+    edges = np.flatnonzero(np.diff(np.concatenate((_ZERO, table, _ZERO))))
+    if len(edges) > 2:
+        return None
+    return Intervals(edges[:1] - 1, edges[1:] - 2)
 
 
 def boolean_table(test: Test) -> Table:
