@@ -160,6 +160,12 @@ class DuckDBWarehouse:
         info = self._known_table(ref)
         return ImportReport(info.ref, rows, info.columns, source.files, copied=True)
 
+    def connection(self) -> _Connection:
+        """Another connection to the same file, for a thread of its own: the two do not wait for each other. It ends with the warehouse."""
+        connection = self._main.cursor()
+        self._streams.add(connection)
+        return connection
+
     def close(self) -> None:
         """Give the warehouse back; it can be opened by another process."""
         for connection in list(self._streams):
