@@ -31,7 +31,18 @@ DISCARDS: Final = "discards"
 REJECTS: Final = "rejects"
 OVERFLOW: Final = "overflow"
 
-SOURCE_TABLES: Final = frozenset({*CALL_TABLES.values(), USERS, "accounts", DISCARDS, REJECTS, "id_graph", "id_graph_updates"})
+GRAPH_TABLES: Final = (
+    "id_graph_updates",
+    "external_id_mapping_updates",
+    "identity_demotions",
+    "id_graph",
+    "external_id_mapping",
+    "profile_merges",
+    "profiles",
+)
+"""Tables and views of the identity graph of a source."""
+
+SOURCE_TABLES: Final = frozenset({*CALL_TABLES.values(), USERS, "accounts", DISCARDS, REJECTS, *GRAPH_TABLES})
 """Tables no event may take: an event named so gets a `_` before its table."""
 
 COMMON_COLUMNS: Final = ("id", "anonymous_id", "user_id", "received_at", "sent_at", "timestamp", "original_timestamp")

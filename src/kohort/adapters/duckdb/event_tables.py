@@ -1,0 +1,242 @@
+"""The tables of sources in DuckDB: rows, users, identity and the place in the log, in one transaction a flush."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import duckdb
+
+from kohort.adapters.duckdb import errors
+from kohort.adapters.duckdb import event_tables_identity as graph
+from kohort.adapters.duckdb.event_tables_batch import Discard, arrange, discard_columns, insert, lay_over, refused
+from kohort.adapters.duckdb.event_tables_schema import OURS, Catalog, Connection, TableState
+from kohort.adapters.duckdb.importing import quote
+from kohort.events.columns import CALL_TABLES, COMMON_COLUMNS, DISCARDS, INSTANTS, REJECTS
+from kohort.events.identity import PROFILE_ID, GraphUpdate, Profile, profile_name
+from kohort.ports.event_log import Position
+from kohort.ports.event_tables import Flush, SourceFlush, TableRows, WriteReport
+
+Result = TypeVar("Result")
+
+STATE_SCHEMA: Final = "kohort_events"
+READER: Final = "tables"
+MAX_COLUMNS: Final = 1_600
+TABLE_TAKEN: Final = "table_taken"
+"""Why whole rows are in `discards`: a table that Kohort did not make has the name."""
+
+_POSITION_COLUMNS: Final = {"reader": "VARCHAR", "position": "BIGINT", "written_at": "TIMESTAMP"}
+
+
+@dataclass(slots=True)
+class _Outcome:
+    """What a transaction has done so far."""
+
+    rows: dict[tuple[str, str], int] = field(default_factory=dict)
+    discards: dict[str, int] = field(default_factory=dict)
+
+
+class DuckDBEventTables:
+    """Writes the tables of sources over a connection of its own; evaluations go on beside it. For one thread.
+
+    connect: opens a connection to the warehouse; it is called again when the engine gave up on the last one. max_columns: of one table;
+    what is beyond goes into its column `overflow`.
+    """
+
+    def __init__(self, connect: Callable[[], Connection], max_columns: int = MAX_COLUMNS) -> None:
+        self._connect = connect
+        self._max_columns = max_columns
+        self._connection = connect()
+        self._catalog = Catalog()
+        self._counters: dict[str, tuple[int, int]] = {}
+
+    def position(self) -> Position:
+        """Up to where the log is in the tables; 0 before the first write."""
+
+        def read() -> Position:
+            state = self._seen(STATE_SCHEMA).find(STATE_SCHEMA, "positions")
+            if state is None or not state.ours:
+                return Position(0)
+            row = self._connection.execute(f"SELECT max(position) FROM {state.sql} WHERE reader = '{READER}'").fetchone()
+            return Position((row[0] or 0) if row else 0)
+
+        return self._reading(read)
+
+    def write(self, flush: Flush) -> WriteReport:
+        """Everything of a flush and its position in one transaction. Raises UserError; nothing of the flush is there then."""
+        try:
+            return self._written(flush)
+        except duckdb.Error as first:
+            self._start_over(first)
+        try:
+            return self._written(flush)
+        except duckdb.Error as error:
+            self._start_over(error)
+            raise errors.statement_error(error, list) from error
+
+    def counts(self) -> Mapping[tuple[str, str], int]:
+        """Rows of every table of every source, by (source, table)."""
+
+        def read() -> dict[tuple[str, str], int]:
+            query = f"SELECT schema_name, table_name FROM duckdb_tables() WHERE {OURS} AND schema_name <> '{STATE_SCHEMA}' ORDER BY ALL"
+            tables = self._connection.execute(query).fetchall()
+            if not tables:
+                return {}
+            counts = ", ".join(f"(SELECT count(*) FROM {quote(schema)}.{quote(table)})" for schema, table in tables)
+            row = self._connection.execute(f"SELECT {counts}").fetchone() or ()
+            return dict(zip(tables, row, strict=True))
+
+        return self._reading(read)
+
+    def next_profile(self, source: str) -> int:
+        """The number of the next new profile of a source; 1 for the first."""
+        return self._reading(lambda: self._counted(source)[0])
+
+    def profiles_of(self, source: str, hashes: Sequence[tuple[int, int]]) -> Mapping[tuple[int, int], int]:
+        """Hashes of external ids -> the number of the profile they are of by now; unknown ones are left out."""
+
+        def read() -> dict[tuple[int, int], int]:
+            return graph.profiles_of(self._connection, source, hashes) if hashes and self._has_graph(source) else {}
+
+        return self._reading(read)
+
+    def profiles(self, source: str, numbers: Sequence[int]) -> Sequence[Profile]:
+        """What resolution needs of profiles that have not been merged away."""
+
+        def read() -> list[Profile]:
+            return graph.profiles(self._connection, source, numbers) if numbers else []
+
+        return self._reading(read)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._connection.close()
+
+    # --- one transaction ----------------------------------------------------------------------------------------
+
+    def _written(self, flush: Flush) -> WriteReport:
+        schemas = {STATE_SCHEMA, *(each.source for each in flush.sources)}
+        outcome = _Outcome()
+        self._connection.execute("BEGIN TRANSACTION")
+        try:
+            self._catalog.look(self._connection, schemas)
+            counters = {each.source: self._write_source(each, outcome) for each in flush.sources}
+            self._write_position(flush)
+            self._put_views()
+            self._catalog.settle(self._connection, schemas)
+            self._connection.execute("COMMIT")
+        except BaseException:
+            with suppress(duckdb.Error):
+                self._connection.execute("ROLLBACK")
+            self._catalog.forget()
+            self._counters.clear()
+            raise
+        self._counters.update(counters)
+        return WriteReport(outcome.rows, outcome.discards)
+
+    def _write_source(self, flush: SourceFlush, outcome: _Outcome) -> tuple[int, int]:
+        discards: list[Discard] = []
+        names: dict[int, str | None] = {number: profile_name(number) for number in set(flush.profiles)} | {0: None}
+        owners = [names[number] for number in flush.profiles]
+        next_profile, next_seq = self._counted(flush.source)
+        if flush.profiles:
+            next_seq = graph.write_changes(self._connection, self._catalog, flush.source, flush.identity, next_seq)
+            next_profile = max([next_profile, *(each.number + 1 for each in flush.identity if isinstance(each, GraphUpdate))])
+        for rows in flush.tables:
+            self._append(flush.source, rows, owners, discards, outcome)
+        if flush.users is not None and flush.users.count:
+            self._append(flush.source, flush.users, owners, discards, outcome, lay=True)
+        if discards:
+            self._append(flush.source, TableRows(DISCARDS, discard_columns(discards), len(discards)), owners, [], outcome)
+        found = sum(rows.count for rows in flush.tables if rows.table == DISCARDS) + len(discards)
+        if found:
+            outcome.discards[flush.source] = found
+        return next_profile, next_seq
+
+    def _append(
+        self, source: str, rows: TableRows, owners: Sequence[str | None], discards: list[Discard], outcome: _Outcome, lay: bool = False
+    ) -> None:
+        columns = dict(rows.columns)
+        if rows.numbers is not None:
+            columns[PROFILE_ID] = [owners[number] for number in rows.numbers]
+        state = self._table(source, rows)
+        if state is None:
+            discards += refused(rows.table, rows.columns, rows.count, TABLE_TAKEN)
+            return
+        batch = arrange(self._connection, self._catalog, state, columns, rows.count, self._max_columns, discards)
+        added = (lay_over if lay else insert)(self._connection, state, batch)
+        outcome.rows[source, rows.table] = outcome.rows.get((source, rows.table), 0) + added
+
+    def _table(self, source: str, rows: TableRows) -> TableState | None:
+        """The table of rows, made if need be; None when somebody else's has the name."""
+        there = self._catalog.find(source, rows.table)
+        if there is not None and not there.is_view and there.ours:
+            return there
+        if rows.table in (DISCARDS, REJECTS):
+            return self._catalog.ensure(self._connection, source, rows.table, {"received_at": "TIMESTAMP"}, f"{rows.table} of {source}")
+        if there is not None and not there.ours:
+            return None
+        if rows.numbers is None:
+            columns = {"id": "VARCHAR", "received_at": "TIMESTAMP"}
+        else:
+            columns = {name: "TIMESTAMP" if name in INSTANTS else "VARCHAR" for name in (*COMMON_COLUMNS, PROFILE_ID)}
+        what = "calls" if rows.table in CALL_TABLES.values() else rows.table
+        return self._catalog.create(self._connection, source, rows.table, columns, f"{what} of the source {source}")
+
+    def _write_position(self, flush: Flush) -> None:
+        state = self._catalog.ensure(
+            self._connection, STATE_SCHEMA, "positions", _POSITION_COLUMNS, "up to where the log of calls has been read"
+        )
+        self._connection.execute(f"DELETE FROM {state.sql} WHERE reader = '{READER}'")
+        self._connection.execute(f"INSERT INTO {state.sql} VALUES ('{READER}', {flush.position.number}, make_timestamp({flush.at}))")
+
+    def _put_views(self) -> None:
+        """Renew the views of everything that changed."""
+        changed = list(self._catalog.changed.values())
+        for schema in dict.fromkeys(state.schema for state in changed if state.name in graph.COLUMNS):
+            graph.put_graph_views(self._connection, self._catalog, schema)
+            graph.put_profile_view(self._connection, self._catalog, schema)
+        for state in changed:
+            if PROFILE_ID in state.columns:
+                graph.put_call_view(self._connection, self._catalog, state)
+            if state.name == "identifies":
+                graph.put_profile_view(self._connection, self._catalog, state.schema)
+
+    # --- reading ------------------------------------------------------------------------------------------------
+
+    def _seen(self, schema: str) -> Catalog:
+        self._catalog.look(self._connection, [schema])
+        return self._catalog
+
+    def _has_graph(self, source: str) -> bool:
+        state = self._catalog.find(source, graph.NEW_IDS) or self._seen(source).find(source, graph.NEW_IDS)
+        return state is not None and state.ours
+
+    def _counted(self, source: str) -> tuple[int, int]:
+        if source not in self._counters:
+            self._counters[source] = graph.counters(self._connection, source) if self._has_graph(source) else (1, 1)
+        return self._counters[source]
+
+    def _reading(self, read: Callable[[], Result]) -> Result:
+        try:
+            return read()
+        except duckdb.Error as first:
+            self._start_over(first)
+        try:
+            return read()
+        except duckdb.Error as error:
+            raise errors.statement_error(error, list) from error
+
+    def _start_over(self, error: duckdb.Error) -> None:
+        """Forget what was known; after a fatal error on a connection that still works."""
+        self._catalog.forget()
+        self._counters.clear()
+        if isinstance(error, duckdb.FatalException | duckdb.ConnectionException):
+            with suppress(duckdb.Error):
+                self._connection.close()
+            self._connection = self._connect()
+
+
+__all__ = ["MAX_COLUMNS", "STATE_SCHEMA", "DuckDBEventTables"]

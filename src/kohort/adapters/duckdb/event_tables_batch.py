@@ -1,0 +1,174 @@
+"""Rows of one table on their way in: columns are found or made, types settled, what finds no place is kept for `discards`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from kohort.adapters.duckdb.event_tables_schema import Catalog, Connection, TableState
+from kohort.adapters.duckdb.event_tables_types import ARROW_OF_TYPE, WRONG_TYPE, LostCell, column_array, flags_of, text_of, type_of
+from kohort.adapters.duckdb.importing import quote
+from kohort.events.columns import DISCARD_COLUMNS, OVERFLOW
+
+BATCH: Final = "kohort_batch"
+OLD: Final = "kohort_old"
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """One row of `discards`. column "" stands for the whole row, as JSON."""
+
+    table: str
+    row_id: str | None
+    column: str
+    value: str
+    reason: str
+    received_at: int | None
+
+    def values(self) -> tuple[Any, ...]:
+        """In the order of `DISCARD_COLUMNS`."""
+        return (self.table, self.row_id, self.column, self.value, self.reason, self.received_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows as Arrow, and the SQL of each column's value (a column of a type not ours is cast where that is possible)."""
+
+    rows: pa.Table
+    expressions: Mapping[str, str]
+
+
+def arrange(
+    connection: Connection,
+    catalog: Catalog,
+    state: TableState,
+    columns: Mapping[str, Sequence[Any]],
+    count: int,
+    max_columns: int,
+    discards: list[Discard],
+) -> Batch:
+    """Make `state` fit `columns` and the other way round."""
+    flags = {name: found for name, values in columns.items() if (found := flags_of(name, values))}
+    kept = dict(columns)
+    new = sorted((name for name in flags if name not in state.columns and name != OVERFLOW), key=lambda name: _first(columns[name]))
+    over = new[max(max_columns - len(state.columns), 0) :]
+    if over:
+        new = new[: -len(over)]
+        kept[OVERFLOW] = _overflown(columns, over, count)
+        flags = {name: found for name, found in flags.items() if name not in over} | {OVERFLOW: flags_of(OVERFLOW, kept[OVERFLOW])}
+    if OVERFLOW in flags and OVERFLOW not in state.columns:
+        new.append(OVERFLOW)
+    for name in new:
+        catalog.add_column(connection, state, name, type_of(flags[name]))
+    for name, found in flags.items():
+        catalog.widen(connection, state, name, found)
+    lost: list[LostCell] = []
+    arrays = {name: column_array(name, kept[name], state.columns[name], lost) for name in flags}
+    batch = Batch(pa.table(arrays), {name: _expression(name, state.columns[name]) for name in arrays})
+    lost += _uncastable(connection, batch, state)
+    discards += [_discard(state.name, columns, cell) for cell in lost]
+    return batch
+
+
+def insert(connection: Connection, state: TableState, batch: Batch) -> int:
+    """Append the rows, in order; returns how many."""
+    names = ", ".join(map(quote, batch.expressions))
+    with registered(connection, BATCH, batch.rows):
+        connection.execute(f"INSERT INTO {state.sql} ({names}) SELECT {', '.join(batch.expressions.values())} FROM {BATCH}")
+    return int(batch.rows.num_rows)
+
+
+def lay_over(connection: Connection, state: TableState, batch: Batch, key: str = "id") -> int:
+    """For each row: what it has goes before what the row of the same key had; the rest of that stays. Returns how many are new."""
+    with registered(connection, BATCH, batch.rows):
+        old = rows_of(connection, f"DELETE FROM {state.sql} WHERE {quote(key)} IN (SELECT {quote(key)} FROM {BATCH}) RETURNING *")
+        if not old.num_rows:
+            insert(connection, state, batch)
+            return int(batch.rows.num_rows)
+        with registered(connection, OLD, old):
+            values = [
+                f"coalesce(b.{quote(name)}, o.{quote(name)})" if name in batch.expressions else f"o.{quote(name)}" for name in state.columns
+            ]
+            new = ", ".join(f"{expression} AS {quote(name)}" for name, expression in batch.expressions.items())
+            names = ", ".join(map(quote, state.columns))
+            connection.execute(
+                f"INSERT INTO {state.sql} ({names}) SELECT {', '.join(values)} FROM (SELECT {new} FROM {BATCH}) AS b "
+                f"LEFT JOIN {OLD} AS o ON o.{quote(key)} = b.{quote(key)}"
+            )
+        return int(batch.rows.num_rows - old.num_rows)
+
+
+def refused(table: str, columns: Mapping[str, Sequence[Any]], count: int, reason: str) -> Iterator[Discard]:
+    """Every row as it is, when its table cannot be written to."""
+    for row in range(count):
+        cells = {name: values[row] for name, values in columns.items() if values[row] is not None}
+        yield Discard(
+            table, _cell(columns, "id", row), "", json.dumps(cells, ensure_ascii=True), reason, _cell(columns, "received_at", row)
+        )
+
+
+def discard_columns(discards: Sequence[Discard]) -> dict[str, Sequence[Any]]:
+    """Rows of `discards`, by column."""
+    return dict(zip(DISCARD_COLUMNS, zip(*(each.values() for each in discards), strict=True), strict=True))
+
+
+def rows_of(connection: Connection, statement: str) -> pa.Table:
+    """What a statement returns."""
+    relation = connection.sql(statement)
+    return relation.to_arrow_table() if relation is not None else pa.table({})
+
+
+@contextmanager
+def registered(connection: Connection, name: str, rows: pa.Table) -> Iterator[None]:
+    """Rows under a name that statements can read from."""
+    connection.register(name, rows)
+    try:
+        yield
+    finally:
+        connection.unregister(name)
+
+
+def _expression(name: str, sql_type: str) -> str:
+    return quote(name) if sql_type in ARROW_OF_TYPE else f"TRY_CAST({quote(name)} AS {sql_type})"
+
+
+def _uncastable(connection: Connection, batch: Batch, state: TableState) -> list[LostCell]:
+    """Values that a column of a type not ours cannot hold."""
+    foreign = [name for name in batch.expressions if state.columns[name] not in ARROW_OF_TYPE]
+    lost: list[LostCell] = []
+    for name in foreign:
+        numbered = pa.table({"n": pa.array(range(batch.rows.num_rows), pa.int64()), name: batch.rows[name]})
+        with registered(connection, BATCH, numbered):
+            column = quote(name)
+            query = f"SELECT n, {column} FROM {BATCH} WHERE {column} IS NOT NULL AND {batch.expressions[name]} IS NULL"
+            lost += [LostCell(row, name, value, WRONG_TYPE) for row, value in connection.execute(query).fetchall()]
+    return lost
+
+
+def _discard(table: str, columns: Mapping[str, Sequence[Any]], cell: LostCell) -> Discard:
+    row = cell.row
+    return Discard(table, _cell(columns, "id", row), cell.column, cell.value, cell.reason, _cell(columns, "received_at", row))
+
+
+def _cell(columns: Mapping[str, Sequence[Any]], name: str, row: int) -> Any:
+    return columns[name][row] if name in columns else None
+
+
+def _first(values: Sequence[Any]) -> int:
+    return next(row for row, value in enumerate(values) if value is not None)
+
+
+def _overflown(columns: Mapping[str, Sequence[Any]], names: Sequence[str], count: int) -> list[str | None]:
+    """The overflow column with the cells of more columns in it: a JSON object per row."""
+    written = columns.get(OVERFLOW) or [None] * count
+    result: list[str | None] = []
+    for row in range(count):
+        more = {name: columns[name][row] for name in names if columns[name][row] is not None}
+        held = json.loads(text_of(written[row])) if written[row] is not None else {}
+        result.append(json.dumps(held | more, ensure_ascii=False) if more or held else None)
+    return result

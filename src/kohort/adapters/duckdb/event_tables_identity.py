@@ -1,0 +1,220 @@
+"""The identity graph of a source as tables that only grow, and the views that show it as it is now.
+
+Whatever was merged later, the views are right: rows of calls keep the profile they were first of, and views look up what it is by now.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, assert_never
+
+import pyarrow as pa
+
+from kohort.adapters.duckdb.event_tables_batch import BATCH, registered
+from kohort.adapters.duckdb.event_tables_schema import Catalog, Connection, TableState
+from kohort.adapters.duckdb.importing import quote
+from kohort.events.columns import COMMON_COLUMNS, OVERFLOW
+from kohort.events.identity import (
+    PROFILE_ID,
+    WITH_PROFILE,
+    Change,
+    Demotion,
+    GraphUpdate,
+    NewId,
+    Profile,
+    hash_of,
+    profile_name,
+)
+
+GRAPH: Final = "id_graph_updates"
+NEW_IDS: Final = "external_id_mapping_updates"
+DEMOTIONS: Final = "identity_demotions"
+MERGES: Final = "profile_merges"
+
+_TRIGGER: Final = {
+    "triggering_event_type": "VARCHAR",
+    "triggering_event_id": "VARCHAR",
+    "timestamp": "TIMESTAMP",
+    "received_at": "TIMESTAMP",
+    "seq": "BIGINT",
+}
+COLUMNS: Final[Mapping[str, Mapping[str, str]]] = {
+    GRAPH: {
+        "segment_id": "VARCHAR",
+        "canonical_segment_id": "VARCHAR",
+        "reason": "VARCHAR",
+        "external_ids": "VARCHAR",
+        "segment_number": "BIGINT",
+        "canonical_number": "BIGINT",
+        **_TRIGGER,
+    },
+    NEW_IDS: {
+        "segment_id": "VARCHAR",
+        "external_id_type": "VARCHAR",
+        "external_id_value": "VARCHAR",
+        "external_id_hash": "UBIGINT",
+        "external_id_check": "UBIGINT",
+        "segment_number": "BIGINT",
+        **_TRIGGER,
+    },
+    DEMOTIONS: {"segment_id": "VARCHAR", "external_id_type": "VARCHAR", "external_id_value": "VARCHAR", "reason": "VARCHAR", **_TRIGGER},
+}
+COMMENTS: Final = {
+    GRAPH: "profiles that were made and merged, and by which call",
+    NEW_IDS: "when an external id was first seen, and on a call of which profile",
+    DEMOTIONS: "ids of calls that were not believed, and why",
+}
+_ARROW: Final = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "UBIGINT": pa.uint64(), "TIMESTAMP": pa.timestamp("us")}
+_NOT_TRAITS: Final = frozenset({*COMMON_COLUMNS, OVERFLOW, PROFILE_ID})
+_PROFILE_COLUMNS: Final = ("canonical_id", "user_id", "external_ids", "first_seen_at")
+
+
+def write_changes(connection: Connection, catalog: Catalog, schema: str, changes: Sequence[Change], next_seq: int) -> int:
+    """Append what changed, numbered in order; returns the next free number."""
+    batches: dict[str, list[tuple[Any, ...]]] = {table: [] for table in COLUMNS}
+    for seq, change in enumerate(changes, next_seq):
+        table, cells = _row(change)
+        trigger = change.trigger
+        batches[table].append((*cells, trigger.type, trigger.message_id, trigger.timestamp, trigger.received_at, seq))
+    for table, rows in batches.items():
+        types = COLUMNS[table]
+        state = catalog.ensure(connection, schema, table, types, COMMENTS[table])
+        if rows:
+            columns = zip(zip(*rows, strict=True), types.values(), strict=True)
+            arrays = [pa.array(values, _ARROW[sql_type]) for values, sql_type in columns]
+            with registered(connection, BATCH, pa.table(arrays, names=list(types))):
+                connection.execute(f"INSERT INTO {state.sql} BY NAME SELECT * FROM {BATCH}")
+    return next_seq + len(changes)
+
+
+def _row(change: Change) -> tuple[str, tuple[Any, ...]]:
+    """The table of a change and its cells before those of the trigger."""
+    name = profile_name(change.number)
+    match change:
+        case GraphUpdate(number, canonical, reason, ids, _):
+            return GRAPH, (name, profile_name(canonical), reason, _ids_text(ids), number, canonical)
+        case NewId(number, external_id, _):
+            return NEW_IDS, (name, *external_id, *hash_of(external_id), number)
+        case Demotion(_, external_id, obstacle, _):
+            return DEMOTIONS, (name, *external_id, obstacle)
+        case _:
+            assert_never(change)
+
+
+def counters(connection: Connection, schema: str) -> tuple[int, int]:
+    """(number of the next profile, next sequence number) of a source whose graph tables exist."""
+    found = connection.execute(f"SELECT max(segment_number), max(seq) FROM {_table(schema, GRAPH)}").fetchone() or (None, None)
+    others = [connection.execute(f"SELECT max(seq) FROM {_table(schema, name)}").fetchone() or (None,) for name in (NEW_IDS, DEMOTIONS)]
+    return (found[0] or 0) + 1, max(found[1] or 0, *(row[0] or 0 for row in others)) + 1
+
+
+def profiles_of(connection: Connection, schema: str, hashes: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """Hashes of external ids -> number of the profile they are of by now. One pass over two columns of numbers."""
+    wanted = pa.table({"h": pa.array([each[0] for each in hashes], pa.uint64()), "c": pa.array([each[1] for each in hashes], pa.uint64())})
+    with registered(connection, BATCH, wanted):
+        found = connection.execute(
+            f"SELECT external_id_hash, external_id_check, segment_number FROM {_table(schema, NEW_IDS)} "
+            f"WHERE external_id_hash IN (SELECT h FROM {BATCH})"
+        ).fetchall()
+    numbers = {(row[0], row[1]): row[2] for row in found}
+    onwards = _canonical(connection, schema, set(numbers.values()))
+    return {each: onwards.get(numbers[each], numbers[each]) for each in hashes if each in numbers}
+
+
+def profiles(connection: Connection, schema: str, numbers: Sequence[int]) -> list[Profile]:
+    """Profiles with the times of their ids and those that were merged into them."""
+    loaded = {number: Profile(number) for number in numbers}
+    for member, canonical in _members(connection, schema, numbers):
+        loaded[canonical].members.append(member)
+    owner = {member: profile for profile in loaded.values() for member in (profile.number, *profile.members)}
+    with registered(connection, BATCH, pa.table({"n": pa.array(list(owner), pa.int64())})):
+        seen = connection.execute(
+            f"SELECT segment_number, external_id_type, epoch_us(timestamp) FROM {_table(schema, NEW_IDS)} "
+            f"WHERE segment_number IN (SELECT n FROM {BATCH}) ORDER BY seq"
+        ).fetchall()
+    for number, kind, at in seen:
+        owner[number].ids.setdefault(kind, []).append(at)
+    return list(loaded.values())
+
+
+def put_graph_views(connection: Connection, catalog: Catalog, schema: str) -> None:
+    """`profile_merges`, `id_graph` and `external_id_mapping`."""
+    graph, ids, merges = _table(schema, GRAPH), _table(schema, NEW_IDS), _table(schema, MERGES)
+    latest = ", ".join(f"arg_max({name}, seq) AS {name}" for name in ("canonical_segment_id", *_TRIGGER) if name != "seq")
+    first = ", ".join(f"arg_min({name}, seq) AS {name}" for name in ("reason", "external_ids"))
+    merge_query = f"""SELECT segment_id, {latest}, {first}, max(seq) AS seq
+FROM {graph} WHERE reason <> 'created' GROUP BY segment_id"""
+    graph_query = f"""SELECT segment_id, arg_max(canonical_segment_id, seq) AS canonical_segment_id, arg_max(timestamp, seq) AS timestamp
+FROM {graph} GROUP BY segment_id"""
+    ids_query = f"""SELECT coalesce(m.canonical_segment_id, i.segment_id) AS canonical_segment_id,
+  i.external_id_type, i.external_id_value, i.timestamp
+FROM {ids} AS i LEFT JOIN {merges} AS m ON m.segment_id = i.segment_id"""
+    catalog.put_view(connection, schema, MERGES, merge_query, "which profiles became part of which, and why")
+    catalog.put_view(connection, schema, "id_graph", graph_query, "which profile every profile is by now")
+    catalog.put_view(connection, schema, "external_id_mapping", ids_query, "which profile every external id is of by now")
+
+
+def put_profile_view(connection: Connection, catalog: Catalog, schema: str) -> None:
+    """`profiles`: one row a canonical profile with its ids and the newest value of each trait."""
+    ids, merges = _table(schema, NEW_IDS), _table(schema, MERGES)
+    known = f"""SELECT coalesce(m.canonical_segment_id, i.segment_id) AS canonical_id,
+  arg_max(i.external_id_value, i.seq) FILTER (i.external_id_type = 'user_id') AS user_id,
+  list(i.external_id_type || ':' || i.external_id_value ORDER BY i.seq) AS external_ids, min(i.timestamp) AS first_seen_at
+FROM {ids} AS i LEFT JOIN {merges} AS m ON m.segment_id = i.segment_id GROUP BY ALL"""
+    identifies = catalog.find(schema, "identifies")
+    traits = _traits(identifies)
+    if identifies is None or not traits:
+        query = f"SELECT {', '.join(_PROFILE_COLUMNS)} FROM ({known})"
+    else:
+        newest = ", ".join(f"arg_max(c.{quote(name)}, c.rowid) AS {quote(shown)}" for name, shown in traits.items())
+        query = f"""SELECT {", ".join(f"k.{name}" for name in _PROFILE_COLUMNS)}, t.* EXCLUDE (canonical_id)
+FROM ({known}) AS k LEFT JOIN (
+  SELECT coalesce(m.canonical_segment_id, c.{PROFILE_ID}) AS canonical_id, {newest}
+  FROM {identifies.sql} AS c LEFT JOIN {merges} AS m ON m.segment_id = c.{PROFILE_ID} WHERE c.{PROFILE_ID} IS NOT NULL GROUP BY ALL
+) AS t ON t.canonical_id = k.canonical_id"""
+    catalog.put_view(connection, schema, "profiles", query, "one row a person: ids and the newest value of each trait")
+
+
+def put_call_view(connection: Connection, catalog: Catalog, state: TableState) -> None:
+    """`<table>_with_profile`: the calls of a table with the profile they are of by now."""
+    columns = [name for name in state.columns if name != PROFILE_ID]
+    shown = ", ".join(f"c.{quote(name)}" + (" AS _canonical_id" if name == "canonical_id" else "") for name in columns)
+    query = f"""SELECT coalesce(m.canonical_segment_id, c.{PROFILE_ID}) AS canonical_id, {shown}
+FROM {state.sql} AS c LEFT JOIN {_table(state.schema, MERGES)} AS m ON m.segment_id = c.{PROFILE_ID}"""
+    catalog.put_view(connection, state.schema, state.name + WITH_PROFILE, query, f"{state.name} with the profile of each call")
+
+
+def _canonical(connection: Connection, schema: str, numbers: set[int]) -> dict[int, int]:
+    """Number -> what it is by now, of those that were merged."""
+    with registered(connection, BATCH, pa.table({"n": pa.array(list(numbers), pa.int64())})):
+        found = connection.execute(
+            f"SELECT segment_number, arg_max(canonical_number, seq) FROM {_table(schema, GRAPH)} "
+            f"WHERE segment_number IN (SELECT n FROM {BATCH}) AND canonical_number <> segment_number GROUP BY 1"
+        ).fetchall()
+    return dict(found)
+
+
+def _members(connection: Connection, schema: str, numbers: Sequence[int]) -> list[tuple[int, int]]:
+    """(number, canonical) of the profiles that were merged into these, in the order of their merging."""
+    with registered(connection, BATCH, pa.table({"n": pa.array(list(numbers), pa.int64())})):
+        return connection.execute(
+            f"SELECT segment_number, canonical_number FROM {_table(schema, GRAPH)} "
+            f"WHERE canonical_number IN (SELECT n FROM {BATCH}) AND canonical_number <> segment_number ORDER BY seq"
+        ).fetchall()
+
+
+def _traits(identifies: TableState | None) -> dict[str, str]:
+    """Column of `identifies` -> column of `profiles`."""
+    if identifies is None or not identifies.ours:
+        return {}
+    names = [name for name in identifies.columns if name not in _NOT_TRAITS and not name.startswith("context_")]
+    return {name: f"_{name}" if name in _PROFILE_COLUMNS else name for name in names}
+
+
+def _ids_text(ids: Sequence[tuple[str, str]]) -> str | None:
+    return json.dumps([f"{kind}:{value}" for kind, value in ids], ensure_ascii=False) if ids else None
+
+
+def _table(schema: str, name: str) -> str:
+    return f"{quote(schema)}.{quote(name)}"

@@ -1,0 +1,321 @@
+"""Who a call is from: external ids on calls become profiles, and profiles that share ids become one.
+
+A call that carries ids of several profiles shows that they are the same person; nothing else does (an alias call does not). What
+would bring more ids of one kind together than a person has is not believed: the least trusted id of the call is left aside and the
+rest tried again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+from kohort.events.model import Call
+from kohort.foundation.instants import DAY, WEEK, Micros
+
+ExternalId = tuple[str, str]
+"""(type, value), e.g. ("email", "jane@example.com")."""
+
+Reason = Literal["created", "shared_ids", "merged_onwards"]
+Obstacle = Literal["limit", "merge_ceiling", "mapping_ceiling"]
+
+PROFILE_ID: Final = "_profile_id"
+"""Column of tables of calls: the profile a call was of when it came. No key of a call becomes a column of this name."""
+WITH_PROFILE: Final = "_with_profile"
+"""How the view ends that shows a table of calls with the profile of each call as it is by now."""
+
+MONTH: Final = 30 * DAY
+YEAR: Final = 365 * DAY
+PERIODS: Final[Mapping[str, Micros]] = {"weekly": WEEK, "monthly": MONTH, "yearly": YEAR}
+_TRAITS_OF_THE_PERSON = ("identify",)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How many ids of one kind a profile may gather, ever or within a period (microseconds back from the call's timestamp)."""
+
+    count: int
+    period: Micros | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRules:
+    """Which ids count and how far they are believed.
+
+    limits: by type; other types have `limit`. first: the most trusted types in order, the others follow by name. blocked: values that are
+    nobody's, exactly or as a pattern of the whole value. custom: type -> key of a trait or property (camelCase or snake_case).
+    left_out: types that are not of one person. Past the ceilings a profile still takes calls, but merges and grows no more.
+    """
+
+    limits: Mapping[str, Limit] = field(default_factory=lambda: {"user_id": Limit(1)})
+    limit: Limit = Limit(5)
+    first: tuple[str, ...] = ("user_id", "email")
+    blocked: frozenset[str] = frozenset({"-1", "null", "anonymous"})
+    blocked_pattern: str = r"[0-]*|\s*"
+    custom: Mapping[str, str] = field(default_factory=dict)
+    left_out: frozenset[str] = frozenset({"group_id"})
+    max_merges: int = 100
+    max_mappings: int = 1_000
+
+    def limit_of(self, kind: str) -> Limit:
+        return self.limits.get(kind, self.limit)
+
+    def rank(self, kind: str) -> tuple[int, str]:
+        """Sorts types, the most trusted first."""
+        return (self.first.index(kind) if kind in self.first else len(self.first), kind)
+
+
+DEFAULT_IDENTITY: Final = IdentityRules()
+
+
+def external_ids(call: Call, rules: IdentityRules = DEFAULT_IDENTITY) -> tuple[ExternalId, ...]:
+    """The ids a call carries, the most trusted first; the second id an alias call names is not among them."""
+    found: list[tuple[str, Any]] = [("user_id", call.user_id), ("anonymous_id", call.anonymous_id)]
+    context = call.payload.get("context")
+    if call.type == "identify":
+        traits = call.payload.get("traits")
+        if type(traits) is dict and "email" in traits:
+            found.append(("email", traits["email"]))
+    if type(context) is dict:
+        found.extend(_context_ids(context))
+    if call.type == "group":
+        found.append(("group_id", call.payload.get("groupId")))
+    if rules.custom:
+        found.extend(_custom_ids(call, rules.custom))
+    kept = {(kind, value) for kind, value in found if type(value) is str and not _blocked(value, rules) and kind not in rules.left_out}
+    if len(kept) < 2:
+        return tuple(kept)
+    return tuple(sorted(kept, key=lambda each: (rules.rank(each[0]), each[1])))
+
+
+def hash_of(external_id: ExternalId) -> tuple[int, int]:
+    """128 bits that stand for an id, as two unsigned 64-bit numbers."""
+    digest = hashlib.blake2b(f"{external_id[0]}\0{external_id[1]}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
+
+
+def _context_ids(context: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    if type(traits := context.get("traits")) is dict and "email" in traits:
+        yield "email", traits["email"]
+    if type(device := context.get("device")) is dict:
+        yield from _device_ids(device)
+    if type(integrations := context.get("integrations")) is dict and type(analytics := integrations.get("Google Analytics")) is dict:
+        yield "ga_client_id", analytics.get("clientId")
+    if type(given := context.get("externalIds")) is list:
+        yield from (
+            (each["type"], each.get("id"))
+            for each in given
+            if type(each) is dict and each.get("collection") == "users" and each.get("encoding") == "none" and _is_type(each.get("type"))
+        )
+
+
+def _device_ids(device: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    kind = device.get("type")
+    if kind in ("android", "ios"):
+        yield f"{kind}.id", device.get("id")
+        yield f"{kind}.push_token", device.get("token")
+        if device.get("adTrackingEnabled") is True:
+            yield f"{kind}.idfa", device.get("advertisingId")
+
+
+def _custom_ids(call: Call, custom: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    context = call.payload.get("context")
+    places: list[Any] = [context.get("traits")] if type(context) is dict else []
+    if call.type in _TRAITS_OF_THE_PERSON:
+        places.append(call.payload.get("traits"))
+    if call.type in ("track", "page", "screen"):
+        places.append(call.payload.get("properties"))
+    for kind, key in custom.items():
+        for place in places:
+            if type(place) is dict:
+                yield from ((kind, place[name]) for name in _spellings(key) if name in place)
+
+
+@lru_cache(maxsize=1000)
+def _spellings(key: str) -> tuple[str, ...]:
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower().split("_")
+    return tuple({"_".join(words), words[0] + "".join(word.title() for word in words[1:])})
+
+
+def _is_type(kind: object) -> bool:
+    return type(kind) is str and bool(kind) and kind == kind.lower()
+
+
+def _blocked(value: str, rules: IdentityRules) -> bool:
+    return value in rules.blocked or _pattern(rules.blocked_pattern).fullmatch(value) is not None
+
+
+@lru_cache(maxsize=100)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern)
+
+
+@dataclass(slots=True)
+class Profile:
+    """What resolution needs to know of one profile.
+
+    number: profiles count from 1 in the order in which they were first seen; the oldest of those that merge goes on. ids: type -> when
+    each of its ids was first seen. members: numbers of the profiles that were merged into it. merges: how many of them.
+    """
+
+    number: int
+    ids: dict[str, list[Micros]] = field(default_factory=dict)
+    members: list[int] = field(default_factory=list)
+
+    @property
+    def merges(self) -> int:
+        return len(self.members)
+
+    @property
+    def mappings(self) -> int:
+        return sum(map(len, self.ids.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """The call that brought something about."""
+
+    type: str
+    message_id: str
+    timestamp: Micros
+    received_at: Micros
+
+
+@dataclass(frozen=True, slots=True)
+class GraphUpdate:
+    """From this call on, profile `number` is `canonical`. ids: those on the call that showed it; none when it was taken along."""
+
+    number: int
+    canonical: int
+    reason: Reason
+    ids: tuple[ExternalId, ...]
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class NewId:
+    """An external id was seen for the first time, on a call of profile `number`."""
+
+    number: int
+    external_id: ExternalId
+    trigger: Trigger
+
+
+@dataclass(frozen=True, slots=True)
+class Demotion:
+    """An id of a call was not believed, because of `obstacle`; the call counts for profile `number`."""
+
+    number: int
+    external_id: ExternalId
+    obstacle: Obstacle
+    trigger: Trigger
+
+
+Change = GraphUpdate | NewId | Demotion
+
+
+def profile_name(number: int) -> str:
+    """How a profile is called in tables.
+
+    >>> profile_name(12)
+    'profile_12'
+    """
+    return f"profile_{number}"
+
+
+class IdentityGraph:
+    """The part of a graph that is in memory. Before a call is resolved, its ids and, unless it is settled, their profiles must be here."""
+
+    def __init__(self, next_number: int = 1, rules: IdentityRules = DEFAULT_IDENTITY) -> None:
+        self.next_number = next_number
+        self.rules = rules
+        self.known: dict[ExternalId, int] = {}
+        self.profiles: dict[int, Profile] = {}
+        self._onwards: dict[int, int] = {}
+
+    def canonical(self, number: int) -> int:
+        """Which profile a profile is by now."""
+        while (onwards := self._onwards.get(number)) is not None:
+            number = onwards
+        return number
+
+    def settled(self, ids: Sequence[ExternalId]) -> int | None:
+        """The profile that all ids are of already; None when a call with them changes something."""
+        number: int | None = None
+        for each in ids:
+            found = self.known.get(each)
+            if found is None:
+                return None
+            found = self.canonical(found) if found in self._onwards else found
+            if number is None:
+                number = found
+            elif number != found:
+                return None
+        return number
+
+    def resolve(self, ids: Sequence[ExternalId], trigger: Trigger, changes: list[Change]) -> int | None:
+        """The profile of a call; what it changes is added to `changes`. None: the call carries no id that counts."""
+        if (number := self.settled(ids)) is not None or not ids:
+            return number
+        left, demoted = list(ids), []
+        while (obstacle := self._obstacle(left, trigger.timestamp)) is not None:
+            demoted.append((left.pop(), obstacle))
+        number = self._joined(left, trigger, changes)
+        changes.extend(Demotion(number, each, why, trigger) for each, why in demoted)
+        return number
+
+    def _found(self, ids: Iterable[ExternalId]) -> list[Profile]:
+        numbers = sorted({self.canonical(self.known[each]) for each in ids if each in self.known})
+        return [self.profiles[number] for number in numbers]
+
+    def _obstacle(self, ids: Sequence[ExternalId], at: Micros) -> Obstacle | None:
+        """What forbids that all ids belong to one profile."""
+        if len(ids) < 2 or self.settled(ids) is not None:
+            return None
+        found, new = self._found(ids), [each for each in ids if each not in self.known]
+        if len(found) > 1 and sum(each.merges + 1 for each in found) - 1 > self.rules.max_merges:
+            return "merge_ceiling"
+        if found and sum(each.mappings for each in found) + len(new) > self.rules.max_mappings:
+            return "mapping_ceiling"
+        kinds = {kind for kind, _ in new} | ({kind for each in found for kind in each.ids} if len(found) > 1 else set())
+        return "limit" if any(self._too_many(kind, found, new, at) for kind in kinds) else None
+
+    def _too_many(self, kind: str, found: Sequence[Profile], new: Sequence[ExternalId], at: Micros) -> bool:
+        limit = self.rules.limit_of(kind)
+        since = None if limit.period is None else at - limit.period
+        counts = [sum(since is None or seen > since for seen in each.ids.get(kind, ())) for each in found]
+        total = sum(counts) + sum(each[0] == kind for each in new)
+        return total > limit.count and total > max(counts, default=0)
+
+    def _joined(self, ids: Sequence[ExternalId], trigger: Trigger, changes: list[Change]) -> int:
+        """One profile for all ids: a new one, the one there is, or the oldest of several."""
+        found = self._found(ids)
+        if not found:
+            profile = Profile(self.next_number)
+            self.profiles[profile.number] = profile
+            self.next_number += 1
+            changes.append(GraphUpdate(profile.number, profile.number, "created", tuple(ids), trigger))
+        else:
+            profile = found[0]
+            shared = tuple(each for each in ids if each in self.known)
+            for other in found[1:]:
+                self._merge(other, profile, shared, trigger, changes)
+        for each in ids:
+            if each not in self.known:
+                self.known[each] = profile.number
+                profile.ids.setdefault(each[0], []).append(trigger.timestamp)
+                changes.append(NewId(profile.number, each, trigger))
+        return profile.number
+
+    def _merge(self, other: Profile, profile: Profile, shared: tuple[ExternalId, ...], trigger: Trigger, changes: list[Change]) -> None:
+        changes.append(GraphUpdate(other.number, profile.number, "shared_ids", shared, trigger))
+        changes.extend(GraphUpdate(number, profile.number, "merged_onwards", (), trigger) for number in other.members)
+        profile.members += [other.number, *other.members]
+        for kind, seen in other.ids.items():
+            profile.ids.setdefault(kind, []).extend(seen)
+        self._onwards[other.number] = profile.number
+        del self.profiles[other.number]

@@ -1,0 +1,218 @@
+"""From the log to the tables: continuously, in order, every call exactly once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from kohort.events.decode import BadRequest, decode_request
+from kohort.events.identity import DEFAULT_IDENTITY, IdentityRules
+from kohort.events.model import Received, Rejected, SourceRules
+from kohort.foundation.clock import Clock, SystemClock
+from kohort.foundation.errors import UserError
+from kohort.foundation.instants import Micros, to_micros
+from kohort.ports.event_log import Entry, EventLog, Position
+from kohort.ports.event_tables import EventTables, Flush, SourceFlush, WriteReport
+from kohort.services.identity import IdentityResolver
+from kohort.services.load_events_rows import SourceRows
+from kohort.services.load_events_status import TablesStatus, write_status
+
+FLUSH_CALLS: Final = 10_000
+FLUSH_SECONDS: Final = 1.0
+RETRY_SECONDS: Final = 5.0
+SAMPLE_CHARACTERS: Final = 1_000
+NOT_LOADED: Final = "not_loaded"
+"""Code in `rejects` of a call that no rows could be made of, though it was taken: a mistake in Kohort. The sample is the whole call."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadReport:
+    """What one flush did. oldest_waiting_at: when the oldest request that is still waiting was received; None: all are in."""
+
+    entries: int
+    calls: int
+    rejects: int
+    rows: int
+    discards: int
+    position: Position
+    oldest_waiting_at: Micros | None
+
+
+class Loader:
+    """Reads requests after the stored position and writes what they become together with the new position. For one thread.
+
+    rules_of_source: by slug. status_folder: where `load_events_status` is kept; None: nowhere.
+    """
+
+    def __init__(
+        self,
+        log: EventLog,
+        tables: EventTables,
+        rules_of_source: Callable[[str], SourceRules],
+        *,
+        clock: Clock | None = None,
+        status_folder: Path | None = None,
+        flush_calls: int = FLUSH_CALLS,
+        identity: IdentityRules = DEFAULT_IDENTITY,
+    ) -> None:
+        self._log = log
+        self._tables = tables
+        self._rules_of_source = rules_of_source
+        self._clock = clock or SystemClock()
+        self._folder = status_folder
+        self._flush_calls = flush_calls
+        self._identity_rules = identity
+        self._sources: dict[str, SourceRows] = {}
+        self._identity: dict[str, IdentityResolver] = {}
+        self._position: Position | None = None
+        self._status = TablesStatus()
+
+    def load_once(self, max_entries: int = 1000) -> LoadReport:
+        """Write the next requests: at most `max_entries`, and no more once `flush_calls` calls are reached.
+
+        Raises UserError; then nothing is written and the same requests are next.
+        """
+        position = self._begin()
+        try:
+            entries, waiting = self._collect(position, max_entries)
+            if not entries:
+                self._tell(None, position, None)
+                return LoadReport(0, 0, 0, 0, 0, position, None)
+            flush = self._flush(entries[-1].position)
+            written = self._tables.write(flush)
+        except BaseException:
+            self._give_up()
+            raise
+        report = self._report(entries, flush, written, waiting)
+        self._position = flush.position
+        self._tell(written, flush.position, waiting)
+        for rows in self._sources.values():
+            rows.clear()
+        return report
+
+    def drain(self) -> int:
+        """Write everything that is in the log; returns how many calls."""
+        calls = 0
+        while (report := self.load_once()).entries:
+            calls += report.calls
+        return calls
+
+    def run(self, stop: threading.Event, on_problem: Callable[[UserError], None] = lambda _: None) -> None:
+        """Keep writing until told to stop, then write what is left.
+
+        A problem is told and tried again after a while: what was taken waits in the log.
+        """
+        while not stop.is_set():
+            try:
+                begun = self._now()
+                report = self.load_once()
+                pause = 0.0 if report.oldest_waiting_at is not None else FLUSH_SECONDS - (self._now() - begun) / 1_000_000
+            except UserError as problem:
+                self._note_problem(problem)
+                on_problem(problem)
+                pause = RETRY_SECONDS
+            if pause > 0:
+                stop.wait(pause)
+        try:
+            self.drain()
+        except UserError as problem:
+            self._note_problem(problem)
+            on_problem(problem)
+
+    # --- one flush ----------------------------------------------------------------------------------------------
+
+    def _begin(self) -> Position:
+        if self._position is None:
+            self._position = self._tables.position()
+            self._status.count(self._tables.counts())
+        return self._position
+
+    def _collect(self, position: Position, max_entries: int) -> tuple[list[Entry], Micros | None]:
+        """Take requests in; also when the first one after them was received."""
+        entries: list[Entry] = []
+        calls = 0
+        for entry in self._log.read(position, max_entries + 1):
+            if len(entries) == max_entries or calls >= self._flush_calls:
+                return entries, entry.received.received_at
+            calls += self._take(entry.received)
+            entries.append(entry)
+        return entries, None
+
+    def _take(self, received: Received) -> int:
+        rows = self._sources.get(received.source)
+        if rows is None:
+            rows = self._sources[received.source] = SourceRows(self._rules_of_source(received.source))
+        rows.last_received_at = received.received_at
+        try:
+            decoded = decode_request(received, rows.rules)
+        except BadRequest as problem:
+            sample = received.body[:SAMPLE_CHARACTERS].decode("utf-8", "replace")
+            rows.reject(Rejected(0, problem.code, problem.message, received.call_type, "", sample), received)
+            return 1
+        for call in decoded.calls:
+            try:
+                rows.add(call)
+            except Exception as error:  # a call must not hold up those behind it
+                sample = msgspec.json.encode(call.payload).decode()
+                why = f"{type(error).__name__}: {error}"
+                rows.reject(Rejected(call.place, NOT_LOADED, why, call.type, call.message_id, sample), received)
+        for rejected in decoded.rejected:
+            rows.reject(rejected, received)
+        return len(decoded.calls) + len(decoded.rejected)
+
+    def _flush(self, position: Position) -> Flush:
+        return Flush([self._source_flush(source, rows) for source, rows in self._sources.items() if rows.changed], position, self._now())
+
+    def _source_flush(self, source: str, rows: SourceRows) -> SourceFlush:
+        resolver = self._identity.get(source)
+        if resolver is None:
+            resolver = self._identity[source] = IdentityResolver(source, self._tables, self._identity_rules)
+        profiles, changes = resolver.resolve(rows.calls)
+        return SourceFlush(source, rows.tables(), rows.users(), profiles, changes)
+
+    def _give_up(self) -> None:
+        self._position = None
+        for resolver in self._identity.values():
+            resolver.forget()
+        for rows in self._sources.values():
+            rows.clear()
+
+    # --- news ---------------------------------------------------------------------------------------------------
+
+    def _report(self, entries: list[Entry], flush: Flush, written: WriteReport, waiting: Micros | None) -> LoadReport:
+        sources = [self._sources[each.source] for each in flush.sources]
+        calls, rejects = sum(len(rows.calls) for rows in sources), sum(rows.rejects for rows in sources)
+        rows, discards = sum(written.rows.values()), sum(written.discards.values())
+        return LoadReport(len(entries), calls, rejects, rows, discards, flush.position, waiting)
+
+    def _tell(self, written: WriteReport | None, position: Position, waiting: Micros | None) -> None:
+        status = self._status
+        if written is None and (status.position, status.oldest_waiting_at, status.problem) == (position.number, waiting, ""):
+            return
+        status.position, status.written_at, status.oldest_waiting_at, status.problem = position.number, self._now(), waiting, ""
+        if written is not None:
+            status.add(written.rows)
+            for source, rows in self._sources.items():
+                status.received(source, rows.last_received_at)
+        self._keep_status()
+
+    def _note_problem(self, problem: UserError) -> None:
+        self._status.problem = problem.message
+        if self._status.oldest_waiting_at is None:
+            first = next(iter(self._log.read(Position(self._status.position), 1)), None)
+            self._status.oldest_waiting_at = first.received.received_at if first else None
+        self._keep_status()
+
+    def _keep_status(self) -> None:
+        if self._folder is not None:
+            with suppress(OSError):
+                write_status(self._folder, self._status)
+
+    def _now(self) -> Micros:
+        return to_micros(self._clock.now())
