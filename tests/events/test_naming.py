@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kohort.events.columns import SOURCE_TABLES
-from kohort.events.naming import MAX_NAME, RESERVED, column_name, event_slug, snake_case, table_name
+from kohort.events.naming import MAX_NAME, RESERVED, column_name, event_slug, key_name, snake_case, table_name
 
 PUBLISHED = [
     ("Order Completed Last 30days", "order_completed_last_30days", "order_completed_last_30days"),
@@ -89,6 +89,12 @@ def test_a_name_of_no_letters_gets_a_stable_one() -> None:
     assert table_name("") == "event_e3b0c44298"
     assert column_name("日本語") == "column_77710aedc7"
     assert column_name("日本") != column_name("日本語")
+
+
+def test_a_key_of_no_letters_keeps_its_place_in_a_path() -> None:
+    assert (key_name("住所"), key_name("_"), key_name("a_住所")) == ("column_f7107db329", "column_d2e2adf717", "a_住所")
+    assert column_name(f"context_{key_name('住所')}") == "context_column_f7107db329"
+    assert column_name("_", "rudderstack") == "column_d2e2adf717"
 
 
 def test_events_do_not_take_the_tables_of_a_source() -> None:

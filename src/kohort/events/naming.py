@@ -19,6 +19,7 @@ _RESERVED_WORDS: Final = """
 RESERVED: Final = frozenset(_RESERVED_WORDS.split())
 """Words the embedded warehouse's SQL reserves: as names they get a `_` before them."""
 
+_ALPHANUMERIC = re.compile("[A-Za-z0-9]")
 _SEGMENT_WORD = re.compile(r"[A-Z0-9]+[a-z0-9]*|[a-z0-9]+")
 _SEGMENT_PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9]|_(?=[a-z0-9]))*")
 _RUDDERSTACK_WORD = re.compile(
@@ -48,8 +49,17 @@ def column_name(key: str, naming: Naming = "segment") -> str:
     >>> column_name("productIDs"), column_name("productIDs", "rudderstack"), column_name("order")
     ('product_ids', 'product_i_ds', '_order')
     """
-    name = _fitting(snake_case(key, naming) or f"column_{_mark(key)}", key)
+    name = _fitting(snake_case(key_name(key), naming), key)
     return f"_{name}" if name in RESERVED or name == OVERFLOW else name
+
+
+def key_name(key: str) -> str:
+    """What a key contributes to the path of a column: itself, or a stable name when no letter or digit of it would be left.
+
+    >>> key_name("address"), key_name("住所")
+    ('address', 'column_f7107db329')
+    """
+    return key if _ALPHANUMERIC.search(key) else f"column_{_mark(key)}"
 
 
 def snake_case(text: str, naming: Naming = "segment") -> str:
@@ -57,7 +67,7 @@ def snake_case(text: str, naming: Naming = "segment") -> str:
     if naming == "segment":
         return _segment_case(text)
     words = "_".join(word.lower() for word in _RUDDERSTACK_WORD.findall(text))
-    if text.startswith("_"):
+    if words and text.startswith("_"):
         return text[: len(text) - len(text.lstrip("_"))] + words
     return f"_{words}" if words[:1].isdigit() else words
 

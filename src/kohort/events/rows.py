@@ -7,7 +7,7 @@ from typing import Any
 
 from kohort.events.columns import CALL_TABLES, DATA_KEYS, DISCARDS, OVERFLOW, SHARED_COLUMNS, USERS
 from kohort.events.model import Call, CallType, Naming, Row, SourceRules
-from kohort.events.naming import column_name, event_slug, table_name
+from kohort.events.naming import column_name, event_slug, key_name, table_name
 from kohort.events.validation import id_of, json_text
 
 
@@ -97,12 +97,13 @@ def leaves(members: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]
     [('context_app_version', '1.0'), ('context_app_tags', '["a"]'), ('context_ip', None)]
     """
     for key, value in members.items():
+        path = prefix + key_name(key)
         if type(value) is dict:
-            yield from leaves(value, f"{prefix}{key}_")
+            yield from leaves(value, path + "_")
         elif type(value) is list:
-            yield prefix + key, json_text(value) if value else None
+            yield path, json_text(value) if value else None
         else:
-            yield prefix + key, None if value == "" else value
+            yield path, None if value == "" else value
 
 
 def column_of(path: str, call_type: CallType, naming: Naming) -> str:
