@@ -121,9 +121,9 @@ def test_what_is_blank_makes_no_column() -> None:
 def test_unicode_stays_in_values_and_leaves_names() -> None:
     assert _properties({"Größe": "groß", "日本語": "はい", "名": {"前": "x", "b": {"名": 1}}, "list": ["é😀"]}) == {
         "gr_e": "groß",
-        "column_77710aedc7": "はい",
-        "column_51a5d681a9_column_6044e9f095": "x",
-        "column_51a5d681a9_b_column_51a5d681a9": 1,
+        "column_hhhbakonmh": "はい",
+        "column_fbkfngibkj_column_gaeeojpajf": "x",
+        "column_fbkfngibkj_b_column_fbkfngibkj": 1,
         "list": '["é😀"]',
     }
 

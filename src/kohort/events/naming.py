@@ -19,6 +19,8 @@ _RESERVED_WORDS: Final = """
 RESERVED: Final = frozenset(_RESERVED_WORDS.split())
 """Words the embedded warehouse's SQL reserves: as names they get a `_` before them."""
 
+_LETTERS: Final = str.maketrans("0123456789abcdef", "abcdefghijklmnop")
+"""Marks of keys are letters alone: no rule divides them into words."""
 _ALPHANUMERIC = re.compile("[A-Za-z0-9]")
 _SEGMENT_WORD = re.compile(r"[A-Z0-9]+[a-z0-9]*|[a-z0-9]+")
 _SEGMENT_PLAIN = re.compile(r"[a-z0-9](?:[a-z0-9]|_(?=[a-z0-9]))*")
@@ -57,9 +59,9 @@ def key_name(key: str) -> str:
     """What a key contributes to the path of a column: itself, or a stable name when no letter or digit of it would be left.
 
     >>> key_name("address"), key_name("住所")
-    ('address', 'column_f7107db329')
+    ('address', 'column_phbahnldcj')
     """
-    return key if _ALPHANUMERIC.search(key) else f"column_{_mark(key)}"
+    return key if _ALPHANUMERIC.search(key) else f"column_{_mark(key).translate(_LETTERS)}"
 
 
 def snake_case(text: str, naming: Naming = "segment") -> str:
