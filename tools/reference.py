@@ -174,6 +174,79 @@ def kernels_page() -> str:
     return "# Kernels\n\n" + GENERATED + intro + table(("condition", "answered by", "by SQL when"), rows)
 
 
+EXAMPLE_NAMES = (
+    "Order Completed",
+    "Order Completed Last 30days",
+    "accountType",
+    "total billed",
+    "product.sku",
+    "Signed Up!",
+    "CamelCase123Key",
+    "abc123def456",
+    "HTTPServer",
+    "productIDs",
+    "iOS Version",
+    "_private",
+    "2FA Enabled",
+    "Café Visité",
+    "users",
+    "order",
+    "日本語",
+)
+
+
+def event_names_page() -> str:
+    from kohort.events.columns import SOURCE_TABLES
+    from kohort.events.naming import MAX_NAME, RESERVED, column_name, table_name
+
+    columns = ("written", "table of an event", "column of a key", "table, RudderStack's naming", "column, RudderStack's naming")
+    rows = [
+        (f"`{text}`", *(f"`{name(text, naming)}`" for naming in ("segment", "rudderstack") for name in (table_name, column_name)))
+        for text in EXAMPLE_NAMES
+    ]
+    intro = (
+        "Which table an event lands in and which column a key becomes. Each source follows Segment's rule or, when it was added with\n"
+        "RudderStack's naming, RudderStack's. Only letters and digits of ASCII count; everything else separates words.\n\n"
+    )
+    rules = (
+        "\n- Objects become columns of their own, their keys joined with `_`: `address.street` is `address_street`, `context.ip` is"
+        " `context_ip`. Arrays are kept as JSON text. What is null, an empty text, array or object makes no column.\n"
+        "- A name without any letter or digit gets a stable one from its SHA-256.\n"
+        f"- Names longer than {MAX_NAME} characters are cut, and end in a mark of the whole name.\n"
+        "- Of keys of one call with the same column the last with a value stands; the others go to `discards`.\n"
+        f"- These tables belong to every source; an event of such a name gets a `_` before it: {_keys(tuple(sorted(SOURCE_TABLES)))}.\n"
+        f"- Words that SQL reserves get a `_` before them, as tables and as columns: {_keys(tuple(sorted(RESERVED)))}.\n"
+    )
+    return "# Names of tables and columns of events\n\n" + GENERATED + intro + table(columns, rows) + rules
+
+
+def event_codes_page() -> str:
+    from kohort.events.columns import CALL_TABLES, COMMON_COLUMNS, DATA_KEYS, OWN_COLUMNS, REASONS
+    from kohort.events.validation import CODES
+
+    intro = (
+        "Every call of a request is judged by itself; a bad one never takes its neighbours with it. What cannot be taken is kept in the\n"
+        "table `rejects` of the source with the first code that applies. Of a call that is taken, a value that finds no column is kept in\n"
+        "the table `discards`.\n\n"
+    )
+    layout = [
+        (f"`{kind}`", f"`{name}`", f"`{DATA_KEYS[kind]}`", _keys((*COMMON_COLUMNS, *OWN_COLUMNS[kind])))
+        for kind, name in CALL_TABLES.items()
+    ]
+    return (
+        "# Calls: tables and codes\n\n"
+        + GENERATED
+        + intro
+        + "## Why a call is rejected\n\n"
+        + table(("code", "meaning"), [(f"`{code}`", words) for code, words in CODES.items()])
+        + "\n## Why a value is discarded\n\n"
+        + table(("reason", "meaning"), [(f"`{reason}`", words) for reason, words in REASONS.items()])
+        + "\n## Which table a call lands in\n\n"
+        + "A track call also lands in the table of its event, with its properties; an identify call with a `userId` also in `users`.\n\n"
+        + table(("call", "table", "columns from", "columns of its own"), layout)
+    )
+
+
 PAGE_WRITERS: dict[str, Callable[[], str]] = {
     "operators.md": operators_page,
     "text-form.md": text_page,
@@ -181,6 +254,8 @@ PAGE_WRITERS: dict[str, Callable[[], str]] = {
     "commands.md": commands_page,
     "codes.md": codes_page,
     "kernels.md": kernels_page,
+    "event-names.md": event_names_page,
+    "event-codes.md": event_codes_page,
 }
 
 

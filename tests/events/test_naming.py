@@ -152,3 +152,9 @@ def test_any_text_has_a_name_that_is_its_own_name(text: str, naming: str) -> Non
         assert name.replace("_", "a").isalnum()
         assert len(name) <= MAX_NAME + 1
     assert table_name(text, naming) not in SOURCE_TABLES | RESERVED  # type: ignore[arg-type]
+
+
+def test_every_word_the_warehouse_reserves_is_known() -> None:
+    duckdb = pytest.importorskip("duckdb")
+    words = duckdb.sql("select keyword_name from duckdb_keywords() where keyword_category = 'reserved'").fetchall()
+    assert {word for (word,) in words} <= RESERVED
