@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kohort.membership.snapshots import SnapshotStore
     from kohort.ports.definitions import DefinitionStore
     from kohort.ports.event_log import EventLog
+    from kohort.ports.sources import ServerCounts
     from kohort.ports.warehouse import Warehouse
     from kohort.services.evaluate import IndexUse
     from kohort.services.index import IndexPlace
@@ -91,6 +92,16 @@ class Kohort:
 
         return SQLiteEventLog(self.log_folder)
 
+    def server_counts(self) -> ServerCounts | None:
+        """What the server of this workspace has counted since it began; None when none answers."""
+        from kohort.adapters.serve_client import ask_counts
+
+        return ask_counts(self._address_file)
+
+    @property
+    def _address_file(self) -> Path:
+        return self.workspace.state / "serve.json"
+
     @cached_property
     def index_use(self) -> IndexUse:
         """What evaluations need to answer from profile indexes."""
@@ -107,6 +118,7 @@ class Kohort:
         """
         from kohort.adapters.http_process import HttpProcess, listening_socket
         from kohort.adapters.locks import held
+        from kohort.adapters.serve_client import write_address
         from kohort.services.serve import LoadLoop, Serving, sender_documents
 
         settings = self.settings
@@ -117,9 +129,11 @@ class Kohort:
             listener = listening_socket(host or settings.serve_host, settings.serve_port if port is None else port)
             url = http_url(*listener.getsockname()[:2])
             process = HttpProcess(listener, self._server_settings())
+            write_address(self._address_file, url)
             try:
                 yield Serving(process, LoadLoop(self._loading(), say), lambda: sender_documents(self.store, self.clock), say), url
             finally:
+                self._address_file.unlink(missing_ok=True)
                 process.stop(0.0)
 
     def _server_settings(self) -> dict[str, object]:

@@ -216,8 +216,14 @@ def source_document(record: SourceRecord, keys: list[WriteKeyRecord]) -> dict[st
 
 
 def _databases() -> list[str]:
-    """The databases of the warehouse."""
-    return sorted({info.ref.database for info in open_session().warehouse.tables()})
+    """The databases of the warehouse; none, with a remark, while another process has it."""
+    try:
+        return sorted({info.ref.database for info in open_session().warehouse.tables()})
+    except UserError as error:
+        if error.code != "WAREHOUSE_LOCKED":
+            raise
+    note("The warehouse is in use, so whether it has such a database already was not checked. Tables of others are never written to.")
+    return []
 
 
 def _given_key(text: str) -> str:

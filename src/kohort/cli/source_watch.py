@@ -1,4 +1,4 @@
-"""`kohort source tail`: the calls of a source as they arrive."""
+"""`kohort source tail|status`: the calls of a source as they arrive, and what became of them."""
 
 from __future__ import annotations
 
@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from kohort.cli.output import instant_text, note, plain, printable, show, styled
+from kohort.cli.context import JSON
+from kohort.cli.index import age_text
+from kohort.cli.output import count_text, counted, instant_text, note, plain, printable, show, show_json, show_table, styled
 from kohort.cli.session import open_session
 
 if TYPE_CHECKING:
+    from kohort.ports.sources import ServerCounts
+    from kohort.services.source_status import SourceState
     from kohort.services.source_tail import Arrival
 
 _POLL_SECONDS = 0.25
@@ -21,8 +25,9 @@ _PAYLOAD_CHARACTERS = 200
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this module to `kohort source`."""
+    """Add the commands of this module to `kohort source`."""
     app.command("tail")(tail)
+    app.command("status")(status)
 
 
 def tail(
@@ -109,3 +114,126 @@ def _own(arrival: Arrival) -> str:
 def _short(text: str) -> str:
     cut = text if len(text) <= _PAYLOAD_CHARACTERS else f"{text[: _PAYLOAD_CHARACTERS - 3]}..."
     return escape(printable(cut))
+
+
+def status(
+    name: Annotated[str, typer.Argument(help="The source: its name or its schema (default: all).")] = "",
+    as_json: JSON = False,
+) -> None:
+    """Show what arrived, what became of it and how fresh tables are. Works while kohort serve runs."""
+    from kohort.services.source_status import source_states
+    from kohort.services.sources import require_source
+
+    session = open_session()
+    sources = [require_source(session.store, name)] if name else list(session.store.sources())
+    server = session.server_counts()
+    log = session.open_event_log()
+    try:
+        states = source_states(session.store, log, session.log_folder, server, sources, session.clock)
+    finally:
+        log.close()
+    if as_json:
+        documents = [state_document(state, server) for state in states]
+        show_json(documents[0] if name else documents)
+    elif name:
+        _show_state(states[0], server)
+    else:
+        _show_states(states, server)
+
+
+def state_document(state: SourceState, server: ServerCounts | None) -> dict[str, Any]:
+    """A state as JSON. duplicates and refused: since the server began; null and empty when none answers."""
+    from kohort.services.sources import masked_key
+
+    return {
+        "name": state.source.name,
+        "schema": state.source.slug,
+        "status": state.source.status,
+        "keys": [masked_key(key.last_four) for key in state.keys],
+        "received": state.received,
+        "loaded": state.loaded,
+        "waiting": state.waiting,
+        "waiting_more": state.waiting_more,
+        "rejected": state.rejected,
+        "discarded": state.discarded,
+        "duplicates": state.duplicates,
+        "refused": state.refused,
+        "age_seconds": round(state.age_seconds, 3),
+        "last_call_at": instant_text(state.last_call_at) if state.last_call_at else None,
+        "tables": state.tables,
+        "problem": state.problem,
+        "server": server.url if server else None,
+    }
+
+
+def _show_states(states: list[SourceState], server: ServerCounts | None) -> None:
+    rows = [
+        (
+            state.source.name,
+            state.source.status,
+            _number(state.received, state),
+            count_text(state.loaded),
+            _number(state.waiting, state),
+            count_text(state.rejected),
+            count_text(state.discarded),
+            _last(state),
+            _behind(state),
+        )
+        for state in states
+    ]
+    columns = ("source", "state", "received", "in tables", "waiting", "rejected", "discards", "last call", "tables are behind")
+    show_table(columns, rows, right=(2, 3, 4, 5, 6), empty='no sources yet: kohort source add "NAME"')
+    _remarks(states[:1], server)
+
+
+def _show_state(state: SourceState, server: ServerCounts | None) -> None:
+    from kohort.services.sources import masked_key
+
+    styled(f"[bold]{escape(state.source.name)}[/bold] [dim]schema {state.source.slug}[/dim]")
+    duplicates = "not known: no server answers" if state.duplicates is None else f"{count_text(state.duplicates)} since the server began"
+    facts = [
+        ("State:", state.source.status),
+        ("Key:", ", ".join(masked_key(key.last_four) for key in state.keys) or "none is valid"),
+        ("Received:", counted_calls(state.received) + (" at least" if state.waiting_more else "")),
+        ("In tables:", counted_calls(state.loaded)),
+        ("Waiting:", f"{_number(state.waiting, state)}{f', the oldest for {_behind(state)}' if state.waiting else ''}"),
+        ("Rejected:", counted_calls(state.rejected) + (f": see {state.source.slug}.rejects" if state.rejected else "")),
+        ("Discarded:", f"{counted(state.discarded, 'value')}{f': see {state.source.slug}.discards' if state.discarded else ''}"),
+        ("Duplicates:", duplicates),
+        ("Last call:", _last(state)),
+    ]
+    if state.refused:
+        refused = ", ".join(f"{reason} {count_text(count)}" for reason, count in sorted(state.refused.items()))
+        facts.append(("Refused:", f"{refused} (requests since the server began)"))
+    for label, value in facts:
+        styled(f"[dim]{label:<14}[/dim]{escape(value)}")
+    if state.tables:
+        show()
+        show_table(
+            ("table", "rows"), [(f"{state.source.slug}.{name}", count_text(rows)) for name, rows in state.tables.items()], right=(1,)
+        )
+    _remarks([state], server)
+
+
+def _remarks(states: list[SourceState], server: ServerCounts | None) -> None:
+    for state in states:
+        if state.problem:
+            note(f"tables are not written at present: {state.problem}")
+    if states and server is None:
+        note("no server answers: start one with kohort serve")
+
+
+def counted_calls(number: int) -> str:
+    return counted(number, "call")
+
+
+def _number(number: int, state: SourceState) -> str:
+    return f"{count_text(number)}{'+' if state.waiting_more else ''}"
+
+
+def _last(state: SourceState) -> str:
+    return "never" if state.last_call_at is None else f"{state.last_call_at:%Y-%m-%d %H:%M:%S} GMT"
+
+
+def _behind(state: SourceState) -> str:
+    return f"{state.age_seconds:.1f} s" if state.age_seconds < 60 else age_text(int(state.age_seconds))

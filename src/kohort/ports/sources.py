@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -60,6 +60,15 @@ class NewSource:
     naming: Naming = "segment"
     accept_unknown_keys: bool = False
     rate_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCounts:
+    """What a server that answers has counted since it began, by slug. refused: (slug, reason) -> requests."""
+
+    url: str
+    duplicates: Mapping[str, int]
+    refused: Mapping[tuple[str, str], int]
 
 
 class SourceStore(Protocol):

@@ -16,7 +16,7 @@ from kohort.foundation.errors import UserError
 from kohort.foundation.issues import did_you_mean
 from kohort.parent.definition import ParentSegment
 from kohort.ports.definitions import DefinitionStore, ParentRecord
-from kohort.ports.sources import NewSource, SourceRecord, SourceStatus, WriteKeyRecord
+from kohort.ports.sources import NewSource, SourceRecord, SourceStatus, SourceStore, WriteKeyRecord
 from kohort.services.stored import parent_of
 
 KEY_CHARACTERS = 32
@@ -139,12 +139,12 @@ def rotate_key(
     return IssuedKey(record, key, now + grace if grace else None)
 
 
-def source_of_key(store: DefinitionStore, key: str, clock: Clock) -> SourceRecord | None:
+def source_of_key(store: SourceStore, key: str, clock: Clock) -> SourceRecord | None:
     """Whose write key this is now."""
     return store.source_of_key(key_hash(key), clock.now())
 
 
-def valid_keys(store: DefinitionStore, source: SourceRecord, at: datetime) -> Sequence[WriteKeyRecord]:
+def valid_keys(store: SourceStore, source: SourceRecord, at: datetime) -> Sequence[WriteKeyRecord]:
     """The keys with which calls are taken at an instant, newest first."""
     return [key for key in store.write_keys(source.id) if key.valid_at(at)]
 
