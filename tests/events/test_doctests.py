@@ -7,10 +7,10 @@ from types import ModuleType
 
 import pytest
 
-from kohort.events import naming, reading, rows, scan, timestamps
+from kohort.events import lenient, naming, rows, scan, timestamps
 
 
-@pytest.mark.parametrize("module", [naming, reading, rows, scan, timestamps], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [lenient, naming, rows, scan, timestamps], ids=lambda module: module.__name__)
 def test_examples(module: ModuleType) -> None:
     results = doctest.testmod(module)
     assert results.attempted > 0

@@ -29,7 +29,7 @@ def _comparable(rows: Any) -> list[Any]:
     return sorted((row.table, sorted((column, repr(value)) for column, value in row.columns.items())) for row in rows)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.lists(good_calls | nearly_calls, max_size=4), st.sampled_from(RULES), st.sampled_from([1, 2, 100]))
 def test_planned_rows_are_the_obvious_ones(messages: list[Any], rules: SourceRules, limit: int) -> None:
     planner = Planner(rules, limit)

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kohort.events.decode import BadRequest, decode_request, scan_request
+from kohort.events.lenient import MAX_DEPTH, _counted_spans, elements, members, shallow
 from kohort.events.model import SEGMENT_RULES
-from kohort.events.reading import MAX_DEPTH, read_message, read_request, shallow
+from kohort.events.reading import read_message, read_request
 from tests.events.messages import json_values, received
 
 GOOD = b'{"type":"track","event":"Good","userId":"u1","messageId":"m2"}'
@@ -132,6 +133,14 @@ def test_a_neighbour_changes_nothing(odd: Any, others: list[Any]) -> None:
     strict = json.dumps({"batch": [odd, *others], "x": 1}).encode()
     lenient = json.dumps({"batch": [odd, *others], "x": float("nan")}).encode()
     assert list(read_request(strict, single=False).messages) == list(read_request(lenient, single=False).messages)
+
+
+@given(st.lists(json_values, max_size=4), st.sampled_from([None, 1, 3]))
+def test_counting_brackets_finds_the_same_parts(values: list[Any], indent: int | None) -> None:
+    raw = json.dumps(values, indent=indent, ensure_ascii=False).encode()
+    assert elements(raw) == _counted_spans(raw, b",")
+    named = json.dumps({str(place): value for place, value in enumerate(values)}, indent=indent).encode()
+    assert [part for pair in members(named) for part in pair] == _counted_spans(named, b":,")
 
 
 @given(st.binary(max_size=60) | st.text('{}[]",:\\u0aN1 batch', max_size=40).map(str.encode))

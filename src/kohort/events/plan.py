@@ -82,7 +82,7 @@ class Planner:
         key: list[Any] = [call.type, call.payload["event"] if call.type == "track" else None, call.user_id is None]
         _walk(call.payload.get(DATA_KEYS[call.type]) or {}, key, values)
         key.append(_DATA_END)
-        _walk(call.payload["context"], key, values)
+        _walk(call.payload.get("context") or {}, key, values)
         shape = tuple(key)
         plan = self._plans.get(shape)
         if plan is None:

@@ -6,19 +6,14 @@ surrogates (as U+FFFD), and any depth: what is nested deeper than `MAX_DEPTH` le
 
 from __future__ import annotations
 
-import json
-import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
-MAX_DEPTH: Final = 100
-_MAX_DIGITS: Final = 4_300
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[\]{},:]', re.DOTALL)
-_ESCAPE: Final = re.compile(rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u[dD][89a-fA-F]..|.)", re.DOTALL)
+from kohort.events.lenient import MAX_DEPTH, elements, lenient_value, members, shallow
+
 _UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -49,10 +44,10 @@ def read_request(body: bytes, single: bool) -> Request:
         if single:
             _strict(body)
             return Request((body,), {})
-        members = _members(body)
-        batch = bytes(members.pop("batch", b""))
+        found = _members(body)
+        batch = bytes(found.pop("batch", b""))
         messages = _elements(batch) if batch[:1] == b"[" else ()
-        return Request([bytes(raw) for raw in messages], {key: read_message(bytes(raw)) for key, raw in members.items()})
+        return Request([bytes(raw) for raw in messages], {key: read_message(bytes(raw)) for key, raw in found.items()})
     except (*_UNREADABLE, ValueError):
         return _read_leniently(body, single)
 
@@ -64,8 +59,7 @@ def read_message(raw: bytes) -> Any:
     try:
         return _strict(raw)
     except _UNREADABLE:
-        text = _ESCAPE.sub(_whole_character, raw).decode("utf-8", "replace")
-        return _lenient(text)
+        return lenient_value(raw)
 
 
 def readable(raw: bytes) -> Any:
@@ -76,82 +70,16 @@ def readable(raw: bytes) -> Any:
         return None
 
 
-def shallow(raw: bytes) -> bytes:
-    """The same JSON, with arrays and objects below `MAX_DEPTH` levels as texts of themselves.
-
-    >>> shallow(b'[' * 101 + b']' * 101) == b'[' * 100 + b'"[]"' + b']' * 100
-    True
-    """
-    parts, depth, done, begin = [], 0, 0, 0
-    for token in _TOKEN.finditer(raw):
-        byte = raw[token.start()]
-        if byte in b"[{":
-            depth += 1
-            if depth == MAX_DEPTH + 1:
-                begin = token.start()
-        elif byte in b"]}":
-            depth -= 1
-            if depth == MAX_DEPTH:
-                parts += [raw[done:begin], json.dumps(raw[begin : token.end()].decode("utf-8", "replace"), ensure_ascii=False).encode()]
-                done = token.end()
-    return b"".join([*parts, raw[done:]])
-
-
 def _read_leniently(body: bytes, single: bool) -> Request:
     try:
         if single or body.lstrip()[:1] != b"{":
             read_message(body)
             return Request((body,), {})
-        members = _parts(body.strip(), b":,")
-        pairs = {read_message(key): value for key, value in zip(members[::2], members[1::2], strict=True)}
+        pairs = {read_message(key): value for key, value in members(body)}
         batch = pairs.pop("batch", b"")
-        messages = _parts(batch, b",") if batch[:1] == b"[" else []
+        messages = elements(batch) if batch[:1] == b"[" else []
         for raw in messages:
             read_message(raw)
         return Request(messages, {key: read_message(raw) for key, raw in pairs.items()})
     except (ValueError, TypeError) as problem:
         raise BadRequest from problem
-
-
-def _parts(raw: bytes, separators: bytes) -> list[bytes]:
-    """The exact bytes of what stands between separators, which follow in turn. Raises ValueError where they or brackets do not fit."""
-    cuts: list[int] = []
-    depth = end = 0
-    for token in _TOKEN.finditer(raw):
-        byte = raw[token.start()]
-        if byte in b"[{":
-            depth += 1
-        elif byte in b"]}":
-            depth -= 1
-            if depth == 0:
-                end = token.start()
-                break
-        elif depth == 1 and byte in b",:":
-            if byte != separators[len(cuts) % len(separators)]:
-                raise ValueError("a separator is not where it belongs")
-            cuts.append(token.start())
-    if raw[:1] + raw[end:].strip() not in (b"[]", b"{}"):
-        raise ValueError("brackets do not close")
-    parts = [raw[begin + 1 : cut].strip() for begin, cut in zip([0, *cuts], [*cuts, end], strict=True)]
-    return [] if parts == [b""] else parts
-
-
-def _whole_character(escape: re.Match[bytes]) -> bytes:
-    found = escape.group()
-    return rb"\ufffd" if len(found) == 6 else found
-
-
-def _lenient(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=lambda _: None, parse_float=_float, parse_int=_int)
-    except RecursionError as problem:
-        raise ValueError("brackets do not close") from problem
-
-
-def _float(literal: str) -> float | str:
-    number = float(literal)
-    return literal if math.isinf(number) else number
-
-
-def _int(literal: str) -> int | str:
-    return int(literal) if len(literal.lstrip("-")) <= _MAX_DIGITS else literal

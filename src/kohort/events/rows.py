@@ -64,7 +64,7 @@ def standard_columns(call: Call, rules: SourceRules) -> dict[str, Any]:
         case "identify":
             pass
     if rules.naming == "rudderstack":
-        passed, requested = scalar(payload["context"].get("ip")), scalar(payload.get("request_ip"))
+        passed, requested = scalar((payload.get("context") or {}).get("ip")), scalar(payload.get("request_ip"))
         columns["channel"] = scalar(payload.get("channel"))
         columns["context_ip"] = requested if passed is None else passed
         columns["context_request_ip"], columns["context_passed_ip"] = requested, passed
@@ -87,7 +87,7 @@ def data_leaves(call: Call) -> Iterator[tuple[str, Any]]:
 
 def context_leaves(call: Call) -> Iterator[tuple[str, Any]]:
     """The same of a call's context."""
-    return leaves(call.payload["context"], "context_")
+    return leaves(call.payload.get("context") or {}, "context_")
 
 
 def leaves(members: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
@@ -55,6 +55,7 @@ class _Sizes(msgspec.Struct, gc=False):
 
 _batch: Final = msgspec.json.Decoder(_Batch).decode
 _single: Final = msgspec.json.Decoder(_Single).decode
+_typed: Final = msgspec.json.Decoder(_Typed).decode
 _sizes: Final = msgspec.json.Decoder(_Sizes).decode
 
 
@@ -87,7 +88,7 @@ def scan_request(body: bytes, call_type: CallType | Literal[""] = "", rules: Sou
 
 
 def _scan_batch(body: bytes, rules: SourceRules) -> Scan | None:
-    """None when a call has to be looked at closely."""
+    """None when a call has to be looked at by itself."""
     request = _batch(body)
     calls = request.batch
     sizes = list(map(len, _sizes(body).batch))
@@ -97,45 +98,55 @@ def _scan_batch(body: bytes, rules: SourceRules) -> Scan | None:
         if call.type == "track":
             if call.event is None or not (call.userId or call.anonymousId):
                 return None
-        elif not _has_ids(call, call.type):
+        elif not _is_complete(call, call.type):
             return None
     return Scan([call.messageId or "" for call in calls], sizes, {}, request.writeKey or "")
 
 
 def _scan_single(body: bytes, call_type: CallType, rules: SourceRules) -> Scan | None:
     call = _single(body)
-    if len(body) > rules.max_call_bytes or not _has_ids(call, call_type) or (call_type == "track" and call.event is None):
+    if len(body) > rules.max_call_bytes or not _is_complete(call, call_type):
         return None
     return Scan([call.messageId or ""], [len(body)], {}, call.writeKey or "")
 
 
-def _has_ids(call: _Call, call_type: str) -> bool:
+def _is_complete(call: _Call, call_type: str) -> bool:
     match call_type:
         case "alias":
             return bool(call.userId and (call.previousId or call.anonymousId))
         case "group":
             return bool(call.groupId and (call.userId or call.anonymousId))
+        case "track":
+            return bool(call.event and (call.userId or call.anonymousId))
         case _:
             return bool(call.userId or call.anonymousId)
 
 
-def _scan_each(request: Request, call_type: str, rules: SourceRules) -> Scan:
-    messages = [readable(raw) for raw in request.messages]
-    rejected = dict(rejections(request, messages, call_type, rules))
-    holder = messages[0] if call_type else request.envelope
+def _scan_each(request: Request, call_type: CallType | Literal[""], rules: SourceRules) -> Scan:
+    judged = [_judged(place, raw, call_type, rules) for place, raw in enumerate(request.messages)]
+    rejected = {place: code for place, (_, code) in enumerate(judged) if code}
+    holder = readable(request.messages[0]) if call_type else request.envelope
     key = holder.get("writeKey") if isinstance(holder, Mapping) else None
-    ids = [message_id_of(message) for message in messages]
-    return Scan(ids, [len(raw) for raw in request.messages], rejected, key if isinstance(key, str) else "")
+    sizes = [len(raw) for raw in request.messages]
+    return Scan([given for given, _ in judged], sizes, rejected if judged else {0: "empty_batch"}, key if isinstance(key, str) else "")
 
 
-def rejections(request: Request, messages: Sequence[object], call_type: str, rules: SourceRules) -> Iterable[tuple[int, str]]:
-    """Place and code of what cannot be taken. messages: the decoded ones of the request."""
-    if not messages:
-        yield 0, "empty_batch"
-    for place, (raw, message) in enumerate(zip(request.messages, messages, strict=True)):
-        if type(message) is dict and len(raw) > rules.max_call_bytes:
-            yield place, "call_too_large"
-        elif place >= rules.max_batch_events:
-            yield place, "too_many_events"
-        elif code := code_of(message, call_type, rules):
-            yield place, code
+def _judged(place: int, raw: bytes, call_type: CallType | Literal[""], rules: SourceRules) -> tuple[str, str]:
+    """The id a call brings and the code for which it is rejected, each "" when there is none."""
+    fits = len(raw) <= rules.max_call_bytes and place < rules.max_batch_events
+    if fits and not call_type and (given := _given_id(raw)) is not None:
+        return given, ""
+    message = readable(raw)
+    code = "too_many_events" if place >= rules.max_batch_events else code_of(message, call_type, rules)
+    if type(message) is dict and len(raw) > rules.max_call_bytes:
+        code = "call_too_large"
+    return message_id_of(message), code
+
+
+def _given_id(raw: bytes) -> str | None:
+    """The id of a call of a batch that can be taken as it is; None when it has to be looked at closely."""
+    try:
+        call = _typed(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return (call.messageId or "") if _is_complete(call, call.type) else None
