@@ -17,7 +17,7 @@ from queue import SimpleQueue
 
 import numpy as np
 
-from kohort.adapters.eventlog.runs import DamagedRun, FileRun, MemoryRun, Run, filter_bits, merged_in_memory, write_run
+from kohort.adapters.eventlog.runs import DamagedRun, FileRun, GivenUp, MemoryRun, Run, filter_bits, merged_in_memory, write_run
 from kohort.events.model import Received
 from kohort.ports.event_log import EventLog, Position
 from kohort.workspace.files import write_text
@@ -89,6 +89,7 @@ class MessageIndex:
         self._position = 0
         self._number = 0
         self._trouble = ""
+        self._closing = False
         self._open_files()
         log.mark(READER, Position(self._position))
         self._sorting: SimpleQueue[_Full | None] = SimpleQueue()
@@ -207,7 +208,7 @@ class MessageIndex:
             begin -= 1
         if len(files) - begin < 2:
             return False
-        merged = write_run(files[begin:], self._new_path())
+        merged = write_run(files[begin:], self._new_path(), lambda: not self._closing)
         with self._lock:
             self._files = (*files[:begin], merged, *self._files[len(files) :])
             self._write_manifest()
@@ -221,6 +222,8 @@ class MessageIndex:
         try:
             yield
             self._trouble = ""
+        except GivenUp:
+            pass
         except Exception as error:
             if str(error) != self._trouble:
                 self._tell(f"the index of message ids cannot be written, it stays in memory: {error}")
@@ -240,7 +243,7 @@ class MessageIndex:
     def _open_files(self) -> None:
         manifest = self._folder / _MANIFEST
         if not manifest.exists():
-            if READER in self._log.marks():
+            if self._log.marks().get(READER, Position(0)).number:
                 self._tell("the index of message ids is gone: messages that left the log before are not recognised if they come again")
             return
         document = json.loads(manifest.read_text(encoding="utf-8"))
@@ -284,12 +287,17 @@ class MessageIndex:
         """Of runs on disk."""
         return len(self._files)
 
-    def close(self) -> None:
-        """Write what is settled into files, so that the next start has nothing to read from the log; merges that run are given up."""
-        if self._active:
+    def close(self, *, write: bool = True) -> None:
+        """Write what is settled into files, so that the next start has nothing to read from the log; a merge under way is given up.
+
+        write False: leave that to the next start.
+        """
+        self._closing = True
+        if self._active and write:
             self._hand_over()
         self._sorting.put(None)
-        self._threads[0].join()
         self._merging.put(False)
-        if self._memory:
+        for thread in self._threads:
+            thread.join()
+        if self._memory and write:
             self._write_memory(self._upto)

@@ -43,11 +43,14 @@ class SQLiteEventLog:
         file_bytes: int = FILE_BYTES,
         file_seconds: float = FILE_SECONDS,
         on_damage: Callable[[str], None] = lambda text: None,  # noqa: ARG005
+        durable: bool = True,
     ) -> None:
+        """durable False: do not wait for the disk; only to measure what that costs."""
         self._folder = folder
         self._file_bytes = file_bytes
         self._file_seconds = file_seconds
         self._tell = on_damage
+        self._durable = durable
         self._damaged: set[int] = set()
         self._lock: IO[bytes] | None = None
         self._writer: _Writer | None = None
@@ -81,7 +84,7 @@ class SQLiteEventLog:
         if writer is None:
             self._writer = self._resumed()
         else:
-            self._writer = _Writer(log_file(self._folder, writer.last))
+            self._writer = _Writer(log_file(self._folder, writer.last), self._durable)
             self._close_behind(writer)
         return self._writer
 
@@ -90,12 +93,12 @@ class SQLiteEventLog:
         files = log_files(self._folder)
         base = files[-1].base if files else 0
         try:
-            return _Writer(log_file(self._folder, base))
+            return _Writer(log_file(self._folder, base), self._durable)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise
             self._tell(f"{log_file(self._folder, base).path.name} cannot be written to ({error}); a new file is begun")
-            return _Writer(log_file(self._folder, base + _MOST_REQUESTS))
+            return _Writer(log_file(self._folder, base + _MOST_REQUESTS), self._durable)
 
     def _close_behind(self, writer: _Writer) -> None:
         """SQLite moves what is in the WAL into the file when it is closed: not while requests wait."""
@@ -237,7 +240,7 @@ class SQLiteEventLog:
 class _Writer:
     """The connection that appends to one file. `last`: the position of its last request."""
 
-    def __init__(self, file: LogFile) -> None:
+    def __init__(self, file: LogFile, durable: bool = True) -> None:
         self._began = time.monotonic()
         self._bytes = file.bytes
         self._base = file.base
@@ -246,7 +249,7 @@ class _Writer:
         try:
             self._connection.execute("PRAGMA page_size = 4096")
             self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'OFF'}")
             self._connection.execute("CREATE TABLE IF NOT EXISTS requests (position INTEGER PRIMARY KEY, data BLOB NOT NULL)")
             self.last: int = self._connection.execute("SELECT max(position) FROM requests").fetchone()[0] or file.base
         except BaseException:

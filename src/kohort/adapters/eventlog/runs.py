@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -36,6 +36,10 @@ _32 = np.uint64(32)
 
 class DamagedRun(Exception):
     """A file of keys that is not what was written."""
+
+
+class GivenUp(Exception):
+    """A file is not needed any more before it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,24 +144,29 @@ def merged_in_memory(runs: Sequence[MemoryRun]) -> MemoryRun:
     return MemoryRun.sorted_from(np.concatenate([run.upper for run in runs]), np.concatenate([run.lower for run in runs]))
 
 
-def write_run(runs: Sequence[Run], path: Path) -> FileRun:
-    """All keys of several runs as one file, on disk when this returns. Works at a bounded speed and in bounded memory."""
+def write_run(runs: Sequence[Run], path: Path, is_wanted: Callable[[], bool] = lambda: True) -> FileRun:
+    """All keys of several runs as one file, on disk when this returns. Works at a bounded speed and in bounded memory.
+
+    is_wanted is asked all the time; raises GivenUp when it says no.
+    """
     size = sum(run.size for run in runs)
     count = filter_words(size)
     places = _places(size, count)
     with path.open("wb") as stream:
         os.truncate(stream.fileno(), places.end)
-        _write_parts(runs, stream, places, count)
+        _write_parts(runs, stream, places, count, is_wanted)
         header = _MAGIC + np.array([size, count], "<u8").tobytes()
         os.pwrite(stream.fileno(), (header + np.array([crc32(header)], "<u8").tobytes()).ljust(_HEADER_BYTES, b"\0"), 0)
         os.fsync(stream.fileno())
     return FileRun(path)
 
 
-def _write_parts(runs: Sequence[Run], stream: IO[bytes], places: _Places, count: int) -> None:
+def _write_parts(runs: Sequence[Run], stream: IO[bytes], places: _Places, count: int, is_wanted: Callable[[], bool]) -> None:
     number, done, next_word, carried = stream.fileno(), 0, 0, np.uint64(0)
     every: list[Words] = []
     for upper, lower in _parts(runs):
+        if not is_wanted():
+            raise GivenUp
         began = time.monotonic()
         order = np.argsort(upper, kind="stable")
         upper, lower = upper[order], lower[order]

@@ -23,13 +23,17 @@ from kohort.web.ingest.senders import Sender, Senders
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """What a server needs to know to begin. socket: the number of an open, listening socket that it inherits."""
+    """What a server needs to know to begin. socket: the number of an open, listening socket that it inherits.
+
+    deduplicate and durable are only ever switched off to measure what they cost.
+    """
 
     socket: int
     log_folder: Path
     limits: IngestLimits
     grace_seconds: int
     deduplicate: bool = True
+    durable: bool = True
     trusted_proxies: str = ""
 
     @staticmethod

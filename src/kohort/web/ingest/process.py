@@ -47,7 +47,7 @@ def report(text: str) -> None:
 
 
 async def _serve(settings: ServerSettings) -> None:
-    log = SQLiteEventLog(settings.log_folder, on_damage=report)
+    log = SQLiteEventLog(settings.log_folder, on_damage=report, durable=settings.durable)
     claim(log)
     senders, stop = Senders(), _Stop()
     for number in (signal.SIGINT, signal.SIGTERM):
