@@ -28,11 +28,13 @@ def test_members(case: Case, evaluator: str, evaluators: dict[str, Evaluator]) -
 
 
 ALWAYS_BY_KERNEL = {
+    "ab_tests",
     "aggregates",
     "arrays",
     "booleans_and_groups",
     "dates",
     "filters",
+    "first_last",
     "grouping",
     "numbers",
     "sequences",

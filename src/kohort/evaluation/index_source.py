@@ -16,6 +16,7 @@ from kohort.evaluation.indexed.ranking import best, ranked
 from kohort.evaluation.indexed.reader import IndexReader
 from kohort.evaluation.indexed.sequences import sequence_words
 from kohort.evaluation.indexed.tests import NoKernel
+from kohort.evaluation.indexed.variants import variant_words
 from kohort.evaluation.source import LeafSource, Progress
 from kohort.evaluation.times import Moment
 from kohort.foundation.instants import Micros
@@ -27,6 +28,7 @@ from kohort.rules.core import AttributeLeaf, BehaviorLeaf, Leaf, MemberLeaf, Seq
 
 WORK_BYTES = 512 * 2**20
 BLOCK = 1 << 18
+_MANY = 16
 
 
 @dataclass
@@ -75,6 +77,8 @@ class IndexLeafSource:
             except NoKernel as reason:
                 self.left_to_sql[leaf] = str(reason)
                 left.append(leaf)
+            if len(unknown) > _MANY and (position + 1 == len(unknown) or _table(leaf) != _table(unknown[position + 1])):
+                self._release()
             if self.progress is not None:
                 self.progress(position + 1, len(unknown))
         if left:
@@ -92,10 +96,23 @@ class IndexLeafSource:
 
     def best(self, members: Bitmap, order: Sequence[TopOrder], number: int) -> Bitmap:
         warm_up(self.compiling)
+        asked = (self.index.parent_id, self.index.refresh_number, self.as_of, tuple(order), number, members)
+        found = self.cache.best(*asked) if self.cache is not None else None
+        if found is not None:
+            return found
         try:
-            return best(self._reader, members, order, number)
+            found = best(self._reader, members, order, number)
         except NoKernel:
-            return self.fallback.best(members, order, number)
+            found = self.fallback.best(members, order, number)
+        if self.cache is not None:
+            self.cache.put_best(*asked, found)
+        return found
+
+    def _release(self) -> None:
+        """Give back the memory of the mapped files: while many conditions are answered only one table's are needed at a time."""
+        self.index.release()
+        for rows in self.index.behaviors.values():
+            rows.release()
 
     def _known(self, leaf: Leaf) -> Bitmap | None:
         if self.cache is None:
@@ -117,10 +134,17 @@ class IndexLeafSource:
                 return behavior_words(self._reader, leaf)
             case SequenceLeaf():
                 return sequence_words(self._reader, leaf)
-            case VariantLeaf() | MemberLeaf():
+            case VariantLeaf():
+                return variant_words(self._reader, leaf)
+            case MemberLeaf():
                 raise AssertionError("not answered by a kernel")
             case _:
                 assert_never(leaf)
+
+
+def _table(leaf: Leaf) -> str:
+    """The behavior a condition looks at; "" for attributes and for several behaviors."""
+    return leaf.aggregate.behavior if isinstance(leaf, BehaviorLeaf) else ""
 
 
 def _work_order(leaf: Leaf) -> tuple[int, str, str]:

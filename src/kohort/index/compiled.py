@@ -42,9 +42,9 @@ class Kernel:
 
     def __init__(self, function: Callable[..., None], signatures: tuple[Signature, ...], keyed: int) -> None:
         self._function, self._keyed = function, keyed
+        self._dispatcher = _jit(function)
         self._signatures = {tuple(str(argument.dtype) for argument in one[:keyed]): one for one in signatures}
         self._loaded: dict[Any, Any] = {}
-        self._dispatcher: Any = None
 
     def __call__(self, *arguments: Any) -> None:
         first = arguments[0].dtype if self._keyed == 1 else tuple(one.dtype for one in arguments[: self._keyed])
@@ -71,8 +71,6 @@ class Kernel:
 
     def compile(self, signature: Signature) -> None:
         """Compile, or load from disk, one of the signatures. Only one thread at a time may call this."""
-        if self._dispatcher is None:
-            self._dispatcher = _jit(self._function)
         self._dispatcher.disable_compile(False)
         self._dispatcher.compile(types.void(*signature))
         self._dispatcher.disable_compile()
@@ -80,13 +78,12 @@ class Kernel:
     @property
     def cache_folder(self) -> Path | None:
         """Where the compiled code is kept; None: nowhere."""
-        if self._dispatcher is None:
-            self._dispatcher = _jit(self._function)
         path = self._dispatcher.stats.cache_path
         return None if path is None else Path(path)
 
 
 def _jit(function: Callable[..., None]) -> Any:
+    """Made when the module is read: what is kept on disk is marked with the file as it is at this moment."""
     try:
         return numba.njit(nogil=True, cache=True)(function)
     except RuntimeError:  # no folder to keep compiled code in

@@ -36,9 +36,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("behavior with groups", "kernel", _SUM_UNLESS),
     Kind("behavior in sliding windows", "kernel", _SUM_UNLESS),
     Kind("behavior First and Last by a column", "kernel", _WIDE),
-    Kind("behavior First and Last by a column in sliding windows", "sql"),
     Kind("sequence", "kernel", _WIDE),
-    Kind("A/B variant", "sql"),
+    Kind("A/B variant", "kernel", "the key of the customers is neither text nor a whole number"),
     Kind("segment", "bitmap"),
 )
 BY_NAME = {kind.name: kind for kind in KINDS}
@@ -51,8 +50,7 @@ def kind_of(leaf: Leaf) -> Kind:
             return BY_NAME["attribute array" if test.storage.endswith("_array") else "attribute"]
         case BehaviorLeaf(aggregate):
             if aggregate.order_column and aggregate.key in ("First", "Last"):
-                sliding = aggregate.sliding_micros is not None
-                return BY_NAME["behavior First and Last by a column" + (" in sliding windows" if sliding else "")]
+                return BY_NAME["behavior First and Last by a column"]
             if aggregate.sliding_micros is not None:
                 return BY_NAME["behavior in sliding windows"]
             return BY_NAME["behavior with groups" if aggregate.grouping else f"behavior {aggregate.key}"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
+from hashlib import blake2b
 from threading import Lock
 from typing import Generic, TypeVar
 
 from kohort.evaluation.bitmap import Bitmap
 from kohort.foundation.instants import Micros
-from kohort.rules.core import AttributeLeaf, InWindow, Leaf, Predicate, VariantLeaf
+from kohort.rules.core import AttributeLeaf, InWindow, Leaf, Predicate, TopOrder, VariantLeaf
 
 V = TypeVar("V")
 
@@ -49,7 +50,7 @@ class ByteCache(Generic[V]):
 
 
 class LeafCache:
-    """The members of conditions, by parent segment, refresh, and instant where the condition depends on it."""
+    """The members of conditions and of limits, by parent segment, refresh, and instant where the condition depends on it."""
 
     def __init__(self, limit: int = 256 * 2**20) -> None:
         self._cache: ByteCache[Bitmap] = ByteCache(limit)
@@ -60,9 +61,24 @@ class LeafCache:
     def put(self, parent_id: int, refresh_number: int, as_of: Micros, leaf: Leaf, members: Bitmap) -> None:
         self._cache.put(_key(parent_id, refresh_number, as_of, leaf), members, members.words.nbytes)
 
+    def best(
+        self, parent_id: int, refresh_number: int, as_of: Micros, order: tuple[TopOrder, ...], number: int, among: Bitmap
+    ) -> Bitmap | None:
+        """The first `number` of some profiles by an order."""
+        return self._cache.get((parent_id, refresh_number, as_of, order, number, _digest(among)))
+
+    def put_best(
+        self, parent_id: int, refresh_number: int, as_of: Micros, order: tuple[TopOrder, ...], number: int, among: Bitmap, found: Bitmap
+    ) -> None:
+        self._cache.put((parent_id, refresh_number, as_of, order, number, _digest(among)), found, found.words.nbytes)
+
     @property
     def bytes(self) -> int:
         return self._cache.bytes
+
+
+def _digest(members: Bitmap) -> bytes:
+    return blake2b(members.words.tobytes(), digest_size=16).digest()
 
 
 def _key(parent_id: int, refresh_number: int, as_of: Micros, leaf: Leaf) -> Hashable:

@@ -151,7 +151,7 @@ class IndexReader:
             return self._null_test(column, test.negated, length)
         match column:
             case TextColumn(codes, dictionary):
-                return self._looked_up(codes, text_table(test, dictionary))
+                return self._looked_up(codes, self._text_table(test, dictionary))
             case BooleanColumn(values):
                 return self._looked_up(values, boolean_table(test))
             case NumberColumn(storage="float64") as numbers:
@@ -164,6 +164,14 @@ class IndexReader:
                 return self._array_test(lists, test, length)
             case _:
                 assert_never(column)
+
+    def _text_table(self, test: Test, dictionary: Any) -> Table:
+        """`text_table`; of very many texts on all threads."""
+        if self._pool is None or len(dictionary) <= _ALONE:
+            return text_table(test, dictionary)
+        pieces = [dictionary.slice(start, _ALONE) for start in range(0, len(dictionary), _ALONE)]
+        tables = list(self._pool.map(lambda piece: text_table(test, piece)[1:], pieces))
+        return np.concatenate((np.zeros(1, dtype=np.uint8), *tables))
 
     def _null_test(self, column: Column, negated: bool, length: int) -> Words:
         valid = self.valid(column)
