@@ -39,6 +39,7 @@ NOUNS = [
     "workspace",
     "warehouse",
     "profile-index",
+    "call",
 ]
 LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
