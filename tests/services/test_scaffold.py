@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from kohort.adapters.duckdb import DuckDBWarehouse
+from kohort.adapters.duckdb.event_tables import DuckDBEventTables
+from kohort.adapters.eventlog import SQLiteEventLog
 from kohort.documents.yaml import read_yaml
+from kohort.events.model import Received, SourceRules
 from kohort.foundation.errors import UserError
+from kohort.foundation.instants import to_micros
 from kohort.parent.codec import read_parent
 from kohort.parent.definition import ParentSegment
 from kohort.ports.sources import SourceRecord
-from kohort.services.scaffold import scaffold
+from kohort.services.load_events import Loader
+from kohort.services.scaffold import MasterKind, scaffold
 from kohort.services.validate_parent import validate_parent
 
 NOW = datetime(2024, 3, 1, tzinfo=UTC)
@@ -35,9 +42,9 @@ def make(warehouse: DuckDBWarehouse, table: str, columns: str, *rows: str) -> No
         warehouse.execute(f'INSERT INTO web."{table}" BY NAME SELECT {row}')
 
 
-def made(warehouse: DuckDBWarehouse, name: str = "") -> ParentSegment:
+def made(warehouse: DuckDBWarehouse, name: str = "", master: MasterKind = "users") -> ParentSegment:
     """The parent segment that was written: it can be read, and validation finds nothing to refuse."""
-    document, problems = read_yaml(scaffold(warehouse, SOURCE, name), "scaffold")
+    document, problems = read_yaml(scaffold(warehouse, SOURCE, name, master), "scaffold")
     assert problems.codes() == []
     parent, issues = read_parent(document)
     assert issues.codes() == []
@@ -114,3 +121,43 @@ def test_without_users_there_is_nothing_to_stand_on(warehouse: DuckDBWarehouse) 
     with pytest.raises(UserError) as caught:
         scaffold(warehouse, SOURCE)
     assert caught.value.message == 'the source "Web: “Shop”" knows nobody by a user id yet'
+
+
+def test_tables_that_calls_became(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
+    """One visitor who says later who he is, one user, one visitor who never says: two users, three profiles."""
+    at = "2024-03-01T10:00:00Z"
+    order = {"type": "track", "event": "Order Completed", "properties": {"total": 5, "time": "noon"}, "timestamp": at}
+    calls = [
+        order | {"anonymousId": "a1"},
+        {"type": "page", "anonymousId": "a1", "properties": {"url": "/"}, "context": {"ip": "10.0.0.1"}, "timestamp": at},
+        {"type": "identify", "anonymousId": "a1", "userId": "u1", "traits": {"email": "a@example.com", "age": 30}, "timestamp": at},
+        {"type": "identify", "userId": "u2", "traits": {"email": "b@example.com"}, "timestamp": at},
+        order | {"userId": "u2", "properties": {"total": 7.5}},
+        order | {"anonymousId": "a9"},
+        {"type": "group", "userId": "u2", "groupId": "g1", "timestamp": at},
+        {"type": "alias", "userId": "u2", "previousId": "a2", "timestamp": at},
+    ]
+    log = SQLiteEventLog(tmp_path / "log")
+    log.append([Received("web", to_micros(NOW), json.dumps({"batch": calls}).encode())])
+    tables = DuckDBEventTables(warehouse.connection)
+    Loader(log, tables, lambda _: SourceRules()).drain()
+    tables.close()
+    log.close()
+    users, profiles = made(warehouse), made(warehouse, "All visitors", "profiles")
+    assert [(b.name, [c.name for c in b.columns]) for b in users.behaviors] == [
+        ("Order Completed", ["total", "time_sent"]),
+        ("Page", ["url"]),
+        ("Group", ["group_id"]),
+    ]
+    assert [(b.name, str(b.source)) for b in profiles.behaviors] == [
+        ("Order Completed", "web.order_completed_with_profile"),
+        ("Page", "web.pages_with_profile"),
+        ("Group", "web.groups_with_profile"),
+    ]
+    checked = validate_parent(warehouse, users)
+    assert checked.master is not None
+    assert (checked.master.customers, checked.behaviors[0].rows_in, checked.behaviors[0].rows_matched) == (2, 3, 1)
+    checked = validate_parent(warehouse, profiles)
+    assert checked.master is not None
+    assert (checked.master.customers, checked.behaviors[0].rows_in, checked.behaviors[0].rows_matched) == (3, 3, 3)
+    assert "# Attributes by themselves: user_id, external_ids, first_seen_at, email, age\n" in scaffold(warehouse, SOURCE, "", "profiles")

@@ -1,4 +1,4 @@
-"""A parent segment written from the tables of a source: users as master, every event as a behavior, for a person to go on from."""
+"""A parent segment written from the tables of a source, for a person to go on from: users or profiles as master, events as behaviors."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from sqlglot import exp
 
 from kohort.events.columns import CALL_TABLES, COMMON_COLUMNS, OVERFLOW, SOURCE_TABLES, USERS
+from kohort.events.identity import PROFILE_ID, WITH_PROFILE
 from kohort.foundation.errors import UserError
 from kohort.parent.casting import cast_column, natural_type
 from kohort.parent.definition import TableRef, slug
@@ -18,12 +20,49 @@ from kohort.ports.sources import SourceRecord
 from kohort.ports.warehouse import ColumnInfo, TableInfo, Warehouse
 from kohort.sql.build import column, table
 
-_NOT_FIELDS = frozenset({*COMMON_COLUMNS, "event", "event_text", "uuid", "uuid_ts", "loaded_at"})
+MasterKind = Literal["users", "profiles"]
+
+_NOT_FIELDS = frozenset({*COMMON_COLUMNS, "event", "event_text", "uuid", "uuid_ts", "loaded_at", PROFILE_ID, "canonical_id"})
 _CALLS = ("pages", "screens", "groups", "tracks", "identifies", "aliases")
 _ACTIVE_CALLS = ("pages", "screens", "groups")
 _TITLES = {"pages": "Page", "screens": "Screen", "groups": "Group", "tracks": "Any event", "identifies": "Identify", "aliases": "Alias"}
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _NO_TEXT = ("true", "false", "null")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How customers are told apart: the master's table and key, the tables of calls and their key, and remarks for a person."""
+
+    table: str
+    key: str
+    suffix: str
+    child_key: str
+    who: str
+    remark: str
+    left_out: str
+
+
+_KINDS: dict[MasterKind, _Kind] = {
+    "users": _Kind(
+        USERS,
+        "id",
+        "",
+        "user_id",
+        "Everybody whom the calls of {} name by a user id",
+        "one row a user, each trait at its newest value; every column becomes an attribute",
+        "Calls without a user id belong to nobody here; ps validate counts them. All visitors: kohort ps scaffold --master profiles.",
+    ),
+    "profiles": _Kind(
+        "profiles",
+        "canonical_id",
+        WITH_PROFILE,
+        "canonical_id",
+        "Everybody who sent calls of {}, known or not; who shares an id is one person",
+        "one row a person; every column becomes an attribute",
+        "When two profiles turn out to be one person, the next refresh shows one profile under the id of the older one.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,51 +75,53 @@ class _Behavior:
     remark: str = ""
 
 
-def scaffold(warehouse: Warehouse, source: SourceRecord, name: str = "") -> str:
+def scaffold(warehouse: Warehouse, source: SourceRecord, name: str = "", master: MasterKind = "users") -> str:
     """YAML of a parent segment over the tables of a source, valid as it is. name: of the parent segment (default: the source's).
 
-    Raises UserError SOURCE_EMPTY when nothing was loaded yet or nobody is known by a user id.
+    Raises UserError SOURCE_EMPTY when nothing was loaded yet, or nobody is known by a user id.
     """
     tables = {info.ref.table: info for info in warehouse.tables() if info.ref.database == source.slug}
-    if USERS not in tables:
+    kind = _KINDS[master]
+    if kind.table not in tables:
         what = "has no tables yet" if not tables else "knows nobody by a user id yet"
         hint = "send it an identify call with a userId, and let kohort serve load it"
         raise UserError("SOURCE_EMPTY", f'the source "{source.name}" {what}', hint=hint)
-    behaviors = list(_behaviors(warehouse, tables))
-    return "\n".join([*_head(source, name or source.name, tables[USERS]), *_behavior_lines(behaviors)]) + "\n"
+    behaviors = list(_behaviors(warehouse, tables, kind.suffix))
+    return "\n".join([*_head(source, name or source.name, tables[kind.table], kind), *_behavior_lines(behaviors, kind)]) + "\n"
 
 
-def _head(source: SourceRecord, name: str, users: TableInfo) -> Iterator[str]:
+def _head(source: SourceRecord, name: str, people: TableInfo, kind: _Kind) -> Iterator[str]:
     yield f"# Written from the tables of the source {json.dumps(source.name, ensure_ascii=False)}. Read the remarks, change what you want,"
     yield "# then: kohort ps validate FILE, kohort ps push FILE, kohort ps run NAME"
     yield f"name: {json.dumps(name, ensure_ascii=False)}"
-    yield f"description: {json.dumps(f'Everybody whom the calls of {source.name} name by a user id', ensure_ascii=False)}"
+    yield f"description: {json.dumps(kind.who.format(source.name), ensure_ascii=False)}"
     yield "timezone: UTC  # where a day begins, for rules such as today or this week: choose yours, e.g. America/New_York"
     yield "master:"
     yield f"  database: {source.slug}"
-    yield f"  table: {USERS}  # one row a user, each trait at its newest value; every column becomes an attribute"
-    yield "  key_column: id"
+    yield f"  table: {kind.table}  # {kind.remark}"
+    yield f"  key_column: {kind.key}"
     yield "schedule: { type: none }  # choose when it should refresh, e.g. { type: hourly }"
-    known = [c.name for c in users.columns if c.name not in _NOT_FIELDS and not c.name.startswith("context_")]
+    aside = {kind.key} if kind.suffix else _NOT_FIELDS
+    known = [c.name for c in people.columns if c.name not in aside and not c.name.startswith("context_")]
     if known:
         yield f"# Attributes by themselves: {', '.join(known)}"
 
 
-def _behaviors(warehouse: Warehouse, tables: dict[str, TableInfo]) -> Iterator[_Behavior]:
-    """The tables of events by name, then those of other calls."""
+def _behaviors(warehouse: Warehouse, tables: dict[str, TableInfo], suffix: str) -> Iterator[_Behavior]:
+    """The tables of events by name, then those of other calls. suffix: of the views that are to be read in their place."""
     taken = {slug(title, "_") for title in _TITLES.values()}
     for name in sorted(tables.keys() - SOURCE_TABLES):
         info = tables[name]
-        if not _is_calls(info, "event_text"):
+        if not _is_calls(info, "event_text") or name + suffix not in tables:
             continue
         names = _event_names(warehouse, info.ref)
         title = next((text for text in (*names[:1], name) if _is_name(text) and slug(text, "_") not in taken), f"event {name}")
         taken.add(slug(title, "_"))
         also = ", ".join(json.dumps(text, ensure_ascii=False) for text in names if text != title)
-        yield _Behavior(title, info, remark=f"also sent as {also}" if also else "")
+        yield _Behavior(title, tables[name + suffix], remark=f"also sent as {also}" if also else "")
     for name in _CALLS:
-        if name in tables and _is_calls(tables[name]):
-            yield _Behavior(_TITLES[name], tables[name], name in _ACTIVE_CALLS)
+        if name in tables and _is_calls(tables[name]) and name + suffix in tables:
+            yield _Behavior(_TITLES[name], tables[name + suffix], name in _ACTIVE_CALLS)
 
 
 def _is_calls(info: TableInfo, *more: str) -> bool:
@@ -106,31 +147,31 @@ def _event_names(warehouse: Warehouse, ref: TableRef) -> list[str]:
     return [str(text) for text in warehouse.query(frequent).column(0).to_pylist()]
 
 
-def _behavior_lines(behaviors: Sequence[_Behavior]) -> Iterator[str]:
+def _behavior_lines(behaviors: Sequence[_Behavior], kind: _Kind) -> Iterator[str]:
     active, others = [b for b in behaviors if b.shown], [b for b in behaviors if not b.shown]
     if not active:
         yield "behaviors: []"
     else:
         yield "# timestamp is when a call happened by the sender's clock, corrected for its error; received_at is when it arrived."
-        yield "# Calls without a user id belong to nobody here; ps validate counts them."
+        yield f"# {kind.left_out}"
         yield "# Personal data: add visibility: pii, e.g. { column: email, visibility: pii }."
         yield "behaviors:"
     for behavior in active:
-        yield from _entry(behavior)
+        yield from _entry(behavior, kind)
     if others:
         yield "# Not taken. Remove the # of those that rules should see:"
         for behavior in others:
-            yield from (f"# {line}" for line in _entry(behavior))
+            yield from (f"# {line}" for line in _entry(behavior, kind))
 
 
-def _entry(behavior: _Behavior) -> Iterator[str]:
+def _entry(behavior: _Behavior, kind: _Kind) -> Iterator[str]:
     ref = behavior.table.ref
     yield f"  - name: {json.dumps(behavior.name, ensure_ascii=False)}{f'  # {behavior.remark}' if behavior.remark else ''}"
     yield f"    source: {{ database: {ref.database}, table: {_scalar(ref.table)} }}"
-    yield "    join: { parent_key: id, child_key: user_id }"
+    yield f"    join: {{ parent_key: {kind.key}, child_key: {kind.child_key} }}"
     yield "    timestamp_column: timestamp"
     yield "    columns:"
-    keep = ("event", "event_text") if ref.table == CALL_TABLES["track"] else ()
+    keep = ("event", "event_text") if ref.table == CALL_TABLES["track"] + kind.suffix else ()
     columns = [c for c in behavior.table.columns if c.name not in _NOT_FIELDS or c.name in keep]
     names = {c.name.lower() for c in columns}
     own = [c for c in columns if not _is_aside(c)]
