@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from kohort.events.decode import Decoded, decode_request
 from kohort.events.model import SEGMENT_RULES, Call, CallType, Received, SourceRules
 from kohort.foundation.instants import Micros, to_micros
 
+ANY = settings(deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
 RECEIVED_AT: Micros = 1_706_695_201_000_000  # 2024-01-31T10:00:01Z
 GOOD: dict[CallType, dict[str, Any]] = {
     "identify": {"type": "identify", "userId": "u1", "traits": {"email": "a@b.c"}, "messageId": "m1"},

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kohort.events.model import RUDDERSTACK_RULES, SEGMENT_RULES, Call, Row, SourceRules
 from kohort.events.plan import Planner
 from kohort.events.rows import rows_of
-from tests.events.messages import GOOD, decoded, good_calls, nearly_calls, one_call
+from tests.events.messages import ANY, GOOD, decoded, good_calls, nearly_calls, one_call
 
 RULES = [SEGMENT_RULES, RUDDERSTACK_RULES, SourceRules(max_columns=2), SourceRules("rudderstack", max_columns=3)]
 
@@ -29,7 +29,7 @@ def _comparable(rows: Any) -> list[Any]:
     return sorted((row.table, sorted((column, repr(value)) for column, value in row.columns.items())) for row in rows)
 
 
-@settings(max_examples=200)
+@settings(ANY, max_examples=100)
 @given(st.lists(good_calls | nearly_calls, max_size=4), st.sampled_from(RULES), st.sampled_from([1, 2, 100]))
 def test_planned_rows_are_the_obvious_ones(messages: list[Any], rules: SourceRules, limit: int) -> None:
     planner = Planner(rules, limit)

@@ -13,7 +13,7 @@ from kohort.events.decode import BadRequest, decode_request, scan_request
 from kohort.events.lenient import MAX_DEPTH, _counted_spans, elements, members, shallow
 from kohort.events.model import SEGMENT_RULES
 from kohort.events.reading import read_message, read_request
-from tests.events.messages import json_values, received
+from tests.events.messages import ANY, json_values, received
 
 GOOD = b'{"type":"track","event":"Good","userId":"u1","messageId":"m2"}'
 
@@ -122,12 +122,14 @@ def test_shallow_json_stays_as_it_is() -> None:
     assert read_message(raw) == json.loads(raw)
 
 
+@ANY
 @given(json_values)
 def test_any_json_is_read_as_it_is(value: Any) -> None:
     for raw in (json.dumps(value).encode(), json.dumps(value, ensure_ascii=False, indent=1).encode()):
         assert read_message(raw) == value
 
 
+@ANY
 @given(json_values, st.lists(json_values, max_size=4))
 def test_a_neighbour_changes_nothing(odd: Any, others: list[Any]) -> None:
     strict = json.dumps({"batch": [odd, *others], "x": 1}).encode()
@@ -135,6 +137,7 @@ def test_a_neighbour_changes_nothing(odd: Any, others: list[Any]) -> None:
     assert list(read_request(strict, single=False).messages) == list(read_request(lenient, single=False).messages)
 
 
+@ANY
 @given(st.lists(json_values, max_size=4), st.sampled_from([None, 1, 3]))
 def test_counting_brackets_finds_the_same_parts(values: list[Any], indent: int | None) -> None:
     raw = json.dumps(values, indent=indent, ensure_ascii=False).encode()
@@ -143,6 +146,7 @@ def test_counting_brackets_finds_the_same_parts(values: list[Any], indent: int |
     assert [part for pair in members(named) for part in pair] == _counted_spans(named, b":,")
 
 
+@ANY
 @given(st.binary(max_size=60) | st.text('{}[]",:\\u0aN1 batch', max_size=40).map(str.encode))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     for call_type in ("", "track"):

@@ -14,7 +14,7 @@ from kohort.events.model import CALL_TYPES, RUDDERSTACK_RULES, SEGMENT_RULES, Ca
 from kohort.events.reading import read_request, readable
 from kohort.events.scan import Scan, _scan_batch
 from kohort.events.validation import code_of, message_id_of
-from tests.events.messages import GOOD, json_values, nearly_calls, received
+from tests.events.messages import ANY, GOOD, json_values, nearly_calls, received
 
 RULES = [SEGMENT_RULES, RUDDERSTACK_RULES, SourceRules(max_batch_events=2), SourceRules(max_call_bytes=120)]
 
@@ -45,7 +45,7 @@ def _agrees(body: bytes, call_type: str, rules: SourceRules) -> Scan:
     return scan
 
 
-@settings(max_examples=300)
+@settings(ANY, max_examples=150)
 @given(
     st.lists(nearly_calls | json_values, max_size=3), st.sampled_from(RULES), st.fixed_dictionaries({}, optional={"writeKey": json_values})
 )
@@ -53,11 +53,13 @@ def test_any_batch(messages: list[Any], rules: SourceRules, beside: dict[str, An
     _agrees(json.dumps({"batch": messages, **beside}).encode(), "", rules)
 
 
+@ANY
 @given(nearly_calls | json_values, st.sampled_from(CALL_TYPES), st.sampled_from(RULES))
 def test_any_single_call(message: Any, call_type: CallType, rules: SourceRules) -> None:
     _agrees(json.dumps(message).encode(), call_type, rules)
 
 
+@ANY
 @given(json_values | st.fixed_dictionaries({"batch": json_values}))
 def test_any_body(body: Any) -> None:
     _agrees(json.dumps(body).encode(), "", SEGMENT_RULES)

@@ -145,14 +145,14 @@ class Planner:
         for column in taken.keys() & set(shared):
             taken[column].append(places[column])
         own = {column: [place] for column, place in places.items() if column not in taken}
-        tables = [(main_table(call, self._rules), taken | own)]
+        tables = [(main_table(call, self._rules), own | taken)]
         common: dict[str, list[int]] = {}
         if call.type == "track":
             common = _candidates((place, column) for place, column in free if place >= last)
-            tables.insert(0, (CALL_TABLES["track"], common | own))
+            tables.insert(0, (CALL_TABLES["track"], own | common))
         elif call.type == "identify" and call.user_id is not None:
             users = {"user_id" if name == "id" else name: name for name in user_columns(call, standard, self._rules)}
-            tables.append((USERS, taken | {name: [places[source]] for source, name in users.items()}))
+            tables.append((USERS, {name: [places[source]] for source, name in users.items()} | taken))
         return _Plan(
             tuple(self._shape(table, tuple(columns)) for table, columns in tables),
             tuple(_picker([candidates[-1] for candidates in columns.values()]) for _, columns in tables),

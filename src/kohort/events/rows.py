@@ -20,14 +20,14 @@ def rows_of(call: Call, rules: SourceRules) -> tuple[Row, ...]:
     standard = standard_columns(call, rules)
     data, context = list(data_leaves(call)), list(context_leaves(call))
     found, discards = _resolved([*data, *context], standard, call, rules)
-    main = Row(main_table(call, rules), _kept(found | _own(standard, found, call.type)))
+    main = Row(main_table(call, rules), _kept(_own(standard, found, call.type) | found))
     rows = [main]
     match call.type:
         case "track":
             common, _ = _resolved(context, standard, call, rules)
-            rows.insert(0, Row(CALL_TABLES["track"], _kept(common | standard)))
+            rows.insert(0, Row(CALL_TABLES["track"], _kept(standard | common)))
         case "identify" if call.user_id is not None:
-            rows.append(Row(USERS, _kept(found | user_columns(call, standard, rules))))
+            rows.append(Row(USERS, _kept(user_columns(call, standard, rules) | found)))
         case _:
             pass
     return (*rows, *(discard_row(call, main.table, *discard) for discard in (*discards, *unread_discards(call))))
@@ -169,10 +169,12 @@ def _narrowed(columns: dict[str, Any], limit: int) -> dict[str, Any]:
     return dict(items[:limit]) | {OVERFLOW: json_text(dict(items[limit:]))}
 
 
-def _own(standard: Mapping[str, Any], found: Mapping[str, Any], call_type: CallType) -> dict[str, Any]:
-    """The standard columns; a column that is shared with a property keeps it where the call has no value."""
-    shared = SHARED_COLUMNS.get(call_type, ())
-    return {column: value for column, value in standard.items() if value is not None or column not in shared or column not in found}
+def _own(standard: Mapping[str, Any], found: dict[str, Any], call_type: CallType) -> dict[str, Any]:
+    """The standard columns. Of a column that is shared with a property, the call's own value replaces the one that was found."""
+    for column in SHARED_COLUMNS.get(call_type, ()):
+        if standard[column] is not None:
+            found.pop(column, None)
+    return dict(standard)
 
 
 def _kept(columns: Mapping[str, Any]) -> dict[str, Any]:
