@@ -23,6 +23,7 @@ from rich.tree import Tree
 from kohort.foundation.issues import Issue, path_text
 
 _UNLIMITED = 10_000
+_EXCERPT = 72
 
 
 def _console(stderr: bool = False) -> Console:
@@ -183,10 +184,23 @@ def show_issues(issues: Iterable[Issue]) -> None:
         place = ":".join(str(part) for part in (issue.file, issue.line, issue.column) if part)
         where = f"{escape(place)}: " if place else ""
         color = "red" if issue.severity == "error" else "yellow"
-        trail = f" [dim]at {escape(path_text(issue.path))}[/dim]" if issue.path else ""
+        typed = bool(issue.excerpt) and not issue.file
+        trail = f" [dim]at {escape(path_text(issue.path))}[/dim]" if issue.path and not typed else ""
         console.print(f"{where}[{color}]{issue.severity}[/{color}] {escape(f'[{issue.code}]')} {_shown(issue.message)}{trail}")
+        for line in _excerpt(issue):
+            console.print(f"    [dim]{escape(line)}[/dim]", soft_wrap=True)
         if issue.hint:
             console.print(f"    {_shown(issue.hint)}")
+
+
+def _excerpt(issue: Issue) -> tuple[str, ...]:
+    """The line of a text rule, cut around the place, and a caret under it."""
+    if not issue.excerpt.strip():
+        return ()
+    start = max(0, issue.excerpt_column - _EXCERPT * 2 // 3) if len(issue.excerpt) > _EXCERPT else 0
+    text = issue.excerpt[start : start + _EXCERPT]
+    before = cell_len(printable(text[: issue.excerpt_column - 1 - start]))
+    return printable(text), f"{' ' * before}^"
 
 
 def _shown(text: str) -> str:

@@ -180,13 +180,13 @@ def _asked(engine: Engine, name: str, expression: str, path: Path | None) -> Exp
     """The core form of what the person named in one of three ways."""
     from kohort.foundation.errors import InvalidInput
     from kohort.rules.places import located
-    from kohort.services.evaluate import bind_rule, bind_segment, read_text_rule, resolve_path
+    from kohort.services.evaluate import bind_segment, bind_text, resolve_path
     from kohort.services.push import check_file
 
     if sum((bool(name), bool(expression), path is not None)) != 1:
         raise UsageError("give one of: NAME, -e 'RULE', --path FILE")
     if expression:
-        return bind_rule(engine, read_text_rule(expression, engine.catalog))
+        return bind_text(engine, expression)
     if path is not None:
         found = _segment_in(path, engine)
         check_file(found, engine.catalog).raise_if_errors()

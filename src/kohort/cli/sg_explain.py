@@ -60,7 +60,7 @@ def explain(
     as_json: JSON = False,
 ) -> None:
     """Say why a customer is in a segment or is not: every condition, what it saw, what would change it and when."""
-    from kohort.services.evaluate import read_text_rule, resolve_path
+    from kohort.services.evaluate import placed_in, read_text_rule, resolve_path
     from kohort.services.explain import explain_rule, explain_segment
 
     if bool(name) == bool(expression):
@@ -70,7 +70,8 @@ def explain(
     engine = open_current_engine(parent)
     moment = read_as_of(as_of, engine.catalog.timezone)
     if expression:
-        found = explain_rule(engine, read_text_rule(expression, engine.catalog), profile, as_of=moment, evidence=evidence)
+        with placed_in(expression, engine.catalog):
+            found = explain_rule(engine, read_text_rule(expression, engine.catalog), profile, as_of=moment, evidence=evidence)
     else:
         found = explain_segment(engine, resolve_path(engine, name), profile, as_of=moment, evidence=evidence)
     if as_json:
@@ -270,11 +271,11 @@ def _length(micros: Micros) -> str:
 
 
 def _asked(engine: Engine, name: str, expression: str) -> Expr:
-    from kohort.services.evaluate import bind_rule, read_text_rule, resolve_path
+    from kohort.services.evaluate import bind_text, resolve_path
 
     if bool(name) == bool(expression):
         raise UsageError("give one of: NAME, -e 'RULE'")
-    return bind_rule(engine, read_text_rule(expression, engine.catalog)) if expression else engine.bound()[resolve_path(engine, name)]
+    return bind_text(engine, expression) if expression else engine.bound()[resolve_path(engine, name)]
 
 
 def backtest(

@@ -16,7 +16,8 @@ class Issue:
     """One problem: a stable code, where it is, what is wrong, and the way out.
 
     `path` leads to the value inside the document (keys and list positions); `line` and `column`
-    count from 1 and are 0 when unknown.
+    count from 1 and are 0 when unknown. `excerpt` is the line of a text rule that it is about, and
+    `excerpt_column` where in it (from 1).
     """
 
     code: str
@@ -27,6 +28,8 @@ class Issue:
     file: str = ""
     line: int = 0
     column: int = 0
+    excerpt: str = field(default="", compare=False)
+    excerpt_column: int = field(default=0, compare=False)
 
     def with_place(self, file: str, line: int, column: int) -> Issue:
         return replace(self, file=file, line=line, column=column)

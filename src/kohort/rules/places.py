@@ -9,7 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from kohort.documents.document import Document
-from kohort.foundation.issues import Issues, Path
+from kohort.foundation.issues import Issue, Issues, Path
+from kohort.parent.catalog import FieldCatalog
+from kohort.rules.decode.conditions import inside_text
+from kohort.rules.text import parse_with_places
+from kohort.rules.text.marks import Places
+from kohort.rules.text.tokens import in_text
 
 _JSON_KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "attribute": (("leftValue", "name"),),
@@ -25,8 +30,34 @@ _JSON_KEYS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 
 def located(issues: Issues, document: Document) -> Issues:
-    """The same issues with the paths, lines and columns of `document`."""
-    return document.located(Issues([replace(issue, path=path_in(document.value, issue.path)) for issue in issues]))
+    """The same issues with the paths, lines and columns of `document`; inside a text rule also the place in the text."""
+    return document.located(Issues([_in_document(issue, document) for issue in issues]))
+
+
+def located_in_text(issues: Issues, text: str, catalog: FieldCatalog | None = None, path: Path = ()) -> Issues:
+    """The same issues of the rule that `text` says with their lines and columns in it. path: leads to the rule in their paths."""
+    places = parse_with_places(text, catalog)[2]
+    placed = Issues()
+    for issue in issues:
+        inside = issue.path[: len(path)] == path and not issue.line and issue.path != ()
+        placed.add(in_text(issue, text, _start(places, issue.path[len(path) :])) if inside and places else issue)
+    return placed
+
+
+def _in_document(issue: Issue, document: Document) -> Issue:
+    path, rest, value = _followed(document.value, issue.path)
+    if not rest or not isinstance(value, str) or issue.line:
+        return replace(issue, path=path)
+    rule, _, places = parse_with_places(value)
+    if not places:
+        return replace(issue, path=path)
+    alone = rest if rest[0] == "conditions" or len(rule.conditions) != 1 else ("conditions", 0, *rest)
+    return inside_text(in_text(issue, value, _start(places, alone)), path)
+
+
+def _start(places: Places, path: Path) -> int:
+    """Where the part at `path`, or its nearest known parent, begins."""
+    return next((places[path[:length]] for length in range(len(path), -1, -1) if path[:length] in places), 0)
 
 
 def path_in(value: Any, path: Path) -> Path:
@@ -37,6 +68,11 @@ def path_in(value: Any, path: Path) -> Path:
     >>> path_in({"timeWindow": {}, "filter": {"type": "And", "conditions": [{}]}}, ("filter", "conditions", 1))
     ('filter', 'conditions', 0)
     """
+    return _followed(value, path)[0]
+
+
+def _followed(value: Any, path: Path) -> tuple[Path, Path, Any]:
+    """(the path as the file has it, what is left of `path` where the file ends early, the value there)."""
     found: Path = ()
     rest = path
     while rest:
@@ -48,7 +84,7 @@ def path_in(value: Any, path: Path) -> Path:
         for key in keys:
             value = value[key]
         found, rest = (*found, *keys), rest[1:]
-    return found
+    return found, rest, value
 
 
 def _beside_time_window(node: dict[str, Any], path: Path) -> Path:

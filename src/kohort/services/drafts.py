@@ -14,6 +14,7 @@ from kohort.parent.catalog import FieldCatalog
 from kohort.rules.ast import Condition, Group, Rule
 from kohort.rules.decode import Dialect, is_sound, read_rule_value
 from kohort.rules.decode.conditions import GROUPS
+from kohort.rules.places import located, located_in_text
 from kohort.rules.text import parse_rule
 from kohort.segments.codec import read_segment
 from kohort.segments.definition import Segment
@@ -32,27 +33,26 @@ class Draft:
     """A segment that need not be saved.
 
     segment: what could be read of it; a condition that could not stands as an empty group in its place. issues: what could not be
-    read, paths as in a segment file (rule.conditions[0]...). document: where it was read from. names: unknown names of a typed rule
-    with their columns. is_named: False for a rule alone.
+    read, paths as in a segment file (rule.conditions[0]...). document: where it was read from. typed: the text of a typed rule, with
+    the catalog it was read with. is_named: False for a rule alone.
     """
 
     segment: Segment
     issues: Issues = field(default_factory=Issues)
     document: Document | None = None
-    names: tuple[Issue, ...] = ()
+    typed: tuple[str, FieldCatalog] | None = None
 
     def located(self, issues: Issues) -> Issues:
         """Every issue once, with its line and column where they are known; paths stay."""
+        if self.typed is not None:
+            issues = located_in_text(issues, *self.typed, RULE)
         return Issues(list(dict.fromkeys(self._located(issue) for issue in issues)))
 
     def _located(self, issue: Issue) -> Issue:
-        if issue.line:
+        if issue.line or self.document is None:
             return issue
-        if self.document is not None:
-            return issue.with_place(issue.file or self.document.file, *self.document.place(issue.path))
-        same = (name for name in self.names if name.code == issue.code and name.message.endswith(issue.message))
-        named = next(same, issue)
-        return issue.with_place(issue.file, named.line, named.column)
+        [placed] = located(Issues([issue]), self.document)
+        return replace(placed, path=issue.path)
 
     @property
     def is_named(self) -> bool:
@@ -73,7 +73,7 @@ def draft_of_text(text: str, catalog: FieldCatalog) -> Draft:
     """A rule typed on a line."""
     rule, issues = parse_rule(text, catalog)
     if parse_rule(text)[1].ok:
-        return Draft(Segment(_NAMELESS, rule=rule), names=tuple(issues))
+        return Draft(Segment(_NAMELESS, rule=rule), typed=(text, catalog))
     found = Issues([replace(issue, path=(*RULE, *issue.path)) for issue in issues])
     return Draft(Segment(_NAMELESS, rule=UNREADABLE), found)
 

@@ -5,7 +5,8 @@ Everything reads the last good refresh. The instant is that of the refresh unles
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -21,7 +22,7 @@ from kohort.evaluation.leaves import RefreshTables
 from kohort.evaluation.source import LeafSource
 from kohort.evaluation.statement import rule_sql
 from kohort.foundation.clock import Clock
-from kohort.foundation.errors import UserError
+from kohort.foundation.errors import InvalidInput, UserError
 from kohort.foundation.instants import Micros, to_micros
 from kohort.foundation.issues import Issues, did_you_mean
 from kohort.membership.snapshots import SegmentKey, SnapshotManifest, SnapshotSegment, SnapshotStore, variant_name
@@ -35,6 +36,7 @@ from kohort.rules.ast import Rule
 from kohort.rules.bind import bind, leaves
 from kohort.rules.check import check_rule
 from kohort.rules.core import Expr, MemberLeaf
+from kohort.rules.places import located_in_text
 from kohort.rules.text import parse_rule
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph, bind_segments
@@ -280,6 +282,22 @@ def needed_segments(engine: Engine, paths: Iterable[str]) -> dict[str, Expr]:
                 wanted.add(leaf.path)
                 queue.append(leaf.path)
     return {path: expr for path, expr in bound.items() if path in wanted}
+
+
+def bind_text(engine: Engine, text: str) -> Expr:
+    """The core form of a rule typed on a line. Raises InvalidInput with columns."""
+    rule = read_text_rule(text, engine.catalog)
+    with placed_in(text, engine.catalog):
+        return bind_rule(engine, rule)
+
+
+@contextmanager
+def placed_in(text: str, catalog: FieldCatalog) -> Iterator[None]:
+    """Problems of the rule that `text` says get their places in it."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(located_in_text(error.issues, text, catalog)) from None
 
 
 def read_text_rule(text: str, catalog: FieldCatalog) -> Rule:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from kohort.foundation.issues import Issue, Path, did_you_mean
@@ -77,7 +78,7 @@ def inside_text(issue: Issue, path: Path) -> Issue:
     """An issue of a text rule as one of the file that holds the text at `path`."""
     place = f"line {issue.line}, column {issue.column}" if issue.line > 1 else f"column {issue.column}"
     message = f"{place}: {issue.message}" if issue.column else issue.message
-    return Issue(issue.code, message, path, issue.severity, issue.hint)
+    return replace(issue, message=message, path=path, line=0, column=0)
 
 
 def _unknown_type(node: Node, kind: object) -> Condition | None:

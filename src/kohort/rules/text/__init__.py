@@ -63,7 +63,7 @@ What the grammar does not say:
   `past 1 to 5 days`, double quotes around a text where only a text can stand.
 """
 
-from kohort.rules.text.parse import parse_rule
+from kohort.rules.text.parse import parse_rule, parse_with_places
 from kohort.rules.text.write import write_rule
 
-__all__ = ["parse_rule", "write_rule"]
+__all__ = ["parse_rule", "parse_with_places", "write_rule"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 from kohort.rules.text.cursor import Cursor
+from kohort.rules.text.marks import limit_parts
 from kohort.rules.text.tokens import Token
 
 Node = TypeVar("Node")
@@ -56,6 +57,7 @@ class Expressions(ABC, Generic[Node]):
         return self._chain("or")
 
     def _chain(self, word: Literal["or", "and"]) -> Parsed[Node]:
+        start = self.cursor.position
         parts = [self._part(word)]
         while self.cursor.accept(word):
             parts.append(self._part(word))
@@ -65,26 +67,39 @@ class Expressions(ABC, Generic[Node]):
             hint = f"put what it limits in parentheses: (a {word} b) limit ..., or a {word} (b limit ...)"
             raise self.cursor.error(limit, f'it is unclear what "limit" limits after "{word}"', hint)
         nodes = tuple(part.node for part in parts)
-        if word == "and":
-            return Parsed(self.group("all", nodes), and_parts=nodes)
-        return Parsed(self.group("any", nodes))
+        node = self.group("all" if word == "and" else "any", nodes)
+        self.cursor.marks.set(node, start)
+        return Parsed(node, and_parts=nodes if word == "and" else ())
 
     def _part(self, word: Literal["or", "and"]) -> Parsed[Node]:
         return self._chain("and") if word == "or" else self._negation()
 
     def _negation(self) -> Parsed[Node]:
+        start = self.cursor.position
         if not self.cursor.accept("not"):
             return self._primary()
         with self.cursor.nested():
             inner = self._negation()
-        return Parsed(self.negate(inner), open_limit=inner.open_limit)
+        node = self.negate(inner)
+        self.cursor.marks.carry(inner.node, node, start)
+        return Parsed(node, open_limit=inner.open_limit)
 
     def _primary(self) -> Parsed[Node]:
+        start = self.cursor.position
+        parsed = self._unlimited()
+        self.cursor.marks.set(parsed.node, start)
+        end = self.cursor.position
+        found = self.suffixes(parsed)
+        self.cursor.marks.carry(parsed.node, found.node, parts=limit_parts(self.cursor.tokens, end, self.cursor.position))
+        return found
+
+    def _unlimited(self) -> Parsed[Node]:
+        """A condition, parentheses or a list, without what is written after it."""
         if self.cursor.at("("):
-            return self.suffixes(self._enclosed())
+            return self._enclosed()
         if self.cursor.at_any(self.lists) and self.cursor.at("(", ahead=1):
-            return self.suffixes(Parsed(self._list()))
-        return self.suffixes(self.leaf())
+            return Parsed(self._list())
+        return self.leaf()
 
     def _enclosed(self) -> Parsed[Node]:
         opening = self.cursor.next()

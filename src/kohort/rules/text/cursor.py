@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from kohort.foundation.issues import Issue, Issues, did_you_mean
-from kohort.rules.text.tokens import NEVER_NAMES, TextError, Token, place, syntax_error, tokenize
+from kohort.rules.text.marks import Marks
+from kohort.rules.text.tokens import NEVER_NAMES, TextError, Token, in_text, syntax_error, tokenize
 
 MAX_DEPTH = 60
 """How deep parentheses, lists and `not` may stand inside one another."""
@@ -21,6 +22,7 @@ class Cursor:
         self.position = 0
         self.depth = 0
         self.issues = Issues()
+        self.marks = Marks()
 
     @property
     def token(self) -> Token:
@@ -96,8 +98,7 @@ class Cursor:
 
     def report(self, code: str, token: Token, message: str, hint: str = "") -> None:
         """Note a problem that does not stop the reading."""
-        line, column = place(self.source, token.start)
-        self.issues.add(Issue(code, message, hint=hint, line=line, column=column))
+        self.issues.add(in_text(Issue(code, message, hint=hint), self.source, token.start))
 
     @contextmanager
     def nested(self) -> Iterator[None]:

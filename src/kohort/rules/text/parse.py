@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from kohort.foundation.calendar import Duration
-from kohort.foundation.issues import Issues
+from kohort.foundation.issues import Issues, Path
 from kohort.parent.catalog import FieldCatalog
 from kohort.rules.ast import (
     EVERYBODY,
@@ -28,6 +28,7 @@ from kohort.rules.ast import (
 )
 from kohort.rules.text.combine import FOLLOWING_WORDS, Expressions, Match, Parsed
 from kohort.rules.text.cursor import Cursor
+from kohort.rules.text.marks import Places, aggregation_parts, operator_parts
 from kohort.rules.text.names import Names
 from kohort.rules.text.operators import OPERATOR_WORDS, at_array_matching, at_operator, read_array_matching, read_operator
 from kohort.rules.text.rows import FilterExpressions, at_aggregation, read_aggregation, with_extras
@@ -63,15 +64,22 @@ def parse_rule(text: str, catalog: FieldCatalog | None = None) -> tuple[Rule, Is
     >>> parse_rule("lifetime_value > 1000")[0].conditions[0].operator
     Comparison(key='Greater', value=1000, negated=False)
     """
+    rule, issues, _ = parse_with_places(text, catalog)
+    return rule, issues
+
+
+def parse_with_places(text: str, catalog: FieldCatalog | None = None) -> tuple[Rule, Issues, Places]:
+    """The same with the places of the rule's parts; none with errors that stop the reading."""
     try:
         cursor = Cursor(text)
     except TextError as problem:
-        return EVERYBODY, Issues([problem.issue])
+        return EVERYBODY, Issues([problem.issue]), {}
     try:
-        return _whole(cursor, catalog), cursor.issues
+        rule = _whole(cursor, catalog)
     except TextError as problem:
         cursor.issues.add(problem.issue)
-        return EVERYBODY, cursor.issues
+        return EVERYBODY, cursor.issues, {}
+    return rule, cursor.issues, cursor.marks.places(rule, cursor.tokens)
 
 
 def _whole(cursor: Cursor, catalog: FieldCatalog | None) -> Rule:
@@ -110,6 +118,8 @@ class _Parts:
     where: Parsed[FilterCondition] | None = None
     sliding: Duration | None = None
     times: bool = False
+    time_start: int = 0
+    places: dict[Path, int] = field(default_factory=dict)
 
     @property
     def of_a_behavior(self) -> bool:
@@ -207,7 +217,7 @@ class _RuleExpressions(Expressions[Condition]):
         )
 
     def _attribute_or_behavior(self) -> Condition:
-        token = self.cursor.token
+        token, start = self.cursor.token, self.cursor.position
         if token.kind not in ("name", "quoted"):
             hint = "a name stands on the left, its value on the right" if token.kind in ("text", "number", "date") else ""
             raise self.cursor.unexpected("a condition", hint=hint)
@@ -215,6 +225,11 @@ class _RuleExpressions(Expressions[Condition]):
         if self.cursor.at("::"):
             return self._group_attribute(name)
         parts = self._parts(name)
+        condition = self._of_parts(token, name, parts)
+        self.cursor.marks.set(condition, start, parts.places)
+        return condition
+
+    def _of_parts(self, token: Token, name: str, parts: _Parts) -> Condition:
         if self.names.only_attribute(name):
             return self._attribute(token, name, parts)
         if parts.of_a_behavior or parts.operator is None or (parts.matching is None and self.names.only_behavior(name)):
@@ -257,7 +272,7 @@ class _RuleExpressions(Expressions[Condition]):
             behavior=name,
             aggregation=parts.aggregation or Aggregation(),
             operator=parts.operator or AT_LEAST_ONCE,
-            filter=filters.root(parts.time, parts.where),
+            filter=filters.root(parts.time, parts.where, parts.time_start),
             sliding=parts.sliding,
         )
 
@@ -265,7 +280,7 @@ class _RuleExpressions(Expressions[Condition]):
         """Everything after a name, each part at most once."""
         parts = _Parts()
         while True:
-            token = self.cursor.token
+            token, start = self.cursor.token, self.cursor.position
             if self.cursor.at("where"):
                 self._once(token, parts.where, "filter")
                 parts.where = self._where(name)
@@ -275,17 +290,19 @@ class _RuleExpressions(Expressions[Condition]):
                 parts.sliding = read_duration(self.cursor)
             elif at_phrase(self.cursor):
                 self._once(token, parts.time, "time phrase")
-                parts.time = read_phrase(self.cursor)
+                parts.time, parts.time_start = read_phrase(self.cursor), start
             elif at_aggregation(self.cursor):
                 self._once(token, parts.aggregation, "aggregation")
                 parts.aggregation = read_aggregation(self.names, name)
+                parts.places.update(aggregation_parts(self.cursor.tokens, start, self.cursor.position))
             elif self.cursor.at("within") and (parts.operator is not None or self._known_behavior(name, parts)):
                 self._once(token, parts.time, "time phrase")
                 self.cursor.next()
-                parts.time = read_window(self.cursor)
+                parts.time, parts.time_start = read_window(self.cursor), start
             elif at_phrase(self.cursor, 1) and self.cursor.at("not"):
                 self._once(token, parts.operator, "comparison")
                 parts.operator = self._negated_phrase(name)
+                parts.places.update(operator_parts(self.cursor.tokens, start, self.cursor.position))
             elif at_operator(self.cursor) or at_array_matching(self.cursor):
                 self._once(token, parts.operator, "comparison")
                 self._operator(parts)
@@ -297,7 +314,9 @@ class _RuleExpressions(Expressions[Condition]):
 
     def _operator(self, parts: _Parts) -> None:
         parts.matching = read_array_matching(self.cursor)
+        start = self.cursor.position
         parts.operator = read_operator(self.cursor)
+        parts.places.update(operator_parts(self.cursor.tokens, start, self.cursor.position))
         parts.times = self.cursor.accept("times") or self.cursor.accept("time")
 
     def _negated_phrase(self, name: str) -> Operator:
@@ -336,9 +355,9 @@ class _RuleExpressions(Expressions[Condition]):
         return SequenceCondition(tuple(steps))
 
     def _step(self, first: bool) -> Step:
-        start = self.cursor.token
+        first_word, begin, time_start = self.cursor.token, self.cursor.position, 0
         behavior = self.cursor.name("a behavior")
-        self.names.check_behavior(start, behavior)
+        self.names.check_behavior(first_word, behavior)
         time: Operator | None = None
         where: Parsed[FilterCondition] | None = None
         within: Duration | None = None
@@ -355,9 +374,12 @@ class _RuleExpressions(Expressions[Condition]):
                     raise self.cursor.error(token, "the first step has nothing before it to be within", "write within on the later steps")
             elif at_phrase(self.cursor) or self.cursor.at("within"):
                 self._once(token, time, "time phrase")
+                time_start = self.cursor.position
                 time = read_phrase(self.cursor) if at_phrase(self.cursor) else self._within_phrase()
             else:
-                return Step(behavior, FilterExpressions(self.names, behavior).root(time, where), within)
+                step = Step(behavior, FilterExpressions(self.names, behavior).root(time, where, time_start), within)
+                self.cursor.marks.set(step, begin)
+                return step
 
     def _within_phrase(self) -> Operator:
         self.cursor.next()

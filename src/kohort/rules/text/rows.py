@@ -8,6 +8,7 @@ from typing import Any
 from kohort.rules.ast import TIME_COLUMN, Aggregation, AggregationKey, ColumnCondition, Extras, FilterCondition, FilterGroup, Operator
 from kohort.rules.text.combine import Expressions, Match, Parsed
 from kohort.rules.text.cursor import Cursor
+from kohort.rules.text.marks import operator_parts
 from kohort.rules.text.names import Names
 from kohort.rules.text.operators import read_array_matching, read_operator
 from kohort.rules.text.windows import at_phrase, read_phrase
@@ -34,13 +35,15 @@ class FilterExpressions(Expressions[FilterCondition]):
         self.behavior = behavior
 
     def leaf(self) -> Parsed[FilterCondition]:
-        token = self.cursor.token
+        token, start = self.cursor.token, self.cursor.position
         column = self.cursor.name("a column")
         self.names.check_column(token, self.behavior, column)
-        if at_phrase(self.cursor):
-            return Parsed(ColumnCondition(column, read_phrase(self.cursor)))
-        matching = read_array_matching(self.cursor)
-        return Parsed(ColumnCondition(column, read_operator(self.cursor), matching))
+        matching = None if at_phrase(self.cursor) else read_array_matching(self.cursor)
+        begin = self.cursor.position
+        operator = read_phrase(self.cursor) if at_phrase(self.cursor) else read_operator(self.cursor)
+        node = ColumnCondition(column, operator, matching)
+        self.cursor.marks.set(node, start, operator_parts(self.cursor.tokens, begin, self.cursor.position))
+        return Parsed(node)
 
     def group(self, match: Match, parts: tuple[FilterCondition, ...], expr: str = "") -> FilterCondition:
         assert match != "expr"
@@ -56,11 +59,13 @@ class FilterExpressions(Expressions[FilterCondition]):
             return parsed
         return Parsed(with_extras(self.cursor, parsed.node))
 
-    def root(self, time: Operator | None, written: Parsed[FilterCondition] | None) -> FilterGroup | None:
-        """The filter of a behavior from its time phrase and what stands after `where`."""
+    def root(self, time: Operator | None, written: Parsed[FilterCondition] | None, time_start: int = 0) -> FilterGroup | None:
+        """The filter of a behavior from its time phrase (which begins at a word) and what stands after `where`."""
         if time is not None:
             rest = () if written is None else written.and_parts or (written.node,)
-            return FilterGroup("all", (ColumnCondition(TIME_COLUMN, time), *rest))
+            node = ColumnCondition(TIME_COLUMN, time)
+            self.cursor.marks.set(node, time_start)
+            return FilterGroup("all", (node, *rest))
         if written is None:
             return None
         return written.node if isinstance(written.node, FilterGroup) else FilterGroup("all", (written.node,))

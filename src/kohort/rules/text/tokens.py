@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from kohort.foundation.fingerprints import canonical_json
@@ -73,8 +73,13 @@ class Token:
 
 def syntax_error(source: str, start: int, message: str, hint: str = "") -> TextError:
     """The error at a character position, with line and column from 1."""
+    return TextError(in_text(Issue("RULE_SYNTAX", message, hint=hint), source, start))
+
+
+def in_text(issue: Issue, source: str, start: int) -> Issue:
+    """An issue at a character position of a text, with that line of it."""
     line, column = place(source, start)
-    return TextError(Issue("RULE_SYNTAX", message, hint=hint, line=line, column=column))
+    return replace(issue, line=line, column=column, excerpt=source.split("\n")[line - 1], excerpt_column=column)
 
 
 def place(source: str, start: int) -> tuple[int, int]:
