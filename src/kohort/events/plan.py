@@ -25,7 +25,7 @@ from kohort.events.rows import (
 )
 from kohort.events.validation import json_text
 
-REMEMBERED_BYTES: Final = 64 * 1024 * 1024
+REMEMBERED_BYTES: Final = 32 * 1024 * 1024
 _CLOSE: Final = -1
 _DATA_END: Final = -2
 _EVENT: Final = len(COMMON_COLUMNS)
