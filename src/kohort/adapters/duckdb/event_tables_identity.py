@@ -5,10 +5,10 @@ Whatever was merged later, the views are right: rows of calls keep the profile t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, assert_never
 
+import msgspec
 import pyarrow as pa
 
 from kohort.adapters.duckdb.event_tables_batch import BATCH, registered
@@ -104,8 +104,8 @@ def _row(change: Change) -> tuple[str, tuple[Any, ...]]:
 
 def counters(connection: Connection, schema: str) -> tuple[int, int]:
     """(number of the next profile, next sequence number) of a source whose graph tables exist."""
-    found = connection.execute(f"SELECT max(segment_number), max(seq) FROM {_table(schema, GRAPH)}").fetchone() or (None, None)
-    others = [connection.execute(f"SELECT max(seq) FROM {_table(schema, name)}").fetchone() or (None,) for name in (NEW_IDS, DEMOTIONS)]
+    (found,) = connection.execute(f"SELECT max(segment_number), max(seq) FROM {_table(schema, GRAPH)}").fetchall()
+    others = [connection.execute(f"SELECT max(seq) FROM {_table(schema, name)}").fetchall()[0] for name in (NEW_IDS, DEMOTIONS)]
     return (found[0] or 0) + 1, max(found[1] or 0, *(row[0] or 0 for row in others)) + 1
 
 
@@ -213,7 +213,7 @@ def _traits(identifies: TableState | None) -> dict[str, str]:
 
 
 def _ids_text(ids: Sequence[tuple[str, str]]) -> str | None:
-    return json.dumps([f"{kind}:{value}" for kind, value in ids], ensure_ascii=False) if ids else None
+    return msgspec.json.encode([f"{kind}:{value}" for kind, value in ids]).decode() if ids else None
 
 
 def _table(schema: str, name: str) -> str:

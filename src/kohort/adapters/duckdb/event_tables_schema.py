@@ -166,8 +166,8 @@ class Catalog:
         name = quote(column)
         found = connection.execute(
             f"SELECT 1 FROM {state.sql} WHERE {name} > {EXACT_IN_DOUBLE} OR {name} < -{EXACT_IN_DOUBLE} LIMIT 1"
-        ).fetchone()
-        return found is not None
+        ).fetchall()
+        return bool(found)
 
     def _read_columns(self, connection: Connection, schema: str, states: Sequence[TableState]) -> None:
         by_name = {state.name: state for state in states}
