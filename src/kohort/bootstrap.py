@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from kohort.foundation.clock import Clock, SystemClock
 from kohort.foundation.errors import KohortError, UserError
 from kohort.settings import Settings, load_settings
 from kohort.workspace.workspace import SETTINGS_FILE, Workspace, open_workspace
 
+_BORROW_SECONDS = 20.0
+
 if TYPE_CHECKING:
+    from kohort.adapters.duckdb import DuckDBWarehouse
+    from kohort.events.model import SourceRules
     from kohort.membership.snapshots import SnapshotStore
     from kohort.ports.definitions import DefinitionStore
     from kohort.ports.event_log import EventLog
@@ -21,7 +26,9 @@ if TYPE_CHECKING:
     from kohort.ports.warehouse import Warehouse
     from kohort.services.evaluate import IndexUse
     from kohort.services.index import IndexPlace
-    from kohort.services.serve import Loading, Say, Serving
+    from kohort.services.load_events import Loader
+    from kohort.services.serve import Serving
+    from kohort.services.serve_tables import Say
 
 
 class Kohort:
@@ -32,6 +39,8 @@ class Kohort:
         self.settings = settings
         self.clock = clock
         self.recovered: tuple[str, ...] = ()
+        self._serves = False
+        self._turn: IO[bytes] | None = None
 
     @cached_property
     def warehouse(self) -> Warehouse:
@@ -39,20 +48,56 @@ class Kohort:
 
         What a refresh that was killed left behind is dropped; `recovered` names it.
         """
-        from kohort.adapters.duckdb import DuckDBWarehouse
         from kohort.services.refresh import recover_interrupted
 
-        path = Path(self.settings.warehouse) if self.settings.warehouse else self.workspace.state / "warehouse.duckdb"
         self.workspace.state.mkdir(exist_ok=True)
-        warehouse = DuckDBWarehouse(
+        try:
+            warehouse = self._open_warehouse()
+        except UserError as error:
+            if error.code != "WAREHOUSE_LOCKED" or not self._ask_server():
+                raise
+            warehouse = self._borrowed_warehouse()
+        with suppress(KohortError):
+            self.recovered = recover_interrupted(warehouse, self.store)
+        return warehouse
+
+    def _open_warehouse(self) -> DuckDBWarehouse:
+        from kohort.adapters.duckdb import DuckDBWarehouse
+
+        path = Path(self.settings.warehouse) if self.settings.warehouse else self.workspace.state / "warehouse.duckdb"
+        return DuckDBWarehouse(
             self.workspace.root / path,
             memory_limit=self.settings.memory_limit or None,
             threads=self.settings.threads or None,
             temp_directory=self.workspace.state / "tmp",
         )
-        with suppress(KohortError):
-            self.recovered = recover_interrupted(warehouse, self.store)
-        return warehouse
+
+    def _ask_server(self) -> bool:
+        """When the warehouse is that of a running server: ask for it, and keep it until we are closed. Calls are taken meanwhile."""
+        from kohort.adapters.locks import is_held, wait_for
+
+        if self._serves or not is_held(self._serve_lock):
+            return False
+        self._turn = wait_for(self._turn_lock)
+        return True
+
+    def _borrowed_warehouse(self) -> DuckDBWarehouse:
+        deadline = time.monotonic() + _BORROW_SECONDS
+        while True:
+            try:
+                return self._open_warehouse()
+            except UserError as error:
+                if error.code != "WAREHOUSE_LOCKED" or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.05)
+
+    @property
+    def _serve_lock(self) -> Path:
+        return self.workspace.state / "serve.lock"
+
+    @property
+    def _turn_lock(self) -> Path:
+        return self.workspace.state / "warehouse.turn"
 
     @cached_property
     def store(self) -> DefinitionStore:
@@ -119,19 +164,22 @@ class Kohort:
         from kohort.adapters.http_process import HttpProcess, listening_socket
         from kohort.adapters.locks import held
         from kohort.adapters.serve_client import write_address
-        from kohort.services.serve import LoadLoop, Serving, sender_documents
+        from kohort.services.serve import Serving, sender_documents
+        from kohort.services.serve_tables import LoadLoop
 
         settings = self.settings
         self.workspace.state.mkdir(exist_ok=True)
         hint = "end it first, or give this workspace's copy a folder of its own"
         taken = UserError("ALREADY_SERVING", f"another `kohort serve` runs for {self.workspace.root}", hint=hint)
-        with held(self.workspace.state / "serve.lock", taken):
+        with held(self._serve_lock, taken):
+            self._serves = True
             listener = listening_socket(host or settings.serve_host, settings.serve_port if port is None else port)
             url = http_url(*listener.getsockname()[:2])
             process = HttpProcess(listener, self._server_settings())
             write_address(self._address_file, url)
+            loop = LoadLoop(self.open_event_log(), _WarehouseTables(self), say, self.log_folder)
             try:
-                yield Serving(process, LoadLoop(self._loading(), say), lambda: sender_documents(self.store, self.clock), say), url
+                yield Serving(process, loop, lambda: sender_documents(self.store, self.clock), say), url
             finally:
                 self._address_file.unlink(missing_ok=True)
                 process.stop(0.0)
@@ -150,17 +198,54 @@ class Kohort:
             },
         }
 
-    def _loading(self) -> Loading:
-        from kohort.services.serve import NotLoading
-
-        return NotLoading(self.open_event_log())
+    def close_warehouse(self) -> None:
+        """Let others have the warehouse; it is opened again when next used."""
+        warehouse = self.__dict__.pop("warehouse", None)
+        if warehouse is not None:
+            warehouse.close()
+        if self._turn is not None:
+            self._turn.close()
+            self._turn = None
 
     def close(self) -> None:
         """Give back whatever was opened."""
-        for name in ("warehouse", "store"):
-            opened = self.__dict__.pop(name, None)
-            if opened is not None:
-                opened.close()
+        self.close_warehouse()
+        store = self.__dict__.pop("store", None)
+        if store is not None:
+            store.close()
+
+
+class _WarehouseTables:
+    """The tables of all sources in a workspace's warehouse. See `kohort.services.serve_tables.TablePlace`."""
+
+    def __init__(self, kohort: Kohort) -> None:
+        self._kohort = kohort
+
+    def open(self) -> Loader:
+        from kohort.adapters.duckdb import DuckDBWarehouse
+        from kohort.adapters.duckdb.event_tables import DuckDBEventTables
+        from kohort.services.load_events import Loader
+
+        kohort = self._kohort
+        warehouse = kohort.warehouse
+        assert isinstance(warehouse, DuckDBWarehouse)
+        tables = DuckDBEventTables(warehouse.connection)
+        return Loader(kohort.open_event_log(), tables, self._rules_of, clock=kohort.clock, status_folder=kohort.log_folder)
+
+    def _rules_of(self, slug: str) -> SourceRules:
+        from kohort.events.model import SEGMENT_RULES
+        from kohort.services.source_tail import source_rules
+
+        source = self._kohort.store.source(slug)
+        return source_rules(source) if source is not None else SEGMENT_RULES
+
+    def close(self) -> None:
+        self._kohort.close_warehouse()
+
+    def is_wanted(self) -> bool:
+        from kohort.adapters.locks import is_held
+
+        return is_held(self._kohort._turn_lock)
 
 
 def open_kohort(start: Path, clock: Clock | None = None) -> Kohort:

@@ -22,6 +22,25 @@ def hold(path: Path, taken: UserError) -> IO[bytes]:
     return lock
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds it at this moment."""
+    try:
+        with path.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def wait_for(path: Path) -> IO[bytes]:
+    """Held until the result is closed; waits for its turn."""
+    lock = path.open("a+b")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
+
+
 @contextmanager
 def held(path: Path, taken: UserError) -> Iterator[None]:
     """Held inside the block."""

@@ -8,23 +8,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from kohort.foundation.clock import Clock
-from kohort.foundation.errors import KohortError, UserError
-from kohort.ports.event_log import EventLog
+from kohort.foundation.errors import UserError
 from kohort.ports.sources import SourceStore
+from kohort.services.serve_tables import Loaded, LoadLoop, Say
 
 _LOOK_SECONDS = 0.2
 _SOURCES_SECONDS = 2.0
 _READY_SECONDS = 60.0
-_IDLE_SECONDS = 0.5
-_AFTER_FAILURE_SECONDS = 5.0
 _SHORT_LIFE_SECONDS = 10.0
 _LONGEST_PAUSE_SECONDS = 30.0
-
-Say = Callable[[str], None]
 
 
 class Answering(Protocol):
@@ -35,24 +30,6 @@ class Answering(Protocol):
     def wait_until_ready(self, seconds: float) -> bool: ...
     def exit_code(self) -> int | None: ...
     def stop(self, seconds: float) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """How far tables are. position: of the newest request in tables; waiting: requests of the log that are not in tables yet."""
-
-    position: int
-    waiting: int
-
-
-class Loading(Protocol):
-    """Brings the log into tables."""
-
-    def load(self) -> Loaded:
-        """The next part of the log, in one transaction. Raises UserError, e.g. WAREHOUSE_LOCKED."""
-        ...
-
-    def close(self) -> None: ...
 
 
 def sender_documents(store: SourceStore, clock: Clock) -> list[dict[str, Any]]:
@@ -74,71 +51,6 @@ def sender_documents(store: SourceStore, clock: Clock) -> list[dict[str, Any]]:
         }
         for source in store.sources()
     ]
-
-
-class NotLoading:
-    """Leaves what is received in the log."""
-
-    def __init__(self, log: EventLog) -> None:
-        self._log = log
-
-    def load(self) -> Loaded:
-        return Loaded(0, 0)
-
-    def close(self) -> None:
-        return
-
-
-class LoadLoop:
-    """Loads on a thread of its own, all the time; a failure is said once, and tried again every few seconds."""
-
-    def __init__(self, loading: Loading, say: Say) -> None:
-        self._loading = loading
-        self._say = say
-        self._stop = threading.Event()
-        self._failure = ""
-        self._thread = threading.Thread(target=self._run, name="kohort-tables", daemon=True)
-        self.loaded = Loaded(0, 0)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._stop.wait(0.0 if self._advance() else _AFTER_FAILURE_SECONDS if self._failure else _IDLE_SECONDS)
-
-    def _advance(self) -> bool:
-        """Load once; whether there is more."""
-        try:
-            self.loaded = self._loading.load()
-        except Exception as error:
-            self._failed(error)
-            return False
-        if self._failure:
-            self._say("tables are being written again")
-        self._failure = ""
-        return self.loaded.waiting > 0
-
-    def _failed(self, error: Exception) -> None:
-        text = f"{error}" if isinstance(error, KohortError) else f"{type(error).__name__}: {error}"
-        hint = error.hint if isinstance(error, UserError) else ""
-        if text != self._failure:
-            self._say(f"tables wait, calls are still taken: {text}{f' ({hint})' if hint else ''}")
-        self._failure = text
-
-    def drain(self, seconds: float) -> Loaded:
-        """Stop the thread and load what is left, for so long at most."""
-        self._stop.set()
-        self._thread.join()
-        deadline = time.monotonic() + seconds
-        while self._advance() and time.monotonic() < deadline:
-            pass
-        return self.loaded
-
-    @property
-    def failure(self) -> str:
-        """Why tables wait; "" when they do not."""
-        return self._failure
 
 
 class Serving:
