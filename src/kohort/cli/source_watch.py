@@ -190,7 +190,6 @@ def _show_state(state: SourceState, server: ServerCounts | None) -> None:
     from kohort.services.sources import masked_key
 
     styled(f"[bold]{escape(state.source.name)}[/bold] [dim]schema {state.source.slug}[/dim]")
-    duplicates = "not known: no server answers" if state.duplicates is None else f"{count_text(state.duplicates)} since the server began"
     facts = [
         ("State:", state.source.status),
         ("Key:", ", ".join(masked_key(key.last_four) for key in state.keys) or "none is valid"),
@@ -199,9 +198,10 @@ def _show_state(state: SourceState, server: ServerCounts | None) -> None:
         ("Waiting:", f"{_number(state.waiting, state)}{f', the oldest for {_behind(state)}' if state.waiting else ''}"),
         ("Rejected:", counted_calls(state.rejected) + (f": see {state.source.slug}.rejects" if state.rejected else "")),
         ("Discarded:", f"{counted(state.discarded, 'value')}{f': see {state.source.slug}.discards' if state.discarded else ''}"),
-        ("Duplicates:", duplicates),
         ("Last call:", _last(state)),
     ]
+    if state.duplicates is not None:
+        facts.append(("Duplicates:", f"{counted_calls(state.duplicates)} since the server began"))
     if state.refused:
         refused = ", ".join(f"{reason} {count_text(count)}" for reason, count in sorted(state.refused.items()))
         facts.append(("Refused:", f"{refused} (requests since the server began)"))
