@@ -80,6 +80,49 @@ def test_another_name(tree: Desk) -> None:
     check_whole(tree)
 
 
+@pytest.mark.parametrize(
+    ("text", "options", "expected"),
+    [
+        (
+            "# mine\nname: VIP   # the best\nrule: |  # grown ups\n  age > 30\n  and age < 99\ndescription: 'x'\n",
+            {"name": "Best: of all"},
+            "# mine\nname: 'Best: of all'   # the best\nrule: |  # grown ups\n  age > 30\n  and age < 99\ndescription: 'x'\n",
+        ),
+        ('{ name: "VIP", rule: age > 30 }  # one line\n', {"name": "Best"}, "{ name: Best, rule: age > 30 }  # one line\n"),
+        ("description: d\n\nname: VIP\n# end\n", {"name": "Best", "folder": "B"}, "description: d\n\nname: Best\n# end\n"),
+        (
+            "name: VIP\nab_test:\n  # two\n  variants:\n    - { name: A, ratio: 50 } # half\n",
+            {"name": "Best"},
+            "name: Best\nab_test:\n  # two\n  id: VIP\n  variants:\n    - { name: A, ratio: 50 } # half\n",
+        ),
+        (
+            "name: VIP\nab_test: { variants: [{ name: A, ratio: 50 }] } # half\n",
+            {"name": "Best"},
+            "name: Best\nab_test: { id: VIP, variants: [{ name: A, ratio: 50 }] } # half\n",
+        ),
+    ],
+)
+def test_comments_and_form_of_the_file_stay(tree: Desk, text: str, options: dict[str, str], expected: str) -> None:
+    tree.write("A/vip.yml", text)
+    move(tree, "A/VIP", **options)
+    [written] = [tree.file(name) for name in tree.files() if "best" in name]
+    assert written.read_text() == expected
+
+
+def test_comments_of_those_that_refer_to_it_stay(tree: Desk) -> None:
+    tree.write("by-path.yml", "name: ByPath # b\nbase: A/VIP # inside\nrule: in segment 'A/VIP' or in segment 'A/Near' # either\n")
+    tree.write("by-name.yml", "name: ByName\nrule:\n  type: And\n  conditions:\n    - { type: include, segment: VIP } # him\n")
+    tree.push()
+    move(tree, "VIP", name="Best")
+    assert tree.file("by-path.yml").read_text() == (
+        "name: ByPath # b\nbase: A/Best # inside\nrule: in segment 'A/Best' or in segment 'A/Near' # either\n"
+    )
+    assert tree.file("by-name.yml").read_text() == (
+        "name: ByName\nrule:\n  type: And\n  conditions:\n    - { type: include, segment: A/Best } # him\n"
+    )
+    assert "# sibling" in tree.file("A/near.yml").read_text()
+
+
 def test_a_renamed_ab_test_keeps_its_split(tree: Desk) -> None:
     before = tree.records()["C/Test"]
     result = move(tree, "Test", name="Trial", folder="")

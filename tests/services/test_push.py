@@ -108,7 +108,9 @@ class TestSegments:
         found = {(issue.code, issue.file.rpartition("/")[2], issue.line) for issue in issues}
         assert ("UNKNOWN_ATTRIBUTE", "a.yml", 5) in found
         assert ("MISSING_SEGMENT_REFERENCE", "b.yml", 5) in found
-        assert {("SEGMENT_CYCLE", "c.yml", 1), ("SEGMENT_CYCLE", "d.yml", 1)} <= found
+        assert {("SEGMENT_CYCLE", "c.yml", 2), ("SEGMENT_CYCLE", "d.yml", 2)} <= found
+        [cycle] = [issue for issue in issues if (issue.code, issue.file.rpartition("/")[2]) == ("SEGMENT_CYCLE", "d.yml")]
+        assert cycle.message.startswith("column 1: segments need each other: ")
         assert ("UNKNOWN_ATTRIBUTE", "e.yml", 2) in found
         assert any(file == "f.yml" for _, file, _ in found)
         assert not any(file == "g.yml" for _, file, _ in found)

@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from kohort.foundation.errors import InvalidInput
 from kohort.foundation.issues import Issue, Issues, Path, did_you_mean
@@ -98,6 +99,17 @@ class SegmentGraph:
             if reference.kind in ("Segment", "AbTestVariant"):
                 found.append(self._report(reference.target, segment.folder, path, issues))
         return tuple(dict.fromkeys(path for path in found if path is not None))
+
+    def place_of(self, segment: Segment, needed: str) -> Path:
+        """Where a segment first names the segment `needed` or a variant of it; () when it does not."""
+        if segment.base and self.owners.get(self.resolve(segment.base, segment.folder) or "") == needed:
+            return ("base",)
+        named = (
+            path
+            for path, reference in references(segment.rule, ("rule",))
+            if self.owners.get(self.resolve(reference.target, segment.folder) or "") == needed
+        )
+        return next(named, ())
 
     @cached_property
     def needs(self) -> Mapping[str, tuple[str, ...]]:
@@ -190,8 +202,8 @@ def problems(segments: Iterable[Segment], ids: Mapping[str, str] | None = None) 
         _check_paths(segment, taken, issues)
         graph.targets(segment, issues)
     for cycle in graph.cycles():
-        for path in dict.fromkeys(cycle):
-            found[path].add(_cycle_issue(cycle))
+        for path, needed in pairwise(cycle):
+            found[path].add(replace(_cycle_issue(cycle), path=graph.place_of(graph.by_path[path], needed)))
     return {path: issues for path, issues in found.items() if len(issues)}
 
 

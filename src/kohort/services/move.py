@@ -17,6 +17,7 @@ from kohort.segments.rewriting import named_targets, with_targets
 from kohort.segments.versions import segment_fingerprint
 from kohort.services.pull import readable_files
 from kohort.services.stored import find_segment, read_stored, segment_ids, segment_of, stored_document
+from kohort.workspace.editing import edited_segment
 from kohort.workspace.files import move_file, remove_empty_folders, write_text
 from kohort.workspace.reading import SegmentFile, folder_of
 from kohort.workspace.workspace import Workspace
@@ -248,12 +249,19 @@ def _plan_files(workspace: Workspace, parent: ParentRecord, files: Sequence[Segm
 def _plan_file(file: SegmentFile, segment: Segment, root: Path, taken: set[Path]) -> _FilePlan:
     old = file.segment
     if (segment.folder, segment.name) == (old.folder, old.name):
-        return _FilePlan(file.path, file.path, segment_text(segment, folder_of(file.path, root), file.document))
+        return _FilePlan(file.path, file.path, _text(file, segment, folder_of(file.path, root)))
     new_path = free_segment_path(root, segment, taken)
     verbatim = replace(segment, folder=old.folder) == old and old.folder == folder_of(file.path, root)
     if verbatim and "folder" not in file.document.value and folder_of(new_path, root) == segment.folder:
         return _FilePlan(file.path, new_path.with_name(file.path.name) if _is_free(new_path, file.path.name, taken) else new_path, None)
-    return _FilePlan(file.path, new_path, segment_text(segment, folder_of(new_path, root), file.document))
+    return _FilePlan(file.path, new_path, _text(file, segment, folder_of(new_path, root)))
+
+
+def _text(file: SegmentFile, segment: Segment, folder: str) -> str:
+    """The file as it is to be: changed in place where that is exact, so that comments stay; else written anew."""
+    before = file.path.read_bytes().decode("utf-8-sig")
+    found = edited_segment(before, file.document, folder, file.segment, segment)
+    return segment_text(segment, folder, file.document) if found is None else found
 
 
 def _is_free(new_path: Path, name: str, taken: set[Path]) -> bool:

@@ -267,8 +267,8 @@ def _saved(engine: Engine, issues: Issues) -> Mapping[str, Expr]:
 
 
 def _parts(engine: Engine, segment: Segment, graph: SegmentGraph, issues: Issues, saved: Mapping[str, Expr]) -> dict[Path, Expr]:
-    """Every part in which no mistake is; none when the base is wrong."""
-    wrong = [issue.path for issue in issues.errors]
+    """Every part in which no mistake is; none when the base is wrong. Of a cycle the parts are counted, the whole is not."""
+    wrong = [() if issue.code == "SEGMENT_CYCLE" else issue.path for issue in issues.errors]
     if any(path[:1] == ("base",) for path in wrong):
         return {}
     found: dict[Path, Expr] = {}

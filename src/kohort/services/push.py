@@ -184,7 +184,7 @@ class _Plan:
         issues = Issues()
         for path, found in problems(self.after(with_gone=True), self.ids).items():
             if path in files:
-                issues.extend(files[path].document.located(found) if files[path].sound else ())
+                issues.extend(located(found, files[path].document) if files[path].sound else ())
             else:
                 new = [issue for issue in found if str(issue) not in old.get(path, set())]
                 issues.extend(replace(issue, message=f"{path}: {issue.message}") for issue in new)
