@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, Literal
@@ -31,7 +31,8 @@ WITH_PROFILE: Final = "_with_profile"
 MONTH: Final = 30 * DAY
 YEAR: Final = 365 * DAY
 PERIODS: Final[Mapping[str, Micros]] = {"weekly": WEEK, "monthly": MONTH, "yearly": YEAR}
-_TRAITS_OF_THE_PERSON = ("identify",)
+_WITH_IDS: Final = frozenset({"traits", "device", "integrations", "externalIds"})
+"""Members of a context that may hold ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,22 +75,26 @@ DEFAULT_IDENTITY: Final = IdentityRules()
 
 def external_ids(call: Call, rules: IdentityRules = DEFAULT_IDENTITY) -> tuple[ExternalId, ...]:
     """The ids a call carries, the most trusted first; the second id an alias call names is not among them."""
-    found: list[tuple[str, Any]] = [("user_id", call.user_id), ("anonymous_id", call.anonymous_id)]
-    context = call.payload.get("context")
-    if call.type == "identify":
-        traits = call.payload.get("traits")
-        if type(traits) is dict and "email" in traits:
-            found.append(("email", traits["email"]))
-    if type(context) is dict:
+    payload = call.payload
+    found: list[tuple[str, Any]] = []
+    if call.user_id is not None:
+        found.append(("user_id", call.user_id))
+    if call.type == "identify" and type(traits := payload.get("traits")) is dict and "email" in traits:
+        found.append(("email", traits["email"]))
+    if call.anonymous_id is not None:
+        found.append(("anonymous_id", call.anonymous_id))
+    usual = len(found)
+    if type(context := payload.get("context")) is dict and not _WITH_IDS.isdisjoint(context):
         found.extend(_context_ids(context))
     if call.type == "group":
-        found.append(("group_id", call.payload.get("groupId")))
+        found.append(("group_id", payload.get("groupId")))
     if rules.custom:
         found.extend(_custom_ids(call, rules.custom))
-    kept = {(kind, value) for kind, value in found if type(value) is str and not _blocked(value, rules) and kind not in rules.left_out}
-    if len(kept) < 2:
-        return tuple(kept)
-    return tuple(sorted(kept, key=lambda each: (rules.rank(each[0]), each[1])))
+    blocked, nobodys, left_out = rules.blocked, _pattern(rules.blocked_pattern).fullmatch, rules.left_out
+    kept = [each for each in found if type(each[1]) is str and each[1] not in blocked and not nobodys(each[1]) and each[0] not in left_out]
+    if len(found) > usual or rules.first != DEFAULT_IDENTITY.first:
+        kept = sorted(set(kept), key=lambda each: (rules.rank(each[0]), each[1]))
+    return tuple(kept)
 
 
 def hash_of(external_id: ExternalId) -> tuple[int, int]:
@@ -125,7 +130,7 @@ def _device_ids(device: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _custom_ids(call: Call, custom: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     context = call.payload.get("context")
     places: list[Any] = [context.get("traits")] if type(context) is dict else []
-    if call.type in _TRAITS_OF_THE_PERSON:
+    if call.type == "identify":
         places.append(call.payload.get("traits"))
     if call.type in ("track", "page", "screen"):
         places.append(call.payload.get("properties"))
@@ -143,10 +148,6 @@ def _spellings(key: str) -> tuple[str, ...]:
 
 def _is_type(kind: object) -> bool:
     return type(kind) is str and bool(kind) and kind == kind.lower()
-
-
-def _blocked(value: str, rules: IdentityRules) -> bool:
-    return value in rules.blocked or _pattern(rules.blocked_pattern).fullmatch(value) is not None
 
 
 @lru_cache(maxsize=100)
@@ -175,7 +176,7 @@ class Profile:
         return sum(map(len, self.ids.values()))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Trigger:
     """The call that brought something about."""
 
@@ -185,7 +186,7 @@ class Trigger:
     received_at: Micros
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GraphUpdate:
     """From this call on, profile `number` is `canonical`. ids: those on the call that showed it; none when it was taken along."""
 
@@ -196,16 +197,17 @@ class GraphUpdate:
     trigger: Trigger
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class NewId:
-    """An external id was seen for the first time, on a call of profile `number`."""
+    """An external id was seen for the first time, on a call of profile `number`. hashed: its `hash_of`."""
 
     number: int
     external_id: ExternalId
+    hashed: tuple[int, int]
     trigger: Trigger
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Demotion:
     """An id of a call was not believed, because of `obstacle`; the call counts for profile `number`."""
 
@@ -228,13 +230,17 @@ def profile_name(number: int) -> str:
 
 
 class IdentityGraph:
-    """The part of a graph that is in memory. Before a call is resolved, its ids and, unless it is settled, their profiles must be here."""
+    """The part of a graph that is in memory. Before a call is resolved, its ids and, unless it is settled, their profiles must be here.
+
+    hashes: `hash_of` ids that are not known, as far as worked out already.
+    """
 
     def __init__(self, next_number: int = 1, rules: IdentityRules = DEFAULT_IDENTITY) -> None:
         self.next_number = next_number
         self.rules = rules
         self.known: dict[ExternalId, int] = {}
         self.profiles: dict[int, Profile] = {}
+        self.hashes: dict[ExternalId, tuple[int, int]] = {}
         self._onwards: dict[int, int] = {}
 
     def canonical(self, number: int) -> int:
@@ -245,12 +251,14 @@ class IdentityGraph:
 
     def settled(self, ids: Sequence[ExternalId]) -> int | None:
         """The profile that all ids are of already; None when a call with them changes something."""
+        known, onwards = self.known, self._onwards
         number: int | None = None
         for each in ids:
-            found = self.known.get(each)
+            found = known.get(each)
             if found is None:
                 return None
-            found = self.canonical(found) if found in self._onwards else found
+            if found in onwards:
+                found = self.canonical(found)
             if number is None:
                 number = found
             elif number != found:
@@ -262,53 +270,65 @@ class IdentityGraph:
         if (number := self.settled(ids)) is not None or not ids:
             return number
         left, demoted = list(ids), []
-        while (obstacle := self._obstacle(left, trigger.timestamp)) is not None:
+        found, new = self._sorted_out(left)
+        while (obstacle := self._obstacle(found, new, trigger.timestamp)) is not None:
             demoted.append((left.pop(), obstacle))
-        number = self._joined(left, trigger, changes)
+            found, new = self._sorted_out(left)
+        number = self._joined(left, found, new, trigger, changes)
         changes.extend(Demotion(number, each, why, trigger) for each, why in demoted)
         return number
 
-    def _found(self, ids: Iterable[ExternalId]) -> list[Profile]:
-        numbers = sorted({self.canonical(self.known[each]) for each in ids if each in self.known})
-        return [self.profiles[number] for number in numbers]
+    def _sorted_out(self, ids: Sequence[ExternalId]) -> tuple[list[int], list[ExternalId]]:
+        """(profiles that have some of the ids, the oldest first; ids that are new)."""
+        known = self.known
+        new = [each for each in ids if each not in known]
+        if len(new) == len(ids):
+            return [], new
+        return sorted({self.canonical(known[each]) for each in ids if each in known}), new
 
-    def _obstacle(self, ids: Sequence[ExternalId], at: Micros) -> Obstacle | None:
-        """What forbids that all ids belong to one profile."""
-        if len(ids) < 2 or self.settled(ids) is not None:
+    def _obstacle(self, found: Sequence[int], new: Sequence[ExternalId], at: Micros) -> Obstacle | None:
+        """What forbids that these profiles and new ids become one profile."""
+        if len(found) + len(new) < 2:
             return None
-        found, new = self._found(ids), [each for each in ids if each not in self.known]
-        if len(found) > 1 and sum(each.merges + 1 for each in found) - 1 > self.rules.max_merges:
+        profiles = [self.profiles[number] for number in found]
+        if len(profiles) > 1 and sum(each.merges + 1 for each in profiles) - 1 > self.rules.max_merges:
             return "merge_ceiling"
-        if found and sum(each.mappings for each in found) + len(new) > self.rules.max_mappings:
+        if profiles and sum(each.mappings for each in profiles) + len(new) > self.rules.max_mappings:
             return "mapping_ceiling"
-        kinds = {kind for kind, _ in new} | ({kind for each in found for kind in each.ids} if len(found) > 1 else set())
-        return "limit" if any(self._too_many(kind, found, new, at) for kind in kinds) else None
+        kinds = {kind for kind, _ in new}
+        if len(profiles) > 1:
+            kinds.update(kind for each in profiles for kind in each.ids)
+        return "limit" if any(self._too_many(kind, profiles, new, at) for kind in kinds) else None
 
-    def _too_many(self, kind: str, found: Sequence[Profile], new: Sequence[ExternalId], at: Micros) -> bool:
+    def _too_many(self, kind: str, profiles: Sequence[Profile], new: Sequence[ExternalId], at: Micros) -> bool:
         limit = self.rules.limit_of(kind)
-        since = None if limit.period is None else at - limit.period
-        counts = [sum(since is None or seen > since for seen in each.ids.get(kind, ())) for each in found]
-        total = sum(counts) + sum(each[0] == kind for each in new)
-        return total > limit.count and total > max(counts, default=0)
+        total, most = sum([each[0] == kind for each in new]), 0
+        for profile in profiles:
+            seen = profile.ids.get(kind, ())
+            count = len(seen) if limit.period is None else sum([when > at - limit.period for when in seen])
+            total += count
+            most = max(most, count)
+        return total > limit.count and total > most
 
-    def _joined(self, ids: Sequence[ExternalId], trigger: Trigger, changes: list[Change]) -> int:
+    def _joined(
+        self, ids: Sequence[ExternalId], found: Sequence[int], new: Sequence[ExternalId], trigger: Trigger, changes: list[Change]
+    ) -> int:
         """One profile for all ids: a new one, the one there is, or the oldest of several."""
-        found = self._found(ids)
         if not found:
-            profile = Profile(self.next_number)
-            self.profiles[profile.number] = profile
+            profile = self.profiles[self.next_number] = Profile(self.next_number)
             self.next_number += 1
             changes.append(GraphUpdate(profile.number, profile.number, "created", tuple(ids), trigger))
+        elif not new and len(found) == 1:
+            return found[0]
         else:
-            profile = found[0]
+            profile = self.profiles[found[0]]
             shared = tuple(each for each in ids if each in self.known)
-            for other in found[1:]:
-                self._merge(other, profile, shared, trigger, changes)
-        for each in ids:
-            if each not in self.known:
-                self.known[each] = profile.number
-                profile.ids.setdefault(each[0], []).append(trigger.timestamp)
-                changes.append(NewId(profile.number, each, trigger))
+            for number in found[1:]:
+                self._merge(self.profiles[number], profile, shared, trigger, changes)
+        for each in new:
+            self.known[each] = profile.number
+            profile.ids.setdefault(each[0], []).append(trigger.timestamp)
+            changes.append(NewId(profile.number, each, self.hashes.get(each) or hash_of(each), trigger))
         return profile.number
 
     def _merge(self, other: Profile, profile: Profile, shared: tuple[ExternalId, ...], trigger: Trigger, changes: list[Change]) -> None:

@@ -63,7 +63,8 @@ class IdentityResolver:
     def _learn_ids(self, graph: IdentityGraph, ids: Sequence[tuple[ExternalId, ...]]) -> None:
         """Read whose ids these are, of those that are not in memory."""
         known = graph.known
-        missing = {hash_of(each): each for each in {each for carried in ids for each in carried if each not in known}}
+        graph.hashes = {each: hash_of(each) for carried in ids for each in carried if each not in known}
+        missing = {hashed: each for each, hashed in graph.hashes.items()}
         for hashed, number in self._tables.profiles_of(self._source, list(missing)).items():
             known[missing[hashed]] = number
 

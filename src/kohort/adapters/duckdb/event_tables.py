@@ -8,14 +8,15 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 import duckdb
+import numpy as np
 
 from kohort.adapters.duckdb import errors
 from kohort.adapters.duckdb import event_tables_identity as graph
-from kohort.adapters.duckdb.event_tables_batch import Discard, arrange, discard_columns, insert, lay_over, refused
+from kohort.adapters.duckdb.event_tables_batch import Discard, Owners, arrange, discard_columns, insert, lay_over, refused, with_owners
 from kohort.adapters.duckdb.event_tables_schema import OURS, Catalog, Connection, TableState
 from kohort.adapters.duckdb.importing import quote
 from kohort.events.columns import CALL_TABLES, COMMON_COLUMNS, DISCARDS, INSTANTS, REJECTS
-from kohort.events.identity import PROFILE_ID, GraphUpdate, Profile, profile_name
+from kohort.events.identity import PROFILE_ID, GraphUpdate, Profile
 from kohort.ports.event_log import Position
 from kohort.ports.event_tables import Flush, SourceFlush, TableRows, WriteReport
 
@@ -24,6 +25,8 @@ Result = TypeVar("Result")
 STATE_SCHEMA: Final = "kohort_events"
 READER: Final = "tables"
 MAX_COLUMNS: Final = 1_600
+CHECKPOINT_AT: Final = "128MB"
+"""Size of the engine's own log at which it is worked into the file: oftener, and the ends of all tables are compressed again and again."""
 TABLE_TAKEN: Final = "table_taken"
 """Why whole rows are in `discards`: a table that Kohort did not make has the name."""
 
@@ -49,6 +52,7 @@ class DuckDBEventTables:
         self._connect = connect
         self._max_columns = max_columns
         self._connection = connect()
+        self._connection.execute(f"SET checkpoint_threshold = '{CHECKPOINT_AT}'")
         self._catalog = Catalog()
         self._counters: dict[str, tuple[int, int]] = {}
 
@@ -138,8 +142,7 @@ class DuckDBEventTables:
 
     def _write_source(self, flush: SourceFlush, outcome: _Outcome) -> tuple[int, int]:
         discards: list[Discard] = []
-        names: dict[int, str | None] = {number: profile_name(number) for number in set(flush.profiles)} | {0: None}
-        owners = [names[number] for number in flush.profiles]
+        owners = np.array(flush.profiles, dtype=np.int64)
         next_profile, next_seq = self._counted(flush.source)
         if flush.profiles:
             next_seq = graph.write_changes(self._connection, self._catalog, flush.source, flush.identity, next_seq)
@@ -155,17 +158,14 @@ class DuckDBEventTables:
             outcome.discards[flush.source] = found
         return next_profile, next_seq
 
-    def _append(
-        self, source: str, rows: TableRows, owners: Sequence[str | None], discards: list[Discard], outcome: _Outcome, lay: bool = False
-    ) -> None:
-        columns = dict(rows.columns)
-        if rows.numbers is not None:
-            columns[PROFILE_ID] = [owners[number] for number in rows.numbers]
+    def _append(self, source: str, rows: TableRows, owners: Owners, discards: list[Discard], outcome: _Outcome, lay: bool = False) -> None:
         state = self._table(source, rows)
         if state is None:
             discards += refused(rows.table, rows.columns, rows.count, TABLE_TAKEN)
             return
-        batch = arrange(self._connection, self._catalog, state, columns, rows.count, self._max_columns, discards)
+        batch = arrange(self._connection, self._catalog, state, rows.columns, rows.count, self._max_columns, discards)
+        if rows.numbers is not None:
+            batch = with_owners(batch, owners[rows.numbers])
         added = (lay_over if lay else insert)(self._connection, state, batch)
         outcome.rows[source, rows.table] = outcome.rows.get((source, rows.table), 0) + added
 

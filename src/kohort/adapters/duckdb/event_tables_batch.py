@@ -8,12 +8,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from kohort.adapters.duckdb.event_tables_schema import Catalog, Connection, TableState
 from kohort.adapters.duckdb.event_tables_types import ARROW_OF_TYPE, WRONG_TYPE, LostCell, column_array, flags_of, text_of, type_of
 from kohort.adapters.duckdb.importing import quote
 from kohort.events.columns import DISCARD_COLUMNS, OVERFLOW
+from kohort.events.identity import PROFILE_ID, profile_name
+
+Owners = npt.NDArray[np.int64]
 
 BATCH: Final = "kohort_batch"
 OLD: Final = "kohort_old"
@@ -68,11 +73,22 @@ def arrange(
     for name, found in flags.items():
         catalog.widen(connection, state, name, found)
     lost: list[LostCell] = []
-    arrays = {name: column_array(name, kept[name], state.columns[name], lost) for name in flags}
+    arrays = {name: column_array(name, kept[name], found, state.columns[name], lost) for name, found in flags.items()}
     batch = Batch(pa.table(arrays), {name: _expression(name, state.columns[name]) for name in arrays})
     lost += _uncastable(connection, batch, state)
     discards += [_discard(state.name, columns, cell) for cell in lost]
     return batch
+
+
+def with_owners(batch: Batch, owners: Owners) -> Batch:
+    """Rows with the profile of each; 0: of none."""
+    rows = batch.rows.append_column(PROFILE_ID, pa.array(owners, mask=owners == 0))
+    return Batch(rows, {**batch.expressions, PROFILE_ID: profile_sql(PROFILE_ID)})
+
+
+def profile_sql(column: str) -> str:
+    """SQL of `events.identity.profile_name` for a column of numbers."""
+    return f"'{profile_name(0)[:-1]}' || {quote(column)}"
 
 
 def insert(connection: Connection, state: TableState, batch: Batch) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Final, assert_never
 import msgspec
 import pyarrow as pa
 
-from kohort.adapters.duckdb.event_tables_batch import BATCH, registered
+from kohort.adapters.duckdb.event_tables_batch import BATCH, profile_sql, registered
 from kohort.adapters.duckdb.event_tables_schema import Catalog, Connection, TableState
 from kohort.adapters.duckdb.importing import quote
 from kohort.events.columns import COMMON_COLUMNS, OVERFLOW
@@ -23,8 +23,6 @@ from kohort.events.identity import (
     GraphUpdate,
     NewId,
     Profile,
-    hash_of,
-    profile_name,
 )
 
 GRAPH: Final = "id_graph_updates"
@@ -66,6 +64,7 @@ COMMENTS: Final = {
     DEMOTIONS: "ids of calls that were not believed, and why",
 }
 _ARROW: Final = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "UBIGINT": pa.uint64(), "TIMESTAMP": pa.timestamp("us")}
+_NAMED: Final = frozenset({"segment_id", "canonical_segment_id"})
 _NOT_TRAITS: Final = frozenset({*COMMON_COLUMNS, OVERFLOW, PROFILE_ID})
 _PROFILE_COLUMNS: Final = ("canonical_id", "user_id", "external_ids", "first_seen_at")
 
@@ -74,32 +73,32 @@ def write_changes(connection: Connection, catalog: Catalog, schema: str, changes
     """Append what changed, numbered in order; returns the next free number."""
     batches: dict[str, list[tuple[Any, ...]]] = {table: [] for table in COLUMNS}
     for seq, change in enumerate(changes, next_seq):
-        table, cells = _row(change)
         trigger = change.trigger
-        batches[table].append((*cells, trigger.type, trigger.message_id, trigger.timestamp, trigger.received_at, seq))
+        cells = (trigger.type, trigger.message_id, trigger.timestamp, trigger.received_at, seq)
+        match change:
+            case NewId():
+                batches[NEW_IDS].append((change.number, *change.external_id, *change.hashed, change.number, *cells))
+            case GraphUpdate():
+                canonical = change.canonical
+                batches[GRAPH].append((change.number, canonical, change.reason, _ids_text(change.ids), change.number, canonical, *cells))
+            case Demotion():
+                batches[DEMOTIONS].append((change.number, *change.external_id, change.obstacle, *cells))
+            case _:
+                assert_never(change)
     for table, rows in batches.items():
-        types = COLUMNS[table]
-        state = catalog.ensure(connection, schema, table, types, COMMENTS[table])
+        state = catalog.ensure(connection, schema, table, COLUMNS[table], COMMENTS[table])
         if rows:
-            columns = zip(zip(*rows, strict=True), types.values(), strict=True)
-            arrays = [pa.array(values, _ARROW[sql_type]) for values, sql_type in columns]
-            with registered(connection, BATCH, pa.table(arrays, names=list(types))):
-                connection.execute(f"INSERT INTO {state.sql} BY NAME SELECT * FROM {BATCH}")
+            _append(connection, state, COLUMNS[table], rows)
     return next_seq + len(changes)
 
 
-def _row(change: Change) -> tuple[str, tuple[Any, ...]]:
-    """The table of a change and its cells before those of the trigger."""
-    name = profile_name(change.number)
-    match change:
-        case GraphUpdate(number, canonical, reason, ids, _):
-            return GRAPH, (name, profile_name(canonical), reason, _ids_text(ids), number, canonical)
-        case NewId(number, external_id, _):
-            return NEW_IDS, (name, *external_id, *hash_of(external_id), number)
-        case Demotion(_, external_id, obstacle, _):
-            return DEMOTIONS, (name, *external_id, obstacle)
-        case _:
-            assert_never(change)
+def _append(connection: Connection, state: TableState, types: Mapping[str, str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Rows with a cell for each column; profiles are numbers here."""
+    columns = zip(zip(*rows, strict=True), types.items(), strict=True)
+    arrays = [pa.array(values, pa.int64() if name in _NAMED else _ARROW[sql_type]) for values, (name, sql_type) in columns]
+    shown = ", ".join(profile_sql(name) if name in _NAMED else quote(name) for name in types)
+    with registered(connection, BATCH, pa.table(arrays, names=list(types))):
+        connection.execute(f"INSERT INTO {state.sql} ({', '.join(map(quote, types))}) SELECT {shown} FROM {BATCH}")
 
 
 def counters(connection: Connection, schema: str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ stay BIGINT, become DOUBLE when fractions come and every whole number is exact t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,35 +26,28 @@ INT64_MIN: Final = -(2**63)
 INT64_MAX: Final = 2**63 - 1
 
 FLAGS_OF_TYPE: Final = {"BOOLEAN": BOOLEAN, "BIGINT": INTEGER, "DOUBLE": FLOAT, "VARCHAR": TEXT, "TIMESTAMP": INSTANT}
+_STRING: Final = pa.string()
 ARROW_OF_TYPE: Final = {
     "BOOLEAN": pa.bool_(),
     "BIGINT": pa.int64(),
     "DOUBLE": pa.float64(),
-    "VARCHAR": pa.string(),
+    "VARCHAR": _STRING,
     "TIMESTAMP": pa.timestamp("us"),
 }
+
+
+_FLAGS: Final[Mapping[type, int]] = {str: TEXT, float: FLOAT, bool: BOOLEAN}
 
 
 def flags_of(name: str, values: Sequence[Any]) -> int:
     """What kinds of values a column brings; 0 when all are None. Values that are not JSON's scalars count as text."""
     kinds = set(map(type, values))
     kinds.discard(type(None))
-    if not kinds:
-        return 0
-    if name in INSTANTS:
-        return INSTANT
+    if not kinds or name in INSTANTS:
+        return INSTANT if kinds else 0
     flags = 0
     for kind in kinds:
-        if kind is str:
-            flags |= TEXT
-        elif kind is float:
-            flags |= FLOAT
-        elif kind is bool:
-            flags |= BOOLEAN
-        elif kind is int:
-            flags |= _whole_number_flags(values)
-        else:
-            flags |= TEXT
+        flags |= _whole_number_flags(values) if kind is int else _FLAGS.get(kind, TEXT)
     return flags
 
 
@@ -110,18 +103,18 @@ class LostCell:
     reason: str
 
 
-def column_array(name: str, values: Sequence[Any], sql_type: str, lost: list[LostCell]) -> pa.Array:
-    """Values as an Arrow array of a column's type; what does not fit is null and goes to `lost`. Other types than ours: as text."""
-    arrow = ARROW_OF_TYPE.get(sql_type, pa.string())
+def column_array(name: str, values: Sequence[Any], flags: int, sql_type: str, lost: list[LostCell]) -> pa.Array:
+    """Values as an Arrow array of a column's type; what does not fit is null and goes to `lost`. Other types than ours: as text.
+
+    flags: `flags_of` the values.
+    """
+    arrow = ARROW_OF_TYPE.get(sql_type, _STRING)
     try:
-        if arrow == pa.string() and not set(map(type, values)) <= _TEXTS:
+        if flags != TEXT and arrow is _STRING:
             values = [None if value is None else text_of(value) for value in values]
         return pa.array(values, arrow)
     except (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError, ValueError):
         return pa.array([_fitting(name, row, value, arrow, lost) for row, value in enumerate(values)], arrow)
-
-
-_TEXTS: Final = {str, type(None)}
 
 
 def _fitting(name: str, row: int, value: Any, arrow: pa.DataType, lost: list[LostCell]) -> Any:
