@@ -1,9 +1,10 @@
-"""How long one hundred segments take: Kohort's profile index and its SQL evaluator beside one query per segment.
+"""How fast Kohort is, beside other engines on the same data and rules: everything that bars are set for, in one run.
 
-    python -m bench.evaluate --size S|M|L [--keep] [--repeat N] [--record]
+    python -m bench.evaluate --size S|M|L [--keep] [--only indexed,scan] [--limit SECONDS] [--record]
 
-Makes the data when it is missing, refreshes it, builds the index, counts every segment three ways, prints one table with
-times, peak memory and ratios, and fails (exit 1) when any count differs.
+Makes the data when it is missing, refreshes and indexes it, then runs part after part, each in a process of its own, and prints tables
+with times, peak memory, ratios and bars. A part that takes longer than the limit is stopped and shown as "> N".
+Ends with 1 when a part fails or any count differs from that of the SQL evaluator.
 """
 
 from __future__ import annotations
@@ -15,59 +16,89 @@ import platform
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bench.engines import Measured
-from bench.generate import HERE, Size, add_size_options, chosen
+from bench.generate import HERE, add_size_options, chosen
+from bench.measured import Measured
+from bench.report import ENGINES, OTHERS, Run, record, section
 
-RESULTS = HERE / "RESULTS.md"
-LABELS = {
-    "generate": "generate the data",
-    "refresh": "refresh the parent segment",
-    "index": "build the profile index",
-    "one-by-one": "one query per segment, text keys",
-    "evaluator": "Kohort's SQL evaluator, all at once",
-    "indexed": "Kohort's profile index",
-}
+PREPARATIONS = ("generate", "build", "index")
+PARTS = (
+    "generate",
+    "build",
+    "index",
+    "compile",
+    "indexed",
+    "evaluator",
+    "scan",
+    "one-by-one",
+    "export",
+    "chdb",
+    "polars",
+    "thousand",
+    "thousand-check",
+    "membership",
+    "preview",
+)
+LABELS = {**ENGINES, **OTHERS, "generate": "generate the data", "index": "build the profile index"}
+COUNTED = ("evaluator", "one-by-one", "scan", "indexed", "chdb", "polars", "membership")
+"""Parts that count the hundred segments; the first that did is the measure of the others."""
+FAILED = "failed"
+LIBRARIES = ("kohort", "duckdb", "pyarrow", "numpy", "numba", "chdb", "polars")
 
 
-def measure(part: str, folder: Path, options: dict[str, Any]) -> Measured:
-    """One part, in a process of its own. Ends the program when it fails."""
+def measure(part: str, folder: Path, options: Mapping[str, Any], limit: float | None) -> Measured:
+    """One part, in a process of its own. limit: seconds after which it is stopped."""
     print(f"  {LABELS[part]} ...", file=sys.stderr, flush=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.engines", part, str(folder), json.dumps(options)], stdout=subprocess.PIPE, text=True, check=False
-    )
+    command = [sys.executable, "-m", "bench.engines", part, str(folder), json.dumps(options)]
+    with tempfile.TemporaryDirectory() as empty:
+        environment = {**os.environ, "NUMBA_CACHE_DIR": empty} if part == "compile" else None
+        try:
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=limit, env=environment)
+        except subprocess.TimeoutExpired:
+            return Measured(None, {"limit": limit}, problem=f"> {limit:g} s")
     if done.returncode:
-        sys.exit(f"{LABELS[part]}: failed")
+        return Measured(None, problem=FAILED)
     return Measured(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def differences(left: dict[str, int], right: dict[str, int]) -> list[str]:
+def planned(folder: Path, only: tuple[str, ...], keep: bool) -> list[str]:
+    """The parts to run, in their order: those asked for, and what they cannot do without."""
+    there = (folder / "workspace" / ".kohort" / "kohort.db").exists()
+    fresh = "build" in only or not there or not (keep or only)
+    wanted = {part for part in PARTS if part not in PREPARATIONS} if not only else set(only)
+    wanted |= {"generate", "build"} if fresh else {"index"}
+    if wanted & {"chdb", "polars"}:
+        wanted.add("export")
+    if "thousand-check" in wanted:
+        wanted.add("thousand")
+    return [part for part in PARTS if part in wanted]
+
+
+def differences(left: Mapping[str, int], right: Mapping[str, int]) -> list[str]:
     """The segments whose counts differ, with both."""
     return [f"{path}: {left.get(path)} and {right.get(path)}" for path in sorted({*left, *right}) if left.get(path) != right.get(path)]
 
 
-def table(parts: dict[str, Measured]) -> list[str]:
-    """The rows of the table, as Markdown that reads well as it is."""
-    base = parts["one-by-one"].seconds
-    rows = [("what", "seconds", "peak memory", "times faster")]
-    for part, measured in parts.items():
-        ratio = f"{base / measured.seconds:.1f}" if part in ("one-by-one", "evaluator", "indexed") else ""
-        there = part == "generate" and not measured.facts["made"]
-        seconds = "(there)" if there else f"{measured.seconds:.2f}"
-        rows.append((LABELS[part], seconds, "" if there else f"{measured.peak_bytes / 2**20:,.0f} MiB", ratio))
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = ["| " + " | ".join(_cell(row, column, widths) for column in range(4)) + " |" for row in rows]
-    rule = "|" + "|".join("-" * (width + 1) + ("-" if column == 0 else ":") for column, width in enumerate(widths)) + "|"
-    return [lines[0], rule, *lines[1:]]
-
-
-def _cell(row: tuple[str, ...], column: int, widths: list[int]) -> str:
-    return row[column].ljust(widths[column]) if column == 0 else row[column].rjust(widths[column])
+def compared(parts: Mapping[str, Measured]) -> tuple[str, list[str]]:
+    """(What was found equal, everything that differs)."""
+    counted = [part for part in COUNTED if part in parts and "counts" in parts[part].facts]
+    wrong: list[str] = []
+    for part in counted[1:]:
+        found = differences(parts[counted[0]].facts["counts"], parts[part].facts["counts"])
+        wrong += [f"{LABELS[counted[0]]} and {LABELS[part]}: {one}" for one in found]
+    check = parts["thousand-check"].facts.get("counts", {}) if "thousand-check" in parts else {}
+    thousand = parts["thousand"].facts.get("counts", {}) if "thousand" in parts else {}
+    wrong += [f"1,000 segments: {one}" for one in differences(check, {path: thousand.get(path) for path in check})]
+    wrong += [f"membership: {one}" for part in parts.values() for one in part.facts.get("wrong", ())]
+    agreed = f"All counts of the 100 segments equal: {', '.join(LABELS[part] for part in counted)}." if len(counted) > 1 else ""
+    return agreed if not wrong else "", wrong
 
 
 def machine() -> str:
@@ -78,70 +109,57 @@ def machine() -> str:
     except OSError:
         cpu = None
     name = cpu[1].strip() if cpu else platform.processor() or platform.machine()
-    libraries = ", ".join(f"{library} {version(library)}" for library in ("duckdb", "pyarrow", "numpy", "numba", "kohort"))
-    return f"{os.cpu_count()} x {name}, {memory:.0f} GiB; {platform.system()}, Python {platform.python_version()}, {libraries}"
+    libraries = ", ".join(f"{library} {found}" for library in LIBRARIES if (found := _version(library)))
+    return f"{os.cpu_count()} x {name}, {memory:.0f} GiB; {platform.system()}, Python {platform.python_version()}, {libraries}."
 
 
-def report(name: str, size: Size, parts: dict[str, Measured]) -> list[str]:
-    """Everything there is to say."""
-    counts, facts = parts["evaluator"].facts["counts"], parts["evaluator"].facts
-    slowest = ", ".join(f"{path} {seconds:.2f} s" for path, seconds in parts["one-by-one"].facts["slowest"])
-    return [
-        f"## {name}: {size.profiles:,} profiles, {size.events:,} events",
-        "",
-        f"{len(counts)} segments, {facts['leaves']} distinct conditions; all counts equal. {datetime.now(UTC):%Y-%m-%d}.",
-        machine(),
-        "",
-        *table(parts),
-        "",
-        f"The slowest single queries: {slowest}.",
-        *index_lines(parts["index"].facts, parts["indexed"].facts),
-    ]
+def _version(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
 
 
-def index_lines(built: Mapping[str, Any], facts: Mapping[str, Any]) -> list[str]:
-    """What else the index does, and how fast."""
-    new = sorted(facts["new"])
-    lines = [
-        f"On the index ({built['bytes'] / 2**20:,.0f} MiB of files): the first evaluation of a process {facts['cold']:.2f} s;",
-        f"one condition nobody asked before {new[len(new) // 2]:.4f} s (slowest of {len(new)}: {new[-1]:.4f} s);",
-        f"all hundred again from known conditions {facts['known']:.4f} s.",
-    ]
-    return [*lines, f"Left to SQL: {'; '.join(facts['left'])}."] if facts["left"] else lines
+def _parts(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    unknown = [name for name in names if name not in PARTS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"there is no part {', '.join(unknown)}; there are: {', '.join(PARTS)}")
+    return names
 
 
-def record(name: str, lines: list[str]) -> None:
-    """Replace one size's section in RESULTS.md."""
-    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else "# Measured\n\nWritten by `python -m bench.evaluate --record`.\n"
-    kept = [part for part in re.split(r"(?m)^(?=## )", text) if not part.startswith(f"## {name}:")]
-    order = {"## S:": 1, "## M:": 2, "## L:": 3}
-    sections = sorted([*kept[1:], "\n".join(lines) + "\n"], key=lambda part: order.get(part[:5], 4))
-    RESULTS.write_text("\n".join(part.strip() + "\n" for part in (kept[0], *sections)), encoding="utf-8")
-
-
-def main() -> int:
-    """The command line: 0 when all counts agree."""
+def main(arguments: list[str] | None = None) -> int:
+    """The command line: 0 when all parts ran (or were stopped) and all counts agree."""
     parser = argparse.ArgumentParser(prog="python -m bench.evaluate", description=__doc__.split("\n", 1)[0])
     add_size_options(parser)
-    parser.add_argument("--keep", action="store_true", help="do not refresh again when the workspace is there")
-    parser.add_argument("--repeat", type=int, default=1, help="count so many times; the best time is shown")
-    parser.add_argument("--record", action="store_true", help="also write the result into bench/RESULTS.md")
-    chosen_options = parser.parse_args()
-    name, size, folder = chosen(chosen_options)
-    options = {"profiles": size.profiles, "events": size.events, "seed": chosen_options.seed, "repeat": chosen_options.repeat}
-    fresh = not (chosen_options.keep and (folder / "workspace").exists())
-    names = [part for part in LABELS if part != "refresh" or fresh]
-    parts = {part: measure(part, folder, options) for part in names}
-    for other in ("evaluator", "indexed"):
-        different = differences(parts[other].facts["counts"], parts["one-by-one"].facts["counts"])
-        if different:
-            print("\n".join([f"counts differ ({LABELS[other]} and single query):", *different]))
-            return 1
-    lines = report(name, size, parts)
-    print("\n".join(lines))
-    if chosen_options.record:
-        record(name, lines)
-    return 0
+    parser.add_argument("--keep", action="store_true", help="use the refreshed workspace that is there; its index too, if it can be read")
+    parser.add_argument("--only", type=_parts, default=(), metavar="PART,...", help=f"only these parts: {', '.join(PARTS)}")
+    parser.add_argument("--limit", type=float, default=900, metavar="SECONDS", help="stop a part after so long (default 900)")
+    parser.add_argument("--record", action="store_true", help="also write the results into bench/RESULTS.md")
+    asked = parser.parse_args(arguments)
+    name, size, folder = chosen(asked)
+    options = {"profiles": size.profiles, "events": size.events, "seed": asked.seed, "missing": True}
+    started = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
+    parts: dict[str, Measured] = {}
+    for part in planned(folder, asked.only, asked.keep):
+        parts[part] = measure(part, folder, options, None if part in PREPARATIONS else asked.limit)
+        if part in PREPARATIONS and parts[part].problem == FAILED:
+            sys.exit(f"{LABELS[part]}: failed")
+    agreed, wrong = compared(parts)
+    if "thousand" in parts and "counts" in parts.get("thousand-check", Measured(None)).facts:
+        checked = len(parts["thousand-check"].facts["counts"])
+        parts["thousand"] = replace(parts["thousand"], facts={**parts["thousand"].facts, "checked": checked})
+    measured = {part: found for part, found in parts.items() if part != "generate" and found.problem != "there"}
+    run = Run(size.profiles, size.events, machine(), measured, dict.fromkeys(measured, started), agreed)
+    print("\n".join(section(name, run)))
+    if wrong:
+        print("\n".join(["", "Counts differ:", *wrong]))
+    failed = [LABELS[part] for part, found in parts.items() if found.problem == FAILED]
+    if failed:
+        print(f"\nFailed: {', '.join(failed)}.")
+    if asked.record and not wrong and not failed:
+        record(name, run, HERE)
+    return 1 if wrong or failed else 0
 
 
 if __name__ == "__main__":

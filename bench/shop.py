@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
@@ -10,6 +13,7 @@ import yaml
 from bench.generate import AS_OF, HERE
 from kohort.bootstrap import Kohort, open_kohort
 from kohort.documents.yaml import read_yaml
+from kohort.evaluation.indexed.cache import LeafCache
 from kohort.foundation.clock import SystemClock
 from kohort.foundation.errors import InvalidInput
 from kohort.foundation.issues import Issues
@@ -23,7 +27,10 @@ from kohort.rules.core import Expr
 from kohort.rules.text import parse_rule
 from kohort.segments.definition import Segment
 from kohort.segments.graph import bind_segments
+from kohort.segments.versions import segment_fingerprint
+from kohort.services.evaluate import Engine, IndexUse, open_engine
 from kohort.services.refresh import refresh
+from kohort.services.stored import stored_document
 from kohort.workspace.workspace import init_workspace
 
 PARENT_FILE = HERE / "parent.yml"
@@ -40,9 +47,14 @@ def read_parent_file() -> ParentSegment:
     return parent
 
 
-def segments(catalog: FieldCatalog) -> list[Segment]:
-    """The hundred segments, checked against the fields. Raises InvalidInput with every problem."""
-    written: dict[str, str] = yaml.safe_load(RULES_FILE.read_text(encoding="utf-8"))
+def hundred_rules() -> dict[str, str]:
+    """Path -> rule in text form."""
+    return dict(yaml.safe_load(RULES_FILE.read_text(encoding="utf-8")))
+
+
+def segments(catalog: FieldCatalog, written: Mapping[str, str] | None = None) -> list[Segment]:
+    """The given segments (default: the hundred), checked against the fields. Raises InvalidInput with every problem."""
+    written = hundred_rules() if written is None else written
     issues, found = Issues(), []
     for path, text in written.items():
         rule, problems = parse_rule(text, catalog)
@@ -54,9 +66,9 @@ def segments(catalog: FieldCatalog) -> list[Segment]:
     return found
 
 
-def bound_segments(catalog: FieldCatalog) -> dict[str, Expr]:
+def bound_segments(catalog: FieldCatalog, written: Mapping[str, str] | None = None) -> dict[str, Expr]:
     """Path -> core form, each after those it refers to."""
-    return bind_segments(segments(catalog), catalog, read_parent_file().key_column)
+    return bind_segments(segments(catalog, written), catalog, read_parent_file().key_column)
 
 
 def open_shop(folder: Path) -> Kohort:
@@ -64,19 +76,36 @@ def open_shop(folder: Path) -> Kohort:
     return open_kohort(folder / "workspace")
 
 
-def build(folder: Path) -> RefreshRecord:
-    """Make the workspace anew: views over the files, the parent segment, its refresh."""
+def make_workspace(folder: Path) -> Kohort:
+    """The workspace anew, opened: views over the files, the parent segment; not refreshed yet."""
     shutil.rmtree(folder / "workspace", ignore_errors=True)
     init_workspace(folder / "workspace")
     shop = open_shop(folder)
+    for file in sorted(folder.glob("*.parquet")):
+        shop.warehouse.import_files(TableRef("shop", file.stem), [str(file)], as_view=True)
+    parent = read_parent_file()
+    shop.store.save_parent(parent.name, parent.slug, parent_to_document(parent), by="bench", at=SystemClock().now())
+    return shop
+
+
+def build(folder: Path) -> RefreshRecord:
+    """The workspace anew and refreshed, without an index."""
+    shop = make_workspace(folder)
     try:
-        for file in sorted(folder.glob("*.parquet")):
-            shop.warehouse.import_files(TableRef("shop", file.stem), [str(file)], as_view=True)
-        parent, clock = read_parent_file(), SystemClock()
-        record = shop.store.save_parent(parent.name, parent.slug, parent_to_document(parent), by="bench", at=clock.now())
-        return refresh(shop.warehouse, shop.store, record, clock=clock, as_of=AS_OF)
+        return refresh(shop.warehouse, shop.store, shop.store.parents()[0], clock=SystemClock(), as_of=AS_OF)
     finally:
         shop.close()
+
+
+def save_segments(shop: Kohort, catalog: FieldCatalog) -> None:
+    """The hundred segments as saved ones, for services that start from those; once."""
+    parent = shop.store.parents()[0]
+    known = {record.path for record in shop.store.segments(parent.id)}
+    with shop.store.transaction():
+        for one in segments(catalog):
+            if one.path not in known:
+                document, mark = stored_document(one), segment_fingerprint(one)
+                shop.store.save_segment(parent.id, one.folder, one.name, one.kind, document, mark, by="bench", at=SystemClock().now())
 
 
 def refreshed(shop: Kohort) -> tuple[ParentRecord, RefreshRecord, FieldCatalog]:
@@ -86,3 +115,21 @@ def refreshed(shop: Kohort) -> tuple[ParentRecord, RefreshRecord, FieldCatalog]:
     if last is None:
         raise RuntimeError("the workspace was not refreshed")
     return record, last, catalog_from_document(last.catalog)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[tuple[Kohort, Engine]]:
+    """The workspace and what evaluates on its last refresh."""
+    shop = open_shop(folder)
+    try:
+        parent = shop.store.parents()[0]
+        yield shop, open_engine(shop.warehouse, shop.store, parent, shop.settings.range_size, shop.index_use)
+    finally:
+        shop.close()
+
+
+def forgetful(engine: Engine, root: Path) -> Engine:
+    """The same with the files still open, but nothing remembered of earlier evaluations."""
+    again = replace(engine, indexes=IndexUse(root, LeafCache()))
+    vars(again)["index"] = engine.index
+    return again
