@@ -187,7 +187,7 @@ def test_every_kind_is_in_the_table() -> None:
         VariantLeaf("t", "name", 0, 1),
         BehaviorLeaf(Aggregate("buy", "Last", ("shop",), "text", "text", order_column="amount"), Test(Compare("=", "a"), "text")),
     ]
-    assert [kind_of(leaf).answer for leaf in leaves] == ["kernel", "kernel", "kernel", "sql", "kernel"]
+    assert [kind_of(leaf).answer for leaf in leaves] == ["kernel", "kernel", "kernel", "kernel", "kernel"]
     assert len({kind.name for kind in KINDS}) == len(KINDS)
 
 
