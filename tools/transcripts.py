@@ -5,15 +5,20 @@ python -m tools.transcripts PAGE...   only these
 
 In a page, a block with a title (```yaml title="segments/..."```) is a file that the reader makes, a ```console block holds
 `$ kohort ...` lines, each with what it prints below it. `exit=1` after `console` says that the last command refuses.
+`kohort serve &` runs until `kill %1` or the end of the page, on a free port that the page calls 8040; `python FILE` runs a file of it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
 import shlex
 import shutil
+import signal
+import socket
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,6 +30,7 @@ from unittest.mock import patch
 
 from kohort.cli.main import main as kohort
 from kohort.foundation.clock import SystemClock
+from kohort.services import sources
 
 ROOT = Path(__file__).resolve().parent.parent
 TUTORIAL = ROOT / "docs" / "tutorial.md"
@@ -36,6 +42,9 @@ BLOCK = re.compile(r"^```(?P<info>[^\n`]+)\n(?P<body>.*?)^```$", re.MULTILINE | 
 TITLE = re.compile(r'title="([^"]+)"')
 STEP = re.compile(r"  [A-Z].* \.\.\.")
 DURATION = re.compile(r"\b\d+\.\d s\b")
+ARRIVAL = re.compile(r"^\d\d:\d\d:\d\d\.\d{3}(?=  )", re.MULTILINE)
+PORT = "8040"
+KOHORT = [sys.executable, "-c", "from kohort.cli.main import entry; entry()"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +91,14 @@ def run_page(text: str, root: Path, start: str = ".") -> tuple[list[Step], str]:
     steps: list[Step] = []
     pieces: list[str] = []
     position = 0
-    with _reader(root / start) as clock:
+    with _reader(root / start) as clock, _Desk(root, clock) as desk:
         for block in blocks_of(text):
             if block.title:
                 path = Path(block.title)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(block.body, encoding="utf-8")
+                path.write_text(desk.with_port(block.body), encoding="utf-8")
             elif block.language == "console":
-                done = [_run(command, expected, root, clock) for command, expected in _commands(block.body)]
+                done = [desk.run(command, expected) for command, expected in _commands(block.body)]
                 done[-1] = Step(*(getattr(done[-1], name) for name in ("command", "expected", "printed", "exit_code")), block.exit_code)
                 steps += done
                 pieces += [text[position : block.start], "".join(f"$ {step.command}\n{step.printed}" for step in done)]
@@ -106,6 +115,10 @@ class _Clock:
     def now(self, _: object = None) -> datetime:
         return self.instant
 
+    def new_write_key(self) -> str:
+        """Not random here, so that it is the same each time a page is run."""
+        return hashlib.sha256(self.instant.isoformat().encode()).hexdigest()[:32]
+
 
 @contextmanager
 def _reader(root: Path) -> Iterator[_Clock]:
@@ -117,7 +130,8 @@ def _reader(root: Path) -> Iterator[_Clock]:
     environment["KOHORT_USER"] = "ana"
     os.chdir(root)
     try:
-        with patch.dict(os.environ, environment, clear=True), patch.object(SystemClock, "now", clock.now):
+        keys = patch.object(sources, "new_write_key", clock.new_write_key)
+        with patch.dict(os.environ, environment, clear=True), patch.object(SystemClock, "now", clock.now), keys:
             yield clock
     finally:
         os.chdir(before)
@@ -129,23 +143,86 @@ def _commands(body: str) -> Iterator[tuple[str, str]]:
         yield command, expected
 
 
-def _run(command: str, expected: str, root: Path, clock: _Clock) -> Step:
-    clock.instant += timedelta(minutes=1)
-    words = shlex.split(command)
-    match words:
-        case ["cd", folder]:
-            os.chdir(folder)
-            return Step(command, expected, "", 0, 0)
-        case ["rm", file]:
-            Path(file).unlink()
-            return Step(command, expected, "", 0, 0)
-        case ["kohort", *_]:
-            pass
-        case _:
-            raise ValueError(f"a console block runs kohort, not {command!r}")
-    with _printed() as output, patch.object(sys, "stdin", io.StringIO()):
-        code = kohort(words[1:])
-    return Step(command, expected, _steady(output, root), code, 0)
+class _Desk:
+    """Runs the commands of a page; at most one server runs beside them."""
+
+    def __init__(self, root: Path, clock: _Clock) -> None:
+        self._root = root
+        self._clock = clock
+        self._port = ""
+        self._server: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> _Desk:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._server is not None:
+            self._stop_server()
+
+    def with_port(self, text: str) -> str:
+        """The text of a page with the port that its server really has."""
+        if f":{PORT}" not in text:
+            return text
+        if not self._port:
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                self._port = str(listener.getsockname()[1])
+        return text.replace(f":{PORT}", f":{self._port}")
+
+    def run(self, command: str, expected: str) -> Step:
+        """One command, a minute after the one before."""
+        self._clock.instant += timedelta(minutes=1)
+        code, printed = 0, ""
+        match shlex.split(command):
+            case ["cd", folder]:
+                os.chdir(folder)
+            case ["rm", file]:
+                Path(file).unlink()
+            case ["kohort", "serve", *options, "&"]:
+                printed = self.steady(self._start_server(options))
+            case ["kill", "%1"]:
+                printed = self.steady(self._stop_server())
+            case ["python", file]:
+                ended = subprocess.run([sys.executable, file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+                code, printed = ended.returncode, self.steady(ended.stdout)
+            case ["kohort", *words]:
+                with _printed() as output, patch.object(sys, "stdin", io.StringIO()):
+                    code = kohort(words)
+                printed = self.steady(output.getvalue().decode())
+            case _:
+                raise ValueError(f"a console block cannot run {command!r}")
+        return Step(command, expected, printed, code, 0)
+
+    def _start_server(self, options: list[str]) -> str:
+        self.with_port(f":{PORT}")
+        command = [*KOHORT, "serve", *options, "--port", self._port]
+        self._server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        assert self._server.stdout is not None
+        lines: list[str] = []
+        while not lines or not lines[-1].startswith("  sources"):
+            line = self._server.stdout.readline()
+            if not line:
+                break
+            lines.append(line)
+        return "".join(lines)
+
+    def _stop_server(self) -> str:
+        assert self._server is not None
+        self._server.send_signal(signal.SIGTERM)
+        printed, _ = self._server.communicate(timeout=120)
+        self._server = None
+        return printed
+
+    def steady(self, printed: str) -> str:
+        """The same text on every machine: no folder of a test, no measured seconds or real time, no spaces at the ends of lines.
+
+        The steps of long work are left out: on a terminal they are a bar that goes away.
+        """
+        text = DURATION.sub("0.1 s", printed.replace(str(self._root.resolve()), HOME))
+        if self._port:
+            now = self._clock.instant
+            text = ARRIVAL.sub(f"{now:%H:%M}:00.000", text.replace(f":{self._port}", f":{PORT}"))
+            text = re.sub(rf"{datetime.now(UTC):%Y}-\d\d-\d\d([ T])\d\d:\d\d:\d\d(\.\d+)?", rf"{now:%Y-%m-%d}\g<1>{now:%H:%M:%S}", text)
+        return "".join(f"{line.rstrip()}\n" for line in text.splitlines() if not STEP.fullmatch(line))
 
 
 @contextmanager
@@ -158,15 +235,6 @@ def _printed() -> Iterator[io.BytesIO]:
     stream.detach()
 
 
-def _steady(output: io.BytesIO, root: Path) -> str:
-    """The same text on every machine: no folder of a test, no measured seconds, no spaces at the ends of lines.
-
-    The steps of long work are left out: on a terminal they are a bar that goes away.
-    """
-    text = DURATION.sub("0.1 s", output.getvalue().decode().replace(str(root.resolve()), HOME))
-    return "".join(f"{line.rstrip()}\n" for line in text.splitlines() if not STEP.fullmatch(line))
-
-
 def follow_tutorial(root: Path) -> list[Step]:
     """The steps of the tutorial; the workspace it leaves is in `root`/shop: there the guides begin."""
     return run_page(TUTORIAL.read_text(encoding="utf-8"), root)[0]
@@ -176,9 +244,9 @@ def build_demo(root: Path) -> str:
     """The workspace of `make demo`, in `root`/demo; returns what the demo printed."""
     from examples.complete_journey import demo
 
-    with _reader(root), _printed() as output, patch.object(sys, "argv", ["demo", "demo"]):
+    with _reader(root) as clock, _Desk(root, clock) as desk, _printed() as output, patch.object(sys, "argv", ["demo", "demo"]):
         demo.main()
-    return _steady(output, root)
+    return desk.steady(output.getvalue().decode())
 
 
 def pages() -> list[Path]:

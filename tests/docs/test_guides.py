@@ -40,6 +40,7 @@ NOUNS = [
     "warehouse",
     "profile-index",
     "call",
+    "source",
 ]
 LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
