@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+_ROUNDING = 1e-9
+
+
 @dataclass(slots=True)
 class _Bucket:
     tokens: float
@@ -39,7 +42,7 @@ class Rates:
             bucket = self._buckets[source] = _Bucket(float(rate), now)
         bucket.tokens = min(float(rate), bucket.tokens + (now - bucket.filled_at) * rate)
         bucket.filled_at = now
-        if bucket.tokens >= 1.0:
+        if bucket.tokens >= 1.0 - _ROUNDING:
             bucket.tokens -= 1.0
             return 0.0
         return (1.0 - bucket.tokens) / rate
