@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from kohort.events.columns import INSTANTS
 
-BOOLEAN, INTEGER, LONG, FLOAT, TEXT, INSTANT = 1, 2, 4, 8, 16, 32
-"""What a column holds, as flags. LONG: whole numbers beyond 2^53, which a DOUBLE does not hold exactly."""
+BOOLEAN, INTEGER, LONG, HUGE, FLOAT, TEXT, OTHER, INSTANT = 1, 2, 4, 8, 16, 32, 64, 128
+"""What a column holds, as flags. LONG: whole numbers beyond 2^53, which a DOUBLE does not hold exactly; HUGE: beyond 64 bits."""
 
 NOT_UNICODE: Final = "not_unicode"
 WRONG_TYPE: Final = "wrong_type"
@@ -47,7 +47,7 @@ def flags_of(name: str, values: Sequence[Any]) -> int:
         return INSTANT if kinds else 0
     flags = 0
     for kind in kinds:
-        flags |= _whole_number_flags(values) if kind is int else _FLAGS.get(kind, TEXT)
+        flags |= _whole_number_flags(values) if kind is int else _FLAGS.get(kind, OTHER)
     return flags
 
 
@@ -132,5 +132,5 @@ def _whole_number_flags(values: Sequence[Any]) -> int:
     numbers = [value for value in values if type(value) is int]
     low, high = min(numbers), max(numbers)
     if low < INT64_MIN or high > INT64_MAX:
-        return TEXT
+        return HUGE
     return LONG | INTEGER if low < -EXACT_IN_DOUBLE or high > EXACT_IN_DOUBLE else INTEGER

@@ -1,0 +1,159 @@
+"""The identity graph in tables: the published example row by row, merges, and the views that show profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from kohort.adapters.duckdb.event_tables import DuckDBEventTables
+from kohort.events.identity import IdentityRules, Limit
+from kohort.events.model import Received, SourceRules
+from kohort.foundation.instants import to_micros
+from kohort.services.load_events import Loader
+from tests.services.event_desk import Desk
+
+
+@pytest.fixture(params=[1, 10_000], ids=["flush by flush", "at once"])
+def desk(request: pytest.FixtureRequest) -> Iterator[Desk]:
+    desk = Desk(flush_calls=request.param)
+    yield desk
+    desk.close()
+
+
+def send_example(desk: Desk) -> None:
+    """Four calls in which an anonymous visitor signs up and is known again weeks later on another device."""
+    first, second, mail = "5285bc35-05ef-4d21", "b50e18a5-1b8d-451c", {"email": "jane.kim@segment.com"}
+    calls: list[tuple[str, str, dict[str, Any]]] = [
+        ("2022-05-02T14:01:00+00:00", first, {"type": "page", "context": {"url": "twilio.com"}}),
+        ("2022-05-02T14:01:47+00:00", first, {"type": "identify", "context": {"url": "twilio.com/try-twilio"}, "traits": mail}),
+        ("2022-06-22T10:47:15+00:00", second, {"type": "page", "context": {"url": "twilio.com/education"}, "properties": mail}),
+        ("2022-06-22T10:48:00+00:00", second, {"type": "identify", "context": {"url": "twilio.com/events/webinars"}, "traits": mail}),
+    ]
+    import json
+
+    for number, (at, anonymous, call) in enumerate(calls, 1):
+        body = json.dumps(call | {"anonymousId": anonymous, "messageId": f"event_{number}"}).encode()
+        desk.log.append([Received("web", to_micros(datetime.fromisoformat(at)), body, call["type"])])
+    desk.loader.drain()
+
+
+def cells(desk: Desk, query: str) -> list[tuple[str, ...]]:
+    return [tuple(str(cell) for cell in row.values()) for row in desk.rows(query)]
+
+
+def test_the_published_example_gives_the_published_rows(desk: Desk) -> None:
+    send_example(desk)
+    trigger = "triggering_event_type, triggering_event_id, timestamp"
+    assert cells(desk, f"SELECT segment_id, canonical_segment_id, {trigger} FROM web.id_graph_updates ORDER BY seq") == [
+        ("profile_1", "profile_1", "page", "event_1", "2022-05-02 14:01:00"),
+        ("profile_2", "profile_2", "page", "event_3", "2022-06-22 10:47:15"),
+        ("profile_2", "profile_1", "identify", "event_4", "2022-06-22 10:48:00"),
+    ]
+    ids = "external_id_type, external_id_value"
+    assert cells(desk, f"SELECT segment_id, {ids}, {trigger} FROM web.external_id_mapping_updates ORDER BY seq") == [
+        ("profile_1", "anonymous_id", "5285bc35-05ef-4d21", "page", "event_1", "2022-05-02 14:01:00"),
+        ("profile_1", "email", "jane.kim@segment.com", "identify", "event_2", "2022-05-02 14:01:47"),
+        ("profile_2", "anonymous_id", "b50e18a5-1b8d-451c", "page", "event_3", "2022-06-22 10:47:15"),
+    ]
+    assert cells(desk, "SELECT * FROM web.id_graph ORDER BY segment_id") == [
+        ("profile_1", "profile_1", "2022-05-02 14:01:00"),
+        ("profile_2", "profile_1", "2022-06-22 10:48:00"),
+    ]
+    assert cells(desk, f"SELECT canonical_segment_id, {ids} FROM web.external_id_mapping ORDER BY timestamp") == [
+        ("profile_1", "anonymous_id", "5285bc35-05ef-4d21"),
+        ("profile_1", "email", "jane.kim@segment.com"),
+        ("profile_1", "anonymous_id", "b50e18a5-1b8d-451c"),
+    ]
+    assert cells(desk, "SELECT canonical_id, email FROM web.profiles") == [("profile_1", "jane.kim@segment.com")]
+    assert cells(desk, "SELECT _profile_id, id FROM web.pages ORDER BY rowid") == [("profile_1", "event_1"), ("profile_2", "event_3")]
+    assert cells(desk, "SELECT canonical_id, id FROM web.pages_with_profile ORDER BY id") == [
+        ("profile_1", "event_1"),
+        ("profile_1", "event_3"),
+    ]
+
+
+def test_merges_are_rows_with_their_reason(desk: Desk) -> None:
+    send_example(desk)
+    query = "SELECT segment_id, canonical_segment_id, reason, external_ids, triggering_event_id FROM web.profile_merges"
+    ids = '["email:jane.kim@segment.com","anonymous_id:b50e18a5-1b8d-451c"]'
+    assert cells(desk, query) == [("profile_2", "profile_1", "shared_ids", ids, "event_4")]
+
+
+def test_profiles_carry_the_newest_traits_of_all_that_merged(desk: Desk) -> None:
+    desk.send(
+        {"type": "identify", "anonymousId": "a", "traits": {"plan": "free", "city": "Rome", "user_id": "odd"}},
+        {"type": "identify", "anonymousId": "b", "traits": {"plan": "pro", "age": 30}},
+        {"type": "identify", "anonymousId": "a", "traits": {"age": 31}},
+        {"type": "track", "event": "Buy", "anonymousId": "b", "userId": "u1"},
+        {"type": "track", "event": "Buy", "anonymousId": "a", "userId": "u1", "properties": {"canonical_id": "theirs"}},
+    )
+    desk.loader.drain()
+    profile = desk.rows("SELECT * EXCLUDE (first_seen_at) FROM web.profiles")
+    assert profile == [
+        {
+            "canonical_id": "profile_1",
+            "user_id": "u1",
+            "external_ids": ["anonymous_id:a", "anonymous_id:b", "user_id:u1"],
+            "plan": "pro",
+            "city": "Rome",
+            "age": 31,
+        }
+    ]
+    assert cells(desk, "SELECT canonical_id, id FROM web.buy_with_profile ORDER BY id") == [("profile_1", "m4"), ("profile_1", "m5")]
+    assert desk.rows("SELECT _canonical_id FROM web.buy_with_profile WHERE _canonical_id IS NOT NULL") == [{"_canonical_id": "theirs"}]
+
+
+def test_ids_that_were_not_believed_are_rows(desk: Desk) -> None:
+    desk.send(
+        {"type": "identify", "userId": "abc123", "traits": {"email": "jane@example1.com"}},
+        {"type": "identify", "userId": "abc456", "traits": {"email": "jane@example1.com"}},
+    )
+    desk.loader.drain()
+    query = "SELECT segment_id, external_id_type, external_id_value, reason, triggering_event_id FROM web.identity_demotions"
+    assert cells(desk, query) == [("profile_2", "email", "jane@example1.com", "limit", "m2")]
+    assert cells(desk, "SELECT canonical_id, user_id FROM web.profiles ORDER BY 1") == [("profile_1", "abc123"), ("profile_2", "abc456")]
+
+
+def test_calls_of_nobody_have_no_profile(desk: Desk) -> None:
+    desk.send({"type": "page", "anonymousId": "anonymous"}, {"type": "page", "anonymousId": "a"})
+    desk.loader.drain()
+    assert [row.get("_profile_id") for row in desk.rows("pages")] == [None, "profile_1"]
+    assert [row.get("canonical_id") for row in desk.rows("SELECT * FROM web.pages_with_profile ORDER BY id")] == [None, "profile_1"]
+
+
+def test_another_life_knows_what_this_one_learned() -> None:
+    desk = Desk(identity=IdentityRules(limits={"user_id": Limit(1), "anonymous_id": Limit(2)}))
+    ids = [("u1", "a1"), (None, "a2"), ("u1", "a2"), ("u1", "a3"), (None, "a3"), ("u2", "a1"), (None, "a1"), ("u3", None), ("u3", "a4")]
+    desk.send(*({"type": "page", "anonymousId": anonymous, "userId": user} for user, anonymous in ids))
+    while (
+        Loader(desk.log, DuckDBEventTables(desk.warehouse.connection), lambda _: SourceRules(), identity=desk.loader._identity_rules)
+        .load_once(1)
+        .entries
+    ):
+        pass
+    straight = Desk(identity=desk.loader._identity_rules)
+    straight.log.requests = desk.log.requests
+    straight.loader.drain()
+    assert desk.contents() == straight.contents()
+    assert [row.get("_profile_id") for row in desk.rows("pages")] == [f"profile_{number}" for number in (1, 2, 1, 1, 3, 4, 1, 5, 5)]
+
+
+def test_memory_is_bounded_by_forgetting() -> None:
+    desk, straight = Desk(flush_calls=3), Desk()
+    for each in (desk, straight):
+        each.send(*({"type": "page", "userId": f"u{n % 7}", "anonymousId": f"a{n % 11}"} for n in range(60)))
+    desk.loader._identity["web"] = resolver = _small_resolver(desk)
+    desk.loader.drain()
+    straight.loader.drain()
+    assert desk.contents() == straight.contents()
+    assert resolver._graph is not None
+    assert len(resolver._graph.known) <= 10
+
+
+def _small_resolver(desk: Desk) -> Any:
+    from kohort.services.identity import IdentityResolver
+
+    return IdentityResolver("web", desk.tables, remembered_ids=4)
