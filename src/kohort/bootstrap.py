@@ -139,9 +139,10 @@ class Kohort:
 
     def server_counts(self) -> ServerCounts | None:
         """What the server of this workspace has counted since it began; None when none answers."""
+        from kohort.adapters.locks import is_held
         from kohort.adapters.serve_client import ask_counts
 
-        return ask_counts(self._address_file)
+        return ask_counts(self._address_file) if is_held(self._serve_lock) else None
 
     @property
     def _address_file(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
@@ -65,6 +66,7 @@ def _show(arrivals: Iterable[Arrival], as_json: bool) -> None:
             show(json.dumps(arrival_document(arrival), ensure_ascii=False, default=plain))
         else:
             _show_line(arrival)
+    sys.stdout.flush()
 
 
 def arrival_document(arrival: Arrival) -> dict[str, Any]:
