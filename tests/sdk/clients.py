@@ -75,6 +75,11 @@ def segment_python_sync(url: str, key: str, calls: list[Call]) -> Told:
     return segment_python(url, key, calls, sync_mode=True)
 
 
+def segment_python_limited(url: str, key: str, calls: list[Call]) -> Told:
+    """The same, with as many requests as there are calls, one after the other."""
+    return segment_python(url, key, calls, upload_size=1)
+
+
 def rudderstack_python(url: str, key: str, calls: list[Call], **options: Any) -> Told:
     """The Python client of RudderStack, which always uses gzip."""
     return _python(rudderstack.analytics.client.Client, url, key, calls, **options)

@@ -42,10 +42,14 @@ class World:
 
 @contextmanager
 def world(folder: Path, clients: Mapping[str, Send], troubles: Mapping[str, list[Trouble]]) -> Iterator[World]:
-    """Every client sends every kind of call to a source of its own: well, under a bad key, and through trouble."""
+    """Every client sends every kind of call to a source of its own: well, under a bad key, and through trouble.
+
+    The source of a client called "limited" takes two requests a second.
+    """
     keys: dict[str, str] = {}
     for name in clients:
-        keys |= make_sources(folder, (name,), naming="rudderstack" if "rudder" in name else "segment")
+        limit = 2 if "limited" in name else None
+        keys |= make_sources(folder, (name,), naming="rudderstack" if "rudder" in name else "segment", rate_limit=limit)
     told: dict[tuple[str, str], Told] = {}
     seen: dict[str, list[tuple[int, str]]] = {}
     with running_server(folder, keys) as server:
