@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -51,7 +51,30 @@ class TestExplain:
             limit = found["explanation"]["rule"]["parts"][0]["limit"]
             assert limit == {"candidates": len(ranked), "kept": 3, "rank": place + 1, "member": place < 3}
             assert found["member"] == (place < 3)
-            assert found["next_change"] is None
+            assert found["next_change"] == {"at": None, "unchanged_until": None}
+
+    def test_what_depends_on_others_changes_at_the_latest_then(self, shop: Desk) -> None:
+        rule = "purchase sum(amount) > 0 in last 30 days limit 3 by value desc"
+        since = AS_OF - timedelta(days=30)
+        totals = {n: sum(amount for at, amount in purchases(n) if since < at <= AS_OF) for n in range(1, CUSTOMERS + 1)}
+        chosen = sorted((n for n in totals if totals[n]), key=lambda n: (-totals[n], key(n)))[:3]
+        for number in (chosen[0], chosen[2], 4):
+            found = shop.json("sg", "explain", "-e", rule, "--profile", key(number))
+            change = found["next_change"]
+            assert (change["at"], change["unchanged_until"], change["depends_on_others"]) == (None, None, True)
+            if change["at_latest"] is None:
+                assert change["looked_until"] is not None
+                continue
+            at = datetime.fromisoformat(change["at_latest"])
+            before = (at - timedelta(microseconds=1)).isoformat()
+            then = [
+                shop.json("sg", "explain", "-e", rule, "--profile", key(number), "--as-of", moment)["member"]
+                for moment in (before, at.isoformat())
+            ]
+            assert then == [number in chosen, number not in chosen]
+        text = shop.ok("sg", "explain", "-e", rule, "--profile", key(min(chosen)))
+        assert "at the latest" in text
+        assert "Depends on other customers" in text
 
     def test_bases_references_and_variants_are_opened_up(self, shop: Desk) -> None:
         found = shop.json("sg", "explain", "Active VIP", "--profile", "c021")

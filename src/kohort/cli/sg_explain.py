@@ -226,10 +226,17 @@ class _Shower:
 
     def _show_next(self) -> None:
         change = self.found.explanation.next
+        now = self.found.explanation.as_of
         if change is None:
             text = "depends on other customers: a limit takes part"
+        elif change.at_latest is not None:
+            text = f"by {self.at(change.at_latest)} at the latest, in {_length(change.at_latest - now)}"
+            text += "\n  Depends on other customers, because a limit takes part: it may also change before and change back"
+        elif change.looked_until is not None:
+            text = f"not seen at any instant looked at until {self.at(change.looked_until)}"
+            text += "\n  Depends on other customers, because a limit takes part: it may change in between"
         elif change.at is not None:
-            text = f"at {self.at(change.at)}, in {_length(change.at - self.found.explanation.as_of)}"
+            text = f"at {self.at(change.at)}, in {_length(change.at - now)}"
         elif change.unchanged_until is not None:
             text = f"not before {self.at(change.unchanged_until)}"
         else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from calendar import monthrange
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from kohort.evaluation.reference import Profile
 from kohort.foundation.calendar import Duration, add, subtract, unit_start
-from kohort.foundation.instants import DAY, HOUR, MAX_MICROS, MINUTE, Micros, from_micros, local_to_micros, midnight
+from kohort.foundation.instants import DAY, HOUR, MAX_MICROS, MINUTE, SECOND, Micros, from_micros, local_to_micros, midnight
 from kohort.foundation.windows import Edge, Window
 from kohort.rules.bind import leaves
 from kohort.rules.core import (
@@ -46,11 +46,19 @@ NEAR_DAYS = 5
 class NextChange:
     """The first instant after `as_of` at which something is different, None when it never is.
 
-    unchanged_until: set when the search was stopped there; nothing changes before it.
+    unchanged_until: set when the search was stopped there; nothing changes before it. What depends on other profiles is only looked
+    at here and there. at_latest: it turns then, perhaps to and fro before; looked_until: it was the same at every instant up to then
+    that was looked at.
     """
 
     at: Micros | None = None
     unchanged_until: Micros | None = None
+    at_latest: Micros | None = None
+    looked_until: Micros | None = None
+
+    @property
+    def depends_on_others(self) -> bool:
+        return self.at_latest is not None or self.looked_until is not None
 
 
 # --- which edges look at which times ------------------------------------------------------------------------------
@@ -233,6 +241,33 @@ def next_change(state: Callable[[Micros], object], points: Iterable[Micros], as_
         if state(point) != start:
             return NextChange(point)
     return NextChange()
+
+
+def change_by_looking(state: Callable[[Micros], object], as_of: Micros, days: Sequence[int]) -> NextChange:
+    """A change of a state whose turning points are not known: looked for after so many days (ascending), then ever closer."""
+    start, low, high = state(as_of), as_of // SECOND * SECOND, as_of
+    for distance in days:
+        high = (as_of + distance * DAY) // SECOND * SECOND
+        if state(high) != start:
+            break
+        low = high
+    else:
+        return NextChange(looked_until=low)
+    high = _halved(state, start, low, high, SECOND)
+    if state(high - 1) != start:
+        high = _halved(state, start, max(as_of, high - SECOND), high - 1, 1)
+    return NextChange(at_latest=high)
+
+
+def _halved(state: Callable[[Micros], object], start: object, low: Micros, high: Micros, step: Micros) -> Micros:
+    """The end of an interval of `step` over which a state turns that is another one at `high` than at `low`."""
+    while high - low > step:
+        middle = low + (high - low) // step // 2 * step
+        if state(middle) == start:
+            low = middle
+        else:
+            high = middle
+    return high
 
 
 def flips_once(expr: Expr, profile: Profile, as_of: Micros) -> bool:

@@ -21,12 +21,14 @@ from kohort.evaluation.predicates import Predicates
 from kohort.evaluation.reference import Profile, Row
 from kohort.evaluation.source import SqlLeafSource
 from kohort.evaluation.times import Moment
-from kohort.foundation.instants import Micros, to_micros
-from kohort.parent.catalog import Behavior, Field, FieldCatalog
+from kohort.evaluation.turning_points import NextChange, change_by_looking, moving_edges
+from kohort.foundation.instants import MIN_MICROS, Micros, to_micros
+from kohort.foundation.windows import Edge
+from kohort.parent.catalog import TIME_FIELD, Behavior, Field, FieldCatalog
 from kohort.parent.layout import ARRIVAL, CUSTOMER_ID, TIMESTAMP, behavior_table
 from kohort.rules.ast import BehaviorCondition, Group, Rule, SequenceCondition
 from kohort.rules.bind import bind
-from kohort.rules.core import Top
+from kohort.rules.core import Expr, Top
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph, bind_segments
 from kohort.segments.rewriting import with_targets
@@ -38,6 +40,7 @@ from kohort.sql.dialects import DUCKDB
 TYPED = "\0typed"
 """The path of a rule that was typed."""
 _LIMITED = "\0limited"
+_LOOKED_AT_DAYS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,34 @@ def _explain(
     profile = _profile(engine, ordinal, needed)
     limits = _limits(engine, needed, ordinal, moment)
     inquiry = Inquiry(path, needed, engine.catalog, profile, moment, limits, evidence)
-    return CustomerExplanation(found_key, profile.id, "" if path == TYPED else path, explain_inquiry(inquiry), engine.catalog)
+    explanation = explain_inquiry(inquiry)
+    if explanation.next is None:
+        explanation = replace(explanation, next=_next_among_others(engine, needed, path, ordinal, moment))
+    return CustomerExplanation(found_key, profile.id, "" if path == TYPED else path, explanation, engine.catalog)
+
+
+def _next_among_others(engine: Engine, segments: Mapping[str, Segment], path: str, ordinal: int, as_of: Micros) -> NextChange:
+    """The next change of what depends on all customers: never where nothing moves with time, else looked for at up to 60 instants."""
+    bound = bind_segments(segments.values(), engine.catalog, engine.key_column)
+    if not _moves(engine, bound, path, as_of):
+        return NextChange()
+    return change_by_looking(lambda at: ordinal in engine.run(bound, at).members[path], as_of, _LOOKED_AT_DAYS)
+
+
+def _moves(engine: Engine, bound: Mapping[str, Expr], path: str, as_of: Micros) -> bool:
+    """Whether time alone can change anybody's membership: a window moves, or an event is dated later than now."""
+    edges = moving_edges(bound[path], bound)
+    if any(edge != Edge("as_of") or column != TIME_FIELD.name for (_, column), edge in edges):
+        return True
+    return any(_latest(engine, behavior) > as_of for behavior in {behavior for (behavior, _), _ in edges})
+
+
+def _latest(engine: Engine, behavior: str) -> Micros:
+    """The time of the last event there is."""
+    ref = behavior_table(engine.parent.id, engine.refresh.number, behavior)
+    query = exp.select(exp.Max(this=build.column(TIMESTAMP))).from_(build.table(ref.database, ref.table))
+    value = engine.warehouse.query(query).column(0)[0].as_py()
+    return MIN_MICROS if value is None else naive_micros(value)
 
 
 def needed_segments(engine: Engine, path: str, segments: tuple[Segment, ...]) -> dict[str, Segment]:

@@ -31,8 +31,14 @@ def explanation_document(found: CustomerExplanation) -> Json:
 
 
 def next_document(change: NextChange) -> Json:
-    """at: null when nothing ever changes; unchanged_until: set when the search was stopped there."""
-    return {"at": _instant(change.at), "unchanged_until": _instant(change.unchanged_until)}
+    """at: null when nothing ever changes; unchanged_until: set when the search was stopped there.
+
+    at_latest, looked_until: only of what depends on other customers, see `NextChange`.
+    """
+    document: Json = {"at": _instant(change.at), "unchanged_until": _instant(change.unchanged_until)}
+    if change.depends_on_others:
+        document |= {"depends_on_others": True, "at_latest": _instant(change.at_latest), "looked_until": _instant(change.looked_until)}
+    return document
 
 
 def _segment(segment: SegmentExplanation, catalog: FieldCatalog) -> Json:
