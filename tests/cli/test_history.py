@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pytest
 
+from kohort.index.columns import TextColumn
+from kohort.services.index import open_index
 from tests.cli.workspaces import CUSTOMERS, Desk, active, key
 
 JAPAN = "Engagement/日本の顧客"
@@ -258,3 +261,32 @@ def test_evaluations_of_the_past_stand_where_they_belong(desk: Desk) -> None:
     assert points[0]["population"] + points[1]["entered"] - points[1]["left"] == points[1]["population"] == len(active())
     found = desk.json("sg", "diff", "--between", "previous", "last")["between"]
     assert (found["before"]["evaluation"], found["after"]["evaluation"]) == (2, 1)
+
+
+def test_who_is_deleted_leaves_a_hole_and_gets_it_back(told: Desk) -> None:
+    """Refresh 2 is without c001 and with a0, refresh 3 with both: c001 stands where it stood, a0 behind everybody."""
+    ran = told.ok("query", "SELECT key FROM cdp_audience_1_keys.ordinals ORDER BY ordinal", "--format", "json")
+    keys = [row["key"] for row in json.loads(ran)]
+    assert keys == [*(key(n) for n in range(1, CUSTOMERS + 1)), "a0"]
+    indexes = {number: open_index(told.folder / ".kohort" / "index", 1, number) for number in (2, 3)}
+    live = {}
+    for number, index in indexes.items():
+        assert index is not None
+        assert index.size == CUSTOMERS + 1
+        live[number] = [keys[place] for place in np.flatnonzero(np.unpackbits(index.live.view(np.uint8), bitorder="little"))]
+        names = index.attributes["customer_id"]
+        assert isinstance(names, TextColumn)
+        held = {keys[place]: names.dictionary[code].as_py() for place, code in enumerate(names.codes.tolist()) if code >= 0}
+        assert held == {name: name for name in live[number]}
+    assert live == {2: keys[1:], 3: keys}
+    before, after = indexes[2], indexes[3]
+    assert before is not None
+    assert after is not None
+    assert before.id_rank[0] == -1
+    assert sorted(after.id_rank.tolist()) == list(range(CUSTOMERS + 1))
+    for rows_of in after.behaviors.values():
+        assert rows_of.offsets[-1] - rows_of.offsets[-2] == 0  # a0 did nothing
+    purchases = before.behaviors["purchase"].offsets
+    assert purchases[1] == purchases[0]  # nobody's rows in the hole
+    with_index = told.json("sg", "count", JAPAN)["count"]
+    assert with_index == told.json("sg", "diff", JAPAN, "--between", "1", "3")["after"] == 21
