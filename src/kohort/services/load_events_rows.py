@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kohort.events.columns import DISCARDS, REJECTS, USERS
+from kohort.events.masking import mask_write_keys
 from kohort.events.model import Call, Received, Rejected, SourceRules
 from kohort.events.plan import Planner, TableShape
 from kohort.ports.event_tables import TableRows
@@ -48,14 +49,14 @@ class SourceRows:
             group.numbers.append(number)
 
     def reject(self, rejected: Rejected, received: Received) -> None:
-        """Keep why a call is in no table."""
+        """Keep why a call is in no table; its sample without the write key."""
         self._rejects.append(
             (
                 rejected.code,
                 rejected.message,
                 rejected.call_type,
                 rejected.message_id,
-                rejected.sample,
+                mask_write_keys(rejected.sample),
                 received.received_at,
             )
         )

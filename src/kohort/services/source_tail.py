@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from kohort.events.decode import BadRequest, decode_request
+from kohort.events.masking import KEY_NAMES, mask_write_keys
 from kohort.events.model import Call, Received, Rejected, SourceRules
 from kohort.foundation.instants import from_micros
 from kohort.ports.event_log import Entry, EventLog, Position
@@ -17,8 +17,6 @@ from kohort.ports.sources import SourceRecord
 
 Outcome = Literal["taken", "rejected", "duplicate"]
 _LOOK_BACK_REQUESTS = 200_000
-_SECRETS = ("writeKey", "write_key")
-_SECRET = re.compile(r'("write_?key"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ def _taken(call: Call, position: int, at: datetime) -> Arrival:
         call.user_id,
         call.anonymous_id,
         from_micros(call.timestamp),
-        payload={name: value for name, value in call.payload.items() if name not in _SECRETS},
+        payload={name: value for name, value in call.payload.items() if name not in KEY_NAMES},
     )
 
 
@@ -130,14 +128,10 @@ def _rejected(found: Rejected, position: int, at: datetime) -> Arrival:
         found.message_id,
         code=found.code,
         message=found.message,
-        sample=_masked(found.sample),
+        sample=mask_write_keys(found.sample),
     )
 
 
 def _unreadable(received: Received, position: int, at: datetime, problem: BadRequest) -> Arrival:
-    sample = _masked(received.body[:1000].decode("utf-8", "replace"))
+    sample = mask_write_keys(received.body[:1000].decode("utf-8", "replace"))
     return Arrival(position, at, "rejected", received.call_type, code=problem.code, message=problem.message, sample=sample)
-
-
-def _masked(sample: str) -> str:
-    return _SECRET.sub(r'\1"****"', sample)
