@@ -74,8 +74,8 @@ def test_a_build_that_fails_does_not_fail_the_refresh(shop: Shop, place: IndexPl
     assert open_index(place.root, record.id, 1) is None
 
 
-def test_ctrl_c_in_the_build_keeps_the_refresh(shop: Shop, place: IndexPlace) -> None:
-    record = shop.push()
+def test_ctrl_c_in_a_build_after_the_refresh_keeps_it(shop: Shop, place: IndexPlace) -> None:
+    record, place = shop.push(), replace(place, gather_bytes=0)
 
     with pytest.raises(Interrupted, match="kohort index build"):
         refresh_and_index(shop.warehouse, shop.store, record, place, clock=shop.clock, progress=StopIn("Index behavior purchase"))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from kohort.parent.layout import ORDINAL
-from kohort.parent.refresh_plan import join_columns
+from kohort.parent.refresh_plan import attribute_sql, join_columns
 from kohort.parent.resolution import ResolvedAttribute, ResolvedBehavior, ResolvedColumn, ResolvedMaster, ResolvedParent, SourceTable
 from kohort.parent.statements import quoted, statement, table_sql
 
@@ -87,6 +87,11 @@ def unmatched_samples(keys: str, customers: str, join: str, weight: str = "COUNT
         f"SELECT CAST(k.key AS VARCHAR) AS key, {weight} AS copies FROM {keys} AS k ANTI JOIN {customers} AS c ON c.{join} = k.key "
         f"GROUP BY k.key ORDER BY copies DESC, key LIMIT {SAMPLES}"
     )
+
+
+def attribute_relation(table: ResolvedAttribute) -> str:
+    """Relation of the `key` and `copies` of an attribute table."""
+    return f"({attribute_sql(table)})"
 
 
 def event_keys(table: ResolvedBehavior) -> str:

@@ -46,6 +46,14 @@ class ImportReport:
     copied: bool
 
 
+@dataclass(frozen=True, slots=True)
+class NumberedRows:
+    """`relation`: SQL of what to select from, under the alias `s`; `place`: SQL of the place of a row, from 1 on."""
+
+    relation: str
+    place: str
+
+
 class Warehouse(Protocol):
     """One SQL engine. Problems the user can mend are UserErrors; nothing half-written is ever left."""
 
@@ -69,6 +77,14 @@ class Warehouse(Protocol):
 
     def execute(self, statement: Statement) -> None:
         """Run a statement that returns nothing."""
+        ...
+
+    def append_rows(self, ref: TableRef, rows: pa.RecordBatchReader) -> int:
+        """Add rows to a table, column by column in their order; the number of rows. Values are converted to the table's types."""
+        ...
+
+    def numbered(self, ref: TableRef) -> NumberedRows | None:
+        """How to read the rows of a view over files with their places, on several threads; None: it cannot be said."""
         ...
 
     def transaction(self) -> AbstractContextManager[None]:

@@ -28,13 +28,15 @@ if TYPE_CHECKING:
 class IndexPlace:
     """Where indexes are kept (`root`), how many of each parent segment, and how many rows a build reads at a time.
 
-    fields: where the values of fields are kept that are measured after a build (None: they are not).
+    fields: where the values of fields are kept that are measured after a build (None: they are not). gather_bytes: memory that the
+    rows of one table may take in a refresh; larger ones are sorted by the warehouse.
     """
 
     root: Path
     keep: int = 2
     batch_rows: int = 250_000
     fields: Path | None = None
+    gather_bytes: int = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +73,25 @@ def refresh_and_index(
 
     Raises what `refresh` raises, and Interrupted when the build is stopped (the refresh then stands without an index).
     """
-    done = refresh(warehouse, store, record, clock=clock, as_of=as_of, progress=progress)
+    done = refresh(warehouse, store, record, clock=clock, as_of=as_of, progress=progress, place=place)
     try:
-        manifest = build_index(warehouse, done, place, progress=progress)
+        manifest = _built(done, place) or build_index(warehouse, done, place, progress=progress)
     except (KeyboardInterrupt, Interrupted):
         raise Interrupted(f"{record.name} is refreshed; its index was stopped and can be built with: kohort index build") from None
     except Exception as error:
         return Refreshed(done, None, _said(error))
     return Refreshed(done, manifest, unmeasured=_measure_values(done, place, clock, progress))
+
+
+def _built(done: RefreshRecord, place: IndexPlace) -> Manifest | None:
+    """The index that came with the refresh, and no more than are to be kept."""
+    from kohort.index.build import drop_old
+    from kohort.index.layout import index_folder, read_manifest
+
+    if refresh_index(place.root, done) is None:
+        return None
+    drop_old(place.root, done.parent_id, place.keep)
+    return read_manifest(index_folder(place.root, done.parent_id, done.number))
 
 
 def _measure_values(done: RefreshRecord, place: IndexPlace, clock: Clock, progress: Progress | None) -> str:

@@ -61,8 +61,8 @@ def measure_master(warehouse: Warehouse, resolved: ResolvedParent, keys: str = "
         customers=int(copies["rows"]) - int(copies["extra_rows"]),
         duplicate_keys=int(copies["duplicate_keys"]),
         extra_rows=int(copies["extra_rows"]),
-        duplicate_samples=_samples(samples, "key"),
-        misfits=_misfits(warehouse, master.source, master.columns, counts),
+        duplicate_samples=samples_of(row["key"] for row in samples),
+        misfits=misfits_of(warehouse, master.source, master.columns, counts),
     )
 
 
@@ -88,9 +88,9 @@ def measure_attribute(
         unmatched_keys=unmatched,
         customers=customers_count,
         customers_matched=_count(warehouse, measures.matched_customers(keys, people, join)),
-        duplicate_samples=_samples(duplicates, "key"),
-        unmatched_samples=_samples(strangers, "key"),
-        misfits=_misfits(warehouse, table.source, table.columns, counts),
+        duplicate_samples=samples_of(row["key"] for row in duplicates),
+        unmatched_samples=samples_of(row["key"] for row in strangers),
+        misfits=misfits_of(warehouse, table.source, table.columns, counts),
     )
 
 
@@ -122,8 +122,8 @@ def measure_behavior(
         rows_out=keyed - unmatched if rows_out < 0 else rows_out,
         customers=customers_count,
         customers_matched=matched,
-        unmatched_samples=_samples(strangers, "key"),
-        misfits=_misfits(warehouse, table.source, (*table.columns, table.time), counts),
+        unmatched_samples=samples_of(row["key"] for row in strangers),
+        misfits=misfits_of(warehouse, table.source, (*table.columns, table.time), counts),
     )
 
 
@@ -131,15 +131,17 @@ def _count(warehouse: Warehouse, query: exp.Expression) -> int:
     return int(rows_of(warehouse, query)[0]["count"])
 
 
-def _samples(rows: Iterable[dict[str, Any]], column: str) -> tuple[str, ...]:
-    return tuple(str(row[column])[:_SAMPLE_LENGTH] for row in rows)
+def samples_of(values: Iterable[Any]) -> tuple[str, ...]:
+    """Values as a report shows them."""
+    return tuple(str(value)[:_SAMPLE_LENGTH] for value in values)
 
 
-def _misfits(warehouse: Warehouse, source: SourceTable, columns: Sequence[ResolvedColumn], counts: dict[str, Any]) -> tuple[Misfit, ...]:
+def misfits_of(warehouse: Warehouse, source: SourceTable, columns: Sequence[ResolvedColumn], counts: dict[str, Any]) -> tuple[Misfit, ...]:
+    """The misfits whose counts are m<n>, with samples."""
     found: list[Misfit] = []
     for position, column in enumerate(columns):
         count = counts.get(f"m{position}", 0)
         if count:
             rows = rows_of(warehouse, measures.misfit_samples(source, column))
-            found.append(Misfit(column.column, column.field.type, count, _samples(rows, "value")))
+            found.append(Misfit(column.column, column.field.type, count, samples_of(row["value"] for row in rows)))
     return tuple(found)

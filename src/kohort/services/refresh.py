@@ -10,7 +10,8 @@ import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from kohort.documents.document import Document
 from kohort.foundation.clock import Clock
@@ -29,16 +30,23 @@ from kohort.ports.progress import Progress, Silent
 from kohort.ports.warehouse import Warehouse
 from kohort.services.measure_tables import measure_attribute, measure_behavior, measure_master, resolve_parent, rows_of
 
+if TYPE_CHECKING:
+    from kohort.services.index import IndexPlace
+
+
+_Reports = tuple[MasterReport, tuple[AttributeReport, ...], tuple[BehaviorReport, ...]]
+
 
 @dataclass(frozen=True)
 class _Run:
-    """One refresh under way."""
+    """One refresh under way. place: where its index is to be built on the way."""
 
     warehouse: Warehouse
     store: DefinitionStore
     record: ParentRecord
     refresh: RefreshRecord
     progress: Progress
+    place: IndexPlace | None = None
 
 
 def refresh(
@@ -49,13 +57,17 @@ def refresh(
     clock: Clock,
     as_of: datetime | None = None,
     progress: Progress | None = None,
+    place: IndexPlace | None = None,
 ) -> RefreshRecord:
     """Build the next refresh and publish it. as_of: the instant it stands for (default: now).
+
+    place: where its index is to be. It is then built first, from the rows as they come, and the tables from it; where that
+    cannot be done there is no index yet, and the tables are made by SQL.
 
     Raises InvalidInput with every problem of the definition, its tables and keys; Interrupted; what the warehouse raises.
     """
     moment = clock.now()
-    run = _Run(warehouse, store, record, store.start_refresh(record.id, as_of=as_of or moment, at=moment), progress or Silent())
+    run = _Run(warehouse, store, record, store.start_refresh(record.id, as_of=as_of or moment, at=moment), progress or Silent(), place)
     try:
         recover(warehouse, store, record)
         resolved, warnings = _resolve(run)
@@ -129,16 +141,51 @@ def _build(run: _Run, resolved: ResolvedParent, warnings: tuple[str, ...]) -> Re
     steps = _Steps(run, 5 + 2 * (len(plan.attributes) + len(plan.behaviors)))
     for step in plan.prepare:
         run.warehouse.execute(step.statement)
-    master = _take_in_customers(run, resolved, plan, steps)
-    attributes = tuple(_take_in_attributes(run, resolved, plan, steps, master.customers))
-    steps.run(plan.profiles)
-    behaviors = tuple(_take_in_behaviors(run, resolved, plan, steps, master.customers))
+    before = _ordinals(run)
+    master, attributes, behaviors = _build_directly(run, resolved, plan, steps) or _build_by_sql(run, resolved, plan, steps)
+    master = replace(master, new_customers=_ordinals(run) - before)
     steps.begin("Publish")
     for step in plan.tidy:
         run.warehouse.execute(step.statement)
     _publish(run.warehouse, run.record.id, plan.publish)
     steps.end()
     return RefreshReport(master, attributes, behaviors, warnings)
+
+
+def _build_by_sql(run: _Run, resolved: ResolvedParent, plan: RefreshPlan, steps: _Steps) -> _Reports:
+    master = _take_in_customers(run, resolved, plan, steps)
+    attributes = tuple(_take_in_attributes(run, resolved, plan, steps, master.customers))
+    steps.run(plan.profiles)
+    return master, attributes, tuple(_take_in_behaviors(run, resolved, plan, steps, master.customers))
+
+
+def _build_directly(run: _Run, resolved: ResolvedParent, plan: RefreshPlan, steps: _Steps) -> _Reports | None:
+    """Index first, tables from it; None when that cannot be done (the progress says why), with nothing left behind."""
+    if run.place is None or not run.place.gather_bytes:
+        return None
+    from kohort.services.direct_refresh import DirectRefresh
+
+    _drop_stray_indexes(run)
+    work, stamp = WorkingTables(run.record.id, run.refresh.number), run.refresh.started_at.astimezone(UTC).isoformat()
+    direct = DirectRefresh(run.warehouse, resolved, plan, work, run.place, stamp, steps.begin)
+    by_sql, steps.total = steps.total, 5 + len(plan.attributes) + 2 * len(plan.behaviors)
+    try:
+        return direct.run()
+    except (UserError, Interrupted):
+        raise
+    except Exception as error:
+        steps.begin(f"Begin anew by SQL: {error or type(error).__name__}")
+        direct.undo()
+        steps.done, steps.total = 0, by_sql
+        return None
+
+
+def _drop_stray_indexes(run: _Run) -> None:
+    """Remove the index of a refresh that was not finished."""
+    from kohort.services.direct_refresh import drop_strays
+
+    if run.place is not None:
+        drop_strays(run.place.root, run.record.id, _good_numbers(run.store, run.record))
 
 
 class _Steps:
@@ -165,11 +212,9 @@ def _take_in_customers(run: _Run, resolved: ResolvedParent, plan: RefreshPlan, s
     master = measure_master(run.warehouse, resolved, keys)
     if master.duplicate_keys:
         raise InvalidInput(duplicate_key_issues(resolved, master))
-    before = _ordinals(run)
     steps.run(plan.append)
-    new = _ordinals(run) - before
     steps.run(plan.customers)
-    return replace(master, new_customers=new)
+    return master
 
 
 def duplicate_key_issues(resolved: ResolvedParent, master: MasterReport) -> Issues:
@@ -234,6 +279,8 @@ def _abandon(run: _Run, clock: Clock, status: str, message: str) -> None:
     with contextlib.suppress(Exception):
         _publish_last(run.warehouse, run.store, run.record)
         _drop(run.warehouse, run.record.id, [run.refresh.number])
+    with contextlib.suppress(Exception):
+        _drop_stray_indexes(run)
     with contextlib.suppress(Exception):
         run.store.finish_refresh(run.refresh.id, "canceled" if status == "canceled" else "error", at=clock.now(), message=message)
 

@@ -16,19 +16,20 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from kohort.adapters.duckdb import errors, importing
+from kohort.adapters.duckdb import errors, importing, views
 from kohort.adapters.duckdb.files import SourceFiles, find_files
 from kohort.adapters.duckdb.importing import described, quote, text
 from kohort.adapters.duckdb.running import InterruptibleRunner
 from kohort.foundation.errors import UserError
 from kohort.parent.definition import TableRef
-from kohort.ports.warehouse import ColumnInfo, FileFormat, ImportReport, Statement, TableInfo
+from kohort.ports.warehouse import ColumnInfo, FileFormat, ImportReport, NumberedRows, Statement, TableInfo
 
 Result = TypeVar("Result")
 _Connection = duckdb.DuckDBPyConnection
 
 _NAME = re.compile(r"[^\W\d]\w{0,126}")
 _MEMORY_LIMIT = "60%"
+_INCOMING = "kohort incoming rows"
 _RESERVED = ("information_schema", "pg_catalog", "system", "temp")
 
 
@@ -101,12 +102,36 @@ class DuckDBWarehouse:
         reader = self._guarded(lambda: connection.sql(sql).to_arrow_reader(batch_rows), connection)
         return pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, connection))
 
+    def numbered(self, ref: TableRef) -> NumberedRows | None:
+        """How to read the rows of a view over Parquet files with their places, on several threads; None: it is no such view."""
+        where = f"lower(schema_name) = lower({text(ref.database)}) AND lower(view_name) = lower({text(ref.table)})"
+        found = self.query(f"SELECT sql FROM duckdb_views() WHERE database_name = current_database() AND {where}").to_pylist()
+        return views.numbered_rows(self, found[0]["sql"]) if len(found) == 1 else None
+
     # --- writing ------------------------------------------------------------------------------------------------
 
     def execute(self, statement: Statement) -> None:
         """Run a statement that returns nothing."""
         sql = self._sql(statement)
         self._guarded(lambda: _run_to_end(self._main, sql))
+
+    def append_rows(self, ref: TableRef, rows: pa.RecordBatchReader) -> int:
+        """Add rows to a table, column by column in their order; the number of rows. Values are converted to the table's types."""
+        connection = self._main if self._depth else self._main.cursor()
+
+        def insert() -> int:
+            connection.register(_INCOMING, rows)
+            try:
+                found = connection.execute(f"INSERT INTO {_quoted(ref)} SELECT * FROM {quote(_INCOMING)}").fetchone()
+                return int(found[0]) if found else 0
+            finally:
+                connection.unregister(_INCOMING)
+
+        try:
+            return self._guarded(insert, connection)
+        finally:
+            if connection is not self._main:
+                connection.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
