@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from kohort.services.load_events import Loader
     from kohort.services.serve import Serving
     from kohort.services.serve_tables import Say
+    from kohort.services.users import Passwords
 
 
 class Kohort:
@@ -106,6 +107,13 @@ class Kohort:
 
         self.workspace.state.mkdir(exist_ok=True)
         return SQLAlchemyStore(self.settings.store_url or self.workspace.state / "kohort.db")
+
+    @cached_property
+    def passwords(self) -> Passwords:
+        """How passwords are kept."""
+        from kohort.adapters.passwords import Argon2Passwords
+
+        return Argon2Passwords()
 
     @cached_property
     def snapshots(self) -> SnapshotStore:

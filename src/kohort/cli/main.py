@@ -24,6 +24,7 @@ from kohort.cli.session import close_session, open_session, set_workspace
 from kohort.cli.source import source_app
 from kohort.cli.tables import query, tables_app
 from kohort.cli.usage import UsageError, as_shown
+from kohort.cli.users import token_app, user_app
 from kohort.foundation.errors import Interrupted, InvalidInput, UserError
 
 app = typer.Typer(name="kohort", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -35,6 +36,8 @@ app.add_typer(ps.ps_app, name="ps", help="Parent segments: the data model, its r
 app.add_typer(sg.sg_app, name="sg", help="Segments: write, check, count, evaluate, export.")
 app.add_typer(index.index_app, name="index", help="The profile index of a refresh: build, show, verify.")
 app.add_typer(profile_app, name="profile", help="One customer: attributes, behaviors, segments.")
+app.add_typer(user_app, name="user", help="Users: who may sign in, with which role.")
+app.add_typer(token_app, name="token", help="API tokens: how programs use the API.")
 
 
 def _version(wanted: bool) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from kohort.ports.sources import SourceStore
+from kohort.ports.users import UserStore
 
 Json = dict[str, Any]
 RefreshStatus = Literal["running", "success", "error", "canceled"]
@@ -125,7 +126,7 @@ class EvaluationSummary:
     total: int
 
 
-class DefinitionStore(SourceStore, Protocol):
+class DefinitionStore(SourceStore, UserStore, Protocol):
     """Keeps definitions and the record of what was run on them."""
 
     def transaction(self) -> AbstractContextManager[None]:

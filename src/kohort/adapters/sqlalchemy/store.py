@@ -5,10 +5,11 @@ from __future__ import annotations
 from kohort.adapters.sqlalchemy.definitions import Definitions
 from kohort.adapters.sqlalchemy.runs import Runs
 from kohort.adapters.sqlalchemy.sources import Sources
+from kohort.adapters.sqlalchemy.users import Users
 
 
-class SQLAlchemyStore(Definitions, Runs, Sources):
-    """Keeps definitions, versions, sources and the record of runs in one database, given by its URL or file.
+class SQLAlchemyStore(Definitions, Runs, Sources, Users):
+    """Keeps definitions, versions, sources, users and the record of runs in one database, given by its URL or file.
 
     A path, `sqlite:///folder/kohort.db` or `postgresql://user:password@host/database`. The schema is made or upgraded when the
     store is opened. Raises UserError STORE_URL, STORE_UNREACHABLE, STORE_DRIVER_MISSING, STORE_TOO_NEW, STORE_DAMAGED,

@@ -1,0 +1,407 @@
+"""Users: add and change them, sign them in, give out API tokens.
+
+Secrets are shown once and kept as hashes; every change is in the audit log.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal, Protocol
+
+from kohort.foundation.clock import Clock
+from kohort.foundation.errors import UserError
+from kohort.foundation.fingerprints import fingerprint
+from kohort.foundation.issues import did_you_mean
+from kohort.ports.definitions import DefinitionStore
+from kohort.ports.users import ROLES, AuditEntry, Grant, Role, TokenRecord, UserRecord
+from kohort.services.access import Access, lower
+
+SESSION = timedelta(hours=12)
+SETUP_LINK = timedelta(hours=1)
+LONGEST_TOKEN_DAYS = 3650
+PASSWORD_CHARACTERS = (10, 1000)
+TOKEN_PREFIX = "kht_"
+ACCOUNT_TRIES, ADDRESS_TRIES = 5, 20
+FIRST_WAIT, LONGEST_WAIT, FORGOTTEN_AFTER = timedelta(seconds=15), timedelta(hours=1), timedelta(days=1)
+
+Way = Literal["session", "token", "cli", "link"]
+
+
+class Passwords(Protocol):
+    """Keeps passwords so that nobody can read them. See `kohort.adapters.passwords.Argon2Passwords`."""
+
+    def hash(self, password: str) -> str: ...
+    def verify(self, kept: str, password: str) -> bool: ...
+    def is_outdated(self, kept: str) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something, and how they were known. address: "" on the command line."""
+
+    name: str
+    way: Way = "cli"
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who was recognised. secret_hash: of the session or token they came with."""
+
+    user: UserRecord
+    access: Access
+    actor: Actor
+    secret_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A new API token: the only time that it is known itself."""
+
+    record: TokenRecord
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A new session. secret: what the browser keeps."""
+
+    user: UserRecord
+    secret: str
+    expires_at: datetime
+
+
+class LockedOut(UserError):
+    """Too many failed attempts; wait_seconds: until the next one is looked at."""
+
+    def __init__(self, wait_seconds: int) -> None:
+        hint = f"try again in {wait_seconds} seconds"
+        super().__init__("LOCKED_OUT", "there were too many failed attempts", hint=hint)
+        self.wait_seconds = wait_seconds
+
+
+# --- secrets ------------------------------------------------------------------------------------------------------
+
+
+def new_secret() -> str:
+    """43 random url-safe characters: 256 bits."""
+    return secrets.token_urlsafe(32)
+
+
+def secret_hash(secret: str) -> str:
+    """What is kept of a random secret: its SHA-256 in hexadecimal."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+# --- users --------------------------------------------------------------------------------------------------------
+
+
+def add_user(
+    store: DefinitionStore, passwords: Passwords, name: str, role: str, password: str, *, actor: Actor, clock: Clock
+) -> UserRecord:
+    """A new user. password "": nobody can sign in until one is set.
+
+    Raises UserError NAME_INVALID, NAME_TAKEN, NAME_TOO_LONG, ROLE_INVALID, PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG.
+    """
+    name = name.strip()
+    if not name or not name.isprintable():
+        raise UserError("NAME_INVALID", "a user needs a name", hint="write an e-mail address, or a name")
+    checked = checked_role(role)
+    kept = passwords.hash(checked_password(password)) if password else ""
+    with store.transaction():
+        user = store.add_user(name, checked, kept, by=actor.name, at=clock.now())
+        _note(store, actor, clock, "user.add", "user", user.name, after=user_fingerprint(user))
+    return user
+
+
+def require_user(store: DefinitionStore, name: str) -> UserRecord:
+    """The user of that name, or id. Raises UserError USER_NOT_FOUND with the nearest name."""
+    user = store.user(name) or next((user for user in store.users() if str(user.id) == name), None)
+    if user is None:
+        hint = did_you_mean(name, [user.name for user in store.users()]) or "add one with: kohort user add NAME"
+        raise UserError("USER_NOT_FOUND", f'there is no user "{name}"', hint=hint)
+    return user
+
+
+def change_user(
+    store: DefinitionStore, name: str, *, role: str | None = None, disabled: bool | None = None, actor: Actor, clock: Clock
+) -> UserRecord:
+    """Give another role, disable or enable; None leaves as it is. Who is disabled is signed out.
+
+    Raises UserError USER_NOT_FOUND, ROLE_INVALID, LAST_ADMIN.
+    """
+    with store.transaction():
+        user = require_user(store, name)
+        wanted = replace(user, role=checked_role(role) if role is not None else user.role)
+        wanted = replace(wanted, disabled=user.disabled if disabled is None else disabled)
+        changed = store.update_user(wanted, by=actor.name, at=clock.now())
+        if changed != user:
+            if changed.disabled:
+                store.end_sessions(user_id=user.id)
+            before, after = user_fingerprint(user), user_fingerprint(changed)
+            _note(store, actor, clock, "user.change", "user", user.name, before, after, f"{changed.role}{', disabled' * changed.disabled}")
+    return changed
+
+
+def set_password(store: DefinitionStore, passwords: Passwords, name: str, password: str, *, actor: Actor, clock: Clock) -> UserRecord:
+    """A new password; every session of the user ends. Raises UserError USER_NOT_FOUND, PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG."""
+    kept = passwords.hash(checked_password(password))
+    with store.transaction():
+        user = require_user(store, name)
+        changed = store.update_user(replace(user, password_hash=kept), by=actor.name, at=clock.now())
+        store.end_sessions(user_id=user.id)
+        store.clear_failures(_account_key(user.name))
+        _note(store, actor, clock, "user.password", "user", user.name)
+    return changed
+
+
+def change_own_password(store: DefinitionStore, passwords: Passwords, caller: Caller, old: str, new: str, *, clock: Clock) -> UserRecord:
+    """The same by the user, who must know the old one. Raises UserError WRONG_PASSWORD, LockedOut, and as `set_password`."""
+    checked_password(new)
+    _require_password(store, passwords, caller.user, old, caller.actor.address, clock)
+    return set_password(store, passwords, caller.user.name, new, actor=caller.actor, clock=clock)
+
+
+def set_grants(store: DefinitionStore, name: str, grants: Sequence[Grant], *, actor: Actor, clock: Clock) -> tuple[Grant, ...]:
+    """Narrow a user to parent segments and folders; none: the role holds everywhere.
+
+    Raises UserError USER_NOT_FOUND, PARENT_NOT_FOUND, ROLE_INVALID.
+    """
+    wanted = [Grant(grant.parent_id, grant.folder.strip("/"), checked_role(grant.role)) for grant in grants]
+    with store.transaction():
+        user = require_user(store, name)
+        before = store.grants(user.id)
+        store.set_grants(user.id, wanted)
+        after = tuple(store.grants(user.id))
+        detail = "; ".join(f"{grant.parent_id}:/{grant.folder} {grant.role}" for grant in after)
+        _note(store, actor, clock, "user.grants", "user", user.name, _marks(before), _marks(after), detail)
+    return after
+
+
+def checked_role(role: str) -> Role:
+    """Raises UserError ROLE_INVALID."""
+    for known in ROLES:
+        if role == known:
+            return known
+    raise UserError("ROLE_INVALID", f'there is no role "{role}"', hint=f"roles are {', '.join(ROLES)}")
+
+
+def checked_password(password: str) -> str:
+    """Raises UserError PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG."""
+    shortest, longest = PASSWORD_CHARACTERS
+    if len(password) < shortest:
+        raise UserError("PASSWORD_TOO_SHORT", f"a password needs at least {shortest} characters", hint="a few words are easy to remember")
+    if len(password) > longest:
+        raise UserError("PASSWORD_TOO_LONG", f"a password may have {longest} characters at most", hint="choose a shorter one")
+    return password
+
+
+def user_fingerprint(user: UserRecord) -> str:
+    """A name for what the user is at present; the password is no part of it."""
+    return fingerprint([user.name, user.role, user.disabled])
+
+
+def _marks(grants: Sequence[Grant]) -> str:
+    return fingerprint([[grant.parent_id, grant.folder, grant.role] for grant in grants])
+
+
+# --- signing in ---------------------------------------------------------------------------------------------------
+
+
+def sign_in(store: DefinitionStore, passwords: Passwords, name: str, password: str, *, address: str, clock: Clock) -> SignedIn:
+    """A session for whoever knows the password. Raises UserError WRONG_PASSWORD (whatever was wrong), LockedOut."""
+    user = store.user(name)
+    _require_password(store, passwords, user, password, address, clock, name)
+    assert user is not None
+    if passwords.is_outdated(user.password_hash):
+        user = store.update_user(replace(user, password_hash=passwords.hash(password)), by=user.name, at=clock.now())
+    return _new_session(store, user, address, clock, "session")
+
+
+def sign_out(store: DefinitionStore, caller: Caller, *, clock: Clock) -> None:
+    """End the session that the caller came with."""
+    with store.transaction():
+        store.end_sessions(token_hash=caller.secret_hash)
+        _note(store, caller.actor, clock, "session.end", "user", caller.user.name)
+
+
+def _new_session(store: DefinitionStore, user: UserRecord, address: str, clock: Clock, way: Way) -> SignedIn:
+    now, secret = clock.now(), new_secret()
+    with store.transaction():
+        session = store.add_session(secret_hash(secret), user.id, at=now, expires_at=now + SESSION, address=address)
+        _note(store, Actor(user.name, way, address), clock, "session.start", "user", user.name)
+    return SignedIn(user, secret, session.expires_at)
+
+
+def _require_password(
+    store: DefinitionStore, passwords: Passwords, user: UserRecord | None, password: str, address: str, clock: Clock, name: str = ""
+) -> None:
+    name = user.name if user is not None else name
+    account, source = _account_key(name), f"address:{address}"
+    with store.transaction():
+        waits = [_wait(store, key, tries, clock.now()) for key, tries in ((account, ACCOUNT_TRIES), (source, ADDRESS_TRIES))]
+        if not any(waits):
+            store.add_failure(account, clock.now())  # counted before it is looked at: many attempts at once are not better than one
+    if any(waits):
+        raise LockedOut(int(max(waits).total_seconds()) + 1)
+    kept = user.password_hash if user is not None and not user.disabled else ""
+    if not passwords.verify(kept, password):
+        with store.transaction():
+            store.add_failure(source, clock.now())
+            _note(store, Actor(name[:200], "session", address), clock, "session.refused", "user", name[:200])
+        hint = "an admin can set a new password: kohort user passwd NAME"
+        raise UserError("WRONG_PASSWORD", "the name or the password is wrong", hint=hint)
+    store.clear_failures(account)
+
+
+def _account_key(name: str) -> str:
+    return f"account:{secret_hash(name.casefold())}"
+
+
+def _wait(store: DefinitionStore, key: str, tries: int, now: datetime) -> timedelta:
+    """How long attempts are not looked at: nothing for the first few failures, then twice as long after each; forgotten in time."""
+    found = store.failures(key)
+    if found is not None and now - found.last_at > FORGOTTEN_AFTER:
+        store.clear_failures(key)
+        found = None
+    if found is None or found.failures < tries:
+        return timedelta(0)
+    length = min(FIRST_WAIT * 2.0 ** min(found.failures - tries, 12), LONGEST_WAIT)
+    return max(found.last_at + length - now, timedelta(0))
+
+
+# --- recognising --------------------------------------------------------------------------------------------------
+
+
+def caller_of_session(store: DefinitionStore, secret: str, *, address: str, clock: Clock) -> Caller | None:
+    """Who came with the secret of a session."""
+    found = store.session(secret_hash(secret), clock.now())
+    if found is None:
+        return None
+    user = found[1]
+    return Caller(user, _access(store, user, user.role), Actor(user.name, "session", address), secret_hash(secret))
+
+
+def caller_of_token(store: DefinitionStore, token: str, *, address: str, clock: Clock) -> Caller | None:
+    """Who came with an API token; it may no more than its owner may today."""
+    found = store.token(secret_hash(token), clock.now())
+    if found is None:
+        return None
+    record, user = found
+    access = _access(store, user, lower(record.role, user.role))
+    return Caller(user, access, Actor(user.name, "token", address), secret_hash(token))
+
+
+def _access(store: DefinitionStore, user: UserRecord, role: Role) -> Access:
+    return Access(role, tuple(store.grants(user.id)))
+
+
+# --- API tokens ---------------------------------------------------------------------------------------------------
+
+
+def add_token(
+    store: DefinitionStore,
+    owner: UserRecord,
+    name: str,
+    *,
+    role: str = "",
+    days: int | None = 90,
+    most: Role | None = None,
+    actor: Actor,
+    clock: Clock,
+) -> IssuedToken:
+    """A new API token. role "": the owner's; days None: it does not expire; most: what the one who asks may at most.
+
+    Raises UserError NAME_INVALID, ROLE_INVALID, ROLE_TOO_HIGH, DAYS_INVALID.
+    """
+    name = name.strip()
+    if not name or not name.isprintable():
+        raise UserError("NAME_INVALID", "a token needs a name", hint="say what it is for")
+    highest = lower(owner.role, most or owner.role)
+    wanted = checked_role(role) if role else highest
+    if lower(wanted, highest) != wanted:
+        raise UserError("ROLE_TOO_HIGH", f"a token of {owner.name} may be {highest} at most, not {wanted}", hint="choose a lower role")
+    if days is not None and not 1 <= days <= LONGEST_TOKEN_DAYS:
+        raise UserError("DAYS_INVALID", f"a token cannot be valid for {days} days", hint=f"write 1 to {LONGEST_TOKEN_DAYS}")
+    now, token = clock.now(), TOKEN_PREFIX + new_secret()
+    until = now + timedelta(days=days) if days is not None else None
+    with store.transaction():
+        record = store.add_token(secret_hash(token), token[-4:], owner.id, name, wanted, by=actor.name, at=now, expires_at=until)
+        _note(store, actor, clock, "token.add", "token", f"{record.id}", after=record.last_four, detail=f"{owner.name}: {name}, {wanted}")
+    return IssuedToken(record, token)
+
+
+def revoke_token(store: DefinitionStore, token_id: int, *, owner: UserRecord | None = None, actor: Actor, clock: Clock) -> TokenRecord:
+    """Refuse a token from now on. owner: only one of theirs. Raises UserError TOKEN_NOT_FOUND."""
+    with store.transaction():
+        found = next((token for token in store.tokens(owner.id if owner else None) if token.id == token_id), None)
+        if found is None:
+            raise UserError("TOKEN_NOT_FOUND", f"there is no token with id {token_id}", hint="list them with: kohort token list")
+        revoked = store.revoke_token(token_id, clock.now())
+        if revoked != found:
+            _note(store, actor, clock, "token.revoke", "token", str(token_id), before=found.last_four, detail=found.name)
+    return revoked
+
+
+# --- the first start ----------------------------------------------------------------------------------------------
+
+
+def new_setup_link(store: DefinitionStore, *, clock: Clock) -> str:
+    """The secret of a link with which the first admin is made, or "" when there are users. It works once, for an hour."""
+    if store.users():
+        return ""
+    secret, now = new_secret(), clock.now()
+    store.add_setup_link(secret_hash(secret), at=now, expires_at=now + SETUP_LINK)
+    return secret
+
+
+def set_up(store: DefinitionStore, passwords: Passwords, secret: str, name: str, password: str, *, address: str, clock: Clock) -> SignedIn:
+    """Make the first admin and sign them in. Raises UserError LINK_INVALID, and as `add_user`."""
+    hint = "start the server again for a new link, or run: kohort user add NAME --role admin"
+    refused = UserError("LINK_INVALID", "this link has been used or has expired", hint=hint)
+    if not store.has_setup_link(secret_hash(secret), clock.now()):
+        raise refused
+    checked_password(password)
+    actor = Actor(name.strip(), "link", address)
+    with store.transaction():
+        if store.users() or not store.use_setup_link(secret_hash(secret), clock.now()):
+            raise refused
+        user = add_user(store, passwords, name, "admin", password, actor=actor, clock=clock)
+    return _new_session(store, user, address, clock, "link")
+
+
+# --- the audit log ------------------------------------------------------------------------------------------------
+
+
+def _note(
+    store: DefinitionStore,
+    actor: Actor,
+    clock: Clock,
+    action: str,
+    kind: str,
+    name: str,
+    before: str = "",
+    after: str = "",
+    detail: str = "",
+) -> None:
+    note_audit(store, actor, clock, action, kind, name, before=before, after=after, detail=detail)
+
+
+def note_audit(
+    store: DefinitionStore,
+    actor: Actor,
+    clock: Clock,
+    action: str,
+    kind: str,
+    name: str,
+    *,
+    before: str = "",
+    after: str = "",
+    detail: str = "",
+) -> None:
+    """Write an entry; inside a transaction it is kept only with the change it is about."""
+    store.add_audit(AuditEntry(clock.now(), actor.name, actor.way, action, kind, name, before, after, actor.address, detail))
