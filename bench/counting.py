@@ -92,7 +92,7 @@ def measure_chdb(folder: Path, _: Options) -> Measured:
     from bench.scan_chdb import ChdbScanner
 
     catalog, ordinals = _told(folder)
-    load, scanner = timed(lambda: ChdbScanner(exported(folder), catalog, to_micros(AS_OF)))
+    load, scanner = timed(lambda: ChdbScanner(folder, catalog, to_micros(AS_OF)))
     try:
         return _scanned(scanner, catalog, ordinals, CHDB_RANGE, {"load": load})
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
-from bench.export import HAS, PROFILES
+from bench.export import HAS, PROFILES, exported
 from bench.scan import Bools
 from bench.scan_sql import ScanSql, Words
 from kohort.evaluation.bitmap import Ordinals
@@ -49,10 +50,12 @@ WORDS = Words(CLICKHOUSE, place="(timestamp, arrival)", truth="max", written=_wr
 
 
 class ChdbScanner:
-    """Asks one query per range."""
+    """Asks one query per range. Its tables are in a folder that is made anew and gone after `close`."""
 
-    def __init__(self, files: Path, catalog: FieldCatalog, as_of: Micros) -> None:
-        self.session = chdb.session.Session()
+    def __init__(self, folder: Path, catalog: FieldCatalog, as_of: Micros) -> None:
+        files, self.place = exported(folder), folder / "chdb"
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.session = chdb.session.Session(str(self.place))
         for setting in SETTINGS:
             self.session.query(setting)
         self.sql = ScanSql(WORDS, catalog, as_of, lambda slug: f'"{slug or PROFILES}"')
@@ -62,6 +65,7 @@ class ChdbScanner:
 
     def close(self) -> None:
         self.session.close()
+        shutil.rmtree(self.place, ignore_errors=True)
 
     def _load(self, files: Path, name: str, fields: Sequence[Field], keys: Sequence[str]) -> None:
         """A table in the order of its rows, texts of few values with a dictionary."""

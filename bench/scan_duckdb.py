@@ -17,7 +17,7 @@ from kohort.ports.warehouse import Warehouse
 from kohort.rules.core import Leaf, TopOrder
 from kohort.sql.dialects import DUCKDB
 
-WORDS = Words(DUCKDB, place="rowid", truth="bool_or", written=lambda part: part.sql(dialect="duckdb"))
+WORDS = Words(DUCKDB, place="rowid", truth="bool_or", written=lambda part: part.sql(dialect="duckdb"), distinct_apart=True)
 """Rows of a refresh's tables lie in the order of (ordinal, timestamp, arrival)."""
 
 

@@ -38,13 +38,18 @@ from kohort.sql.dialects import SqlDialect
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What an engine says differently. place: what orders rows of one profile by (time, arrival); truth: any of some booleans."""
+    """What an engine says differently.
+
+    place: what orders rows of one profile by (time, arrival); truth: any of some booleans; known_array: whether an array is not null,
+    where the engine cannot say; distinct_apart: distinct values are counted faster in a scan of their own.
+    """
 
     dialect: SqlDialect
     place: str
     truth: str
     written: Callable[[exp.Expression], str]
     known_array: str = ""
+    distinct_apart: bool = False
 
 
 class ScanSql:
@@ -96,6 +101,8 @@ class ScanSql:
             match leaf:
                 case BehaviorLeaf(aggregate) if aggregate.sliding_micros is not None:
                     found.append((self._sliding(leaf, scope), {leaf: ("c0", "false")}))
+                case BehaviorLeaf(aggregate) if self._is_apart(aggregate):
+                    found.append((self._distinct(leaf, scope), {leaf: ("c0", _default(leaf))}))
                 case BehaviorLeaf(aggregate):
                     together.setdefault((aggregate.behavior, aggregate.grouping), []).append(leaf)
                 case SequenceLeaf():
@@ -119,8 +126,21 @@ class ScanSql:
         inner = f"SELECT {columns} FROM {self.table(head.behavior)} WHERE {_all(conditions)} GROUP BY {keys}"
         named = ", ".join(f"{test} AS c{position}" for position, test in enumerate(tests))
         outer = f"SELECT ordinal, {named} FROM ({inner}) v{' GROUP BY ordinal' if head.grouping else ''}"
-        defaults = ("true" if holds_without_rows(leaf.aggregate, leaf.test) else "false" for leaf in leaves)
-        return outer, {leaf: (f"c{position}", default) for position, (leaf, default) in enumerate(zip(leaves, defaults, strict=True))}
+        return outer, {leaf: (f"c{position}", _default(leaf)) for position, leaf in enumerate(leaves)}
+
+    def _is_apart(self, aggregate: Aggregate) -> bool:
+        plain = aggregate.key == "CountDistinct" and len(aggregate.columns) == 1 and not aggregate.grouping
+        return self.words.distinct_apart and plain and aggregate.sliding_micros is None
+
+    def _distinct(self, leaf: BehaviorLeaf, scope: str) -> str:
+        """The distinct values of each profile, then how many they are."""
+        name, selection = leaf.aggregate.columns[0], Selection.of(leaf.aggregate)
+        conditions = [scope, *(self.words.written(one) for one in self.rows.scanned([selection])), f'"{name}" IS NOT NULL']
+        if (selected := self.rows.selected(selection)) is not None:
+            conditions.append(self.words.written(selected))
+        values = f'SELECT DISTINCT ordinal, "{name}" FROM {self.table(leaf.aggregate.behavior)} WHERE {_all(conditions)}'
+        tested = self.words.written(Aggregates(self.rows).test(leaf.aggregate, [build.column("v0")], leaf.test))
+        return f"SELECT ordinal, {tested} AS c0 FROM (SELECT ordinal, count(*) AS v0 FROM ({values}) d GROUP BY ordinal) v"
 
     def _test(self, leaf: BehaviorLeaf, values: dict[str, str], shared: bool) -> str:
         """The condition over the columns of the scan, whose aggregates it adds to `values` (SQL -> name)."""
@@ -203,6 +223,11 @@ class ScanSql:
 
     def _time(self, micros: Micros) -> str:
         return self.words.written(build.timestamp(micros, self.words.dialect))
+
+
+def _default(leaf: BehaviorLeaf) -> str:
+    """What holds for a profile without rows."""
+    return "true" if holds_without_rows(leaf.aggregate, leaf.test) else "false"
 
 
 def _between(low: int, high: int) -> str:
