@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ import pytest
 from kohort.adapters.duckdb import DuckDBWarehouse
 from kohort.bootstrap import open_kohort
 from kohort.services.sources import rotate_key, set_status
-from kohort.testing.server import NotStarted, RunningServer, make_sources, running_server
+from kohort.testing.server import NotStarted, make_sources, running_server
 
 BASIC = {"timeout": 20.0}
 
@@ -64,6 +64,7 @@ def test_from_start_to_stop(tmp_path: Path) -> None:
         httpx.get(f"{server.url}/healthz")
 
 
+@pytest.mark.slow
 def test_one_server_a_workspace_one_program_a_port(tmp_path: Path) -> None:
     make_sources(tmp_path / "other")
     with running_server(tmp_path / "one") as server:
@@ -76,6 +77,7 @@ def test_one_server_a_workspace_one_program_a_port(tmp_path: Path) -> None:
             pass
 
 
+@pytest.mark.slow
 def test_sources_change_while_it_runs(tmp_path: Path) -> None:
     with running_server(tmp_path) as server, httpx.Client(base_url=server.url, **BASIC) as client:  # type: ignore[arg-type]
 
@@ -108,6 +110,7 @@ def test_commands_borrow_the_warehouse(tmp_path: Path) -> None:
     assert "tables wait" not in "".join(server.said)
 
 
+@pytest.mark.slow
 def test_tables_wait_while_another_program_has_the_warehouse(tmp_path: Path) -> None:
     keys = make_sources(tmp_path)
     with (
@@ -125,30 +128,40 @@ def test_tables_wait_while_another_program_has_the_warehouse(tmp_path: Path) -> 
 
 
 @contextmanager
-def sending(server_url: str, key: str, sent: list[int]) -> Iterator[None]:
-    """A client that counts: batches of three, each sent again until it is acknowledged, whatever happens to the server."""
-    stop = threading.Event()
+def sending(server_url: str, key: str, sent: list[int]) -> Iterator[Callable[[], None]]:
+    """A client that counts: batches of three, each sent again until it is acknowledged, whatever happens to the server.
+
+    Gives a function that lets the last batch be acknowledged and ends it.
+    """
+    finished, given_up = threading.Event(), threading.Event()
 
     def run() -> None:
         number = 0
-        while not stop.is_set():
+        while not finished.is_set():
             batch = {"batch": [track(f"{number:06d}-{place}") for place in range(3)]}
-            while True:
+            while not given_up.is_set():
                 try:
                     if httpx.post(f"{server_url}/v1/batch", json=batch, auth=(key, ""), timeout=10).status_code == 200:
                         break
                 except httpx.HTTPError:
                     time.sleep(0.02)
+            else:
+                return
             sent.append(number)
             number += 1
 
     thread = threading.Thread(target=run)
     thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
+
+    def finish() -> None:
+        finished.set()
         thread.join(60)
+
+    try:
+        yield finish
+    finally:
+        given_up.set()
+        finish()
 
 
 def free_port() -> str:
@@ -160,23 +173,23 @@ def free_port() -> str:
 @pytest.mark.slow
 def test_nothing_acknowledged_is_lost_or_doubled_by_kills(tmp_path: Path) -> None:
     keys, port, sent = make_sources(tmp_path), free_port(), list[int]()
-    with sending(f"http://127.0.0.1:{port}", keys["Web Shop"], sent):
-        for round_number in range(3):
+    with sending(f"http://127.0.0.1:{port}", keys["Web Shop"], sent) as finish:
+        for kills_both in (False, True):
             with running_server(tmp_path, keys, options=("--port", port)) as server:
                 count = len(sent)
                 wait_until(lambda count=count: len(sent) > count + 5)
                 time.sleep(random.random())
-                if round_number == 1:  # only the process that answers: it is started again
+                if not kills_both:  # only the process that answers: it is started again
                     os.kill(server.http_process_id(), signal.SIGKILL)
                     wait_until(lambda: "was killed by signal 9" in "".join(server.said))
                     count = len(sent)
                     wait_until(lambda count=count: len(sent) > count + 5)
                 server.kill()
-        with running_server(tmp_path, keys, options=("--port", port)):
+        with running_server(tmp_path, keys, options=("--port", port)) as server:
             count = len(sent)
             wait_until(lambda count=count: len(sent) > count + 5)
-    with running_server(tmp_path, keys, options=("--port", port)) as server:
-        assert server.stop() == 0
+            finish()
+            assert server.stop() == 0
     expected = [f"m-{number:06d}-{place}" for number in sent for place in range(3)]
     assert ids_in_tables(tmp_path) == expected
 
@@ -235,7 +248,3 @@ def test_limits_are_settings(tmp_path: Path) -> None:
         assert client.post("/v1/track", json=track(1), auth=("unknown", "")).status_code == 200
         statuses = [client.post("/v1/track", json=track(number), auth=(server.write_key, "")).status_code for number in range(12)]
         assert 429 in statuses
-
-
-def received_count(server: RunningServer) -> int:
-    return len(server.received())
