@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
@@ -18,6 +18,8 @@ from kohort.evaluation.bitmap import Bitmap
 from kohort.evaluation.statement import rule_sql
 from kohort.foundation.instants import to_micros
 from kohort.parent.catalog import FieldCatalog
+from kohort.rules.core import Expr
+from kohort.services.evaluate import Engine
 
 DUCKDB_RANGE = 500_000
 CHDB_RANGE = 1_000_000
@@ -32,18 +34,32 @@ def sizes(members: Mapping[str, Bitmap]) -> dict[str, int]:
     return {path: found.count() for path, found in members.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many are in each segment, and how many distinct conditions that took."""
+
+    counts: Mapping[str, int]
+    leaves: int
+
+
+def counted_by(engine: Engine, exprs: Mapping[str, Expr]) -> Counted:
+    """Evaluate, count, and let go of the members."""
+    outcome = engine.run(exprs, to_micros(AS_OF))
+    return Counted(sizes(outcome.members), outcome.leaves)
+
+
 def measure_indexed(folder: Path, _: Options) -> Measured:
     """All segments on the index: the first time in this process, then with files and compiled code in memory but nothing remembered,
     then from remembered conditions."""
     with opened(folder) as (shop, engine):
         exprs, as_of = bound_segments(engine.catalog), to_micros(AS_OF)
-        first, outcome = timed(lambda: engine.run(exprs, as_of))
+        first, counted = timed(lambda: counted_by(engine, exprs))
         left = sorted({*getattr(engine.source(as_of), "left_to_sql", {}).values()})
-        found = best(lambda: forgetful(engine, shop.indexes.root).run(exprs, as_of), most=5)
-        warm = forgetful(engine, shop.indexes.root)
-        warm.run(exprs, as_of)
-        known = best(lambda: warm.run(exprs, as_of), most=5).seconds
-        facts = {"first": first, "known": known, "leaves": outcome.leaves, "left": left, "counts": sizes(found.outcome.members)}
+        engine = forgetful(engine, shop.indexes.root)
+        found = best(lambda: counted_by(forgetful(engine, shop.indexes.root), exprs), most=5)
+        engine.run(exprs, as_of)
+        known = best(lambda: counted_by(engine, exprs), most=5).seconds
+        facts = {"first": first, "known": known, "leaves": counted.leaves, "left": left, "counts": found.outcome.counts}
         return Measured(found.seconds, {**facts, "cpu": found.cpu_seconds})
 
 
@@ -52,8 +68,8 @@ def measure_evaluator(folder: Path, _: Options) -> Measured:
     with opened(folder) as (shop, engine):
         _read(shop.workspace.state / "warehouse.duckdb")
         exprs = bound_segments(engine.catalog)
-        found = best(lambda: replace(engine, indexes=None).run(exprs, to_micros(AS_OF)))
-        facts = {"counts": sizes(found.outcome.members), "leaves": found.outcome.leaves, "runs": found.runs, "cpu": found.cpu_seconds}
+        found = best(lambda: counted_by(replace(engine, indexes=None), exprs))
+        facts = {"counts": found.outcome.counts, "leaves": found.outcome.leaves, "runs": found.runs, "cpu": found.cpu_seconds}
         return Measured(found.seconds, facts)
 
 
@@ -118,8 +134,8 @@ def _told(folder: Path) -> tuple[FieldCatalog, int]:
 
 def _scanned(scanner: Scanner, catalog: FieldCatalog, ordinals: int, range_size: int, facts: Options | None = None) -> Measured:
     exprs = bound_segments(catalog)
-    found = best(lambda: scan(exprs, scanner, ordinals, range_size))
-    counted = {"counts": sizes(found.outcome), "leaves": len(own_leaves(exprs)), "runs": found.runs, "cpu": found.cpu_seconds}
+    found = best(lambda: sizes(scan(exprs, scanner, ordinals, range_size)))
+    counted = {"counts": found.outcome, "leaves": len(own_leaves(exprs)), "runs": found.runs, "cpu": found.cpu_seconds}
     return Measured(found.seconds, {**counted, **(facts or {})})
 
 

@@ -11,11 +11,9 @@ from random import Random
 from typing import Any
 
 from bench import generate
-from bench.counting import sizes
-from bench.generate import AS_OF
+from bench.counting import counted_by
 from bench.measured import Measured, best, timed
 from bench.shop import bound_segments, forgetful, hundred_rules, opened
-from kohort.foundation.instants import to_micros
 from kohort.rules.bind import leaves
 from kohort.rules.core import Expr, MemberLeaf
 
@@ -97,13 +95,14 @@ def _domain(value: str) -> tuple[str, ...]:
     return next((domain for domain in DOMAINS if value in domain), ())
 
 
-def measure_thousand(folder: Path, _: Options) -> Measured:
+def measure_thousand(folder: Path, _options: Options) -> Measured:
     """All of them on the index: warm, nothing remembered."""
     with opened(folder) as (shop, engine):
-        exprs, as_of = bound_segments(engine.catalog, thousand_rules()), to_micros(AS_OF)
-        first, outcome = timed(lambda: engine.run(exprs, as_of))
-        found = best(lambda: forgetful(engine, shop.indexes.root).run(exprs, as_of))
-        facts = {"first": first, "leaves": outcome.leaves, "counts": sizes(found.outcome.members), "cpu": found.cpu_seconds}
+        exprs = bound_segments(engine.catalog, thousand_rules())
+        first, _ = timed(lambda: counted_by(engine, exprs))
+        engine = forgetful(engine, shop.indexes.root)
+        found = best(lambda: counted_by(forgetful(engine, shop.indexes.root), exprs))
+        facts = {"first": first, "leaves": found.outcome.leaves, "counts": found.outcome.counts, "cpu": found.cpu_seconds}
         return Measured(found.seconds, facts)
 
 
@@ -112,8 +111,8 @@ def measure_thousand_check(folder: Path, _: Options) -> Measured:
     with opened(folder) as (_shop, engine):
         exprs = bound_segments(engine.catalog, thousand_rules())
         chosen = exprs if engine.refresh.population <= CHECK_ALL else _sample(exprs)
-        seconds, outcome = timed(lambda: replace(engine, indexes=None).run(chosen, to_micros(AS_OF)))
-        return Measured(seconds, {"counts": sizes(outcome.members), "leaves": outcome.leaves})
+        seconds, counted = timed(lambda: counted_by(replace(engine, indexes=None), chosen))
+        return Measured(seconds, {"counts": counted.counts, "leaves": counted.leaves})
 
 
 def _sample(exprs: Mapping[str, Expr]) -> dict[str, Expr]:
