@@ -123,8 +123,8 @@ class DuckDBEventTables:
     def _written(self, flush: Flush) -> WriteReport:
         schemas = {STATE_SCHEMA, *(each.source for each in flush.sources)}
         outcome = _Outcome()
-        self._connection.execute("BEGIN TRANSACTION")
         try:
+            self._connection.execute("BEGIN TRANSACTION")
             self._catalog.look(self._connection, schemas)
             counters = {each.source: self._write_source(each, outcome) for each in flush.sources}
             self._write_position(flush)
@@ -230,9 +230,11 @@ class DuckDBEventTables:
             raise errors.statement_error(error, list) from error
 
     def _start_over(self, error: duckdb.Error) -> None:
-        """Forget what was known; after a fatal error on a connection that still works."""
+        """Forget what was known, and go on outside of any transaction; after a fatal error on another connection."""
         self._catalog.forget()
         self._counters.clear()
+        with suppress(duckdb.Error):
+            self._connection.execute("ROLLBACK")
         if isinstance(error, duckdb.FatalException | duckdb.ConnectionException):
             with suppress(duckdb.Error):
                 self._connection.close()
