@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-fast check format bench docs lock clean
+.PHONY: help demo test test-fast check format bench bench-ingest docs lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ format: $(VENV)/dev.stamp ## Format the code and mend what can be mended
 
 bench: $(VENV)/dev.stamp ## Measure the SQL evaluator beside one query per segment (SIZE=S, M or L)
 	@$(BIN)/python -m bench.evaluate --size $(SIZE)
+
+bench-ingest: $(VENV)/dev.stamp ## Measure the server: calls a second, latency, memory, tables keeping up
+	@$(BIN)/python -m bench.ingest $(INGEST)
 
 docs: $(VENV)/dev.stamp ## Write the reference pages and the outputs shown in guides again from the code
 	@$(BIN)/python -m tools.reference
