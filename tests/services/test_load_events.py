@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -317,36 +316,3 @@ def test_freshness_and_counts_are_told(tmp_path: Path) -> None:
     assert (web.tables["pages"], web.tables["users"], web.last_received_at) == (2, 1, BEGIN + 4 * SECOND)
     (tmp_path / "tables.json").write_text("half")
     assert read_status(tmp_path) is None
-
-
-def test_the_loop_writes_what_comes_and_drains_at_the_end(desk: Desk) -> None:
-    stop = threading.Event()
-    desk.send({"type": "page"})
-    thread = threading.Thread(target=desk.loader.run, args=(stop,))
-    thread.start()
-    desk.send(*({"type": "page"} for _ in range(10)))
-    stop.set()
-    thread.join(30)
-    assert not thread.is_alive()
-    assert len(desk.rows("pages")) == 11
-
-
-def test_problems_are_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = Desk(folder=tmp_path)
-    monkeypatch.setattr("kohort.services.load_events.RETRY_SECONDS", 0.01)
-    desk.warehouse.execute("CREATE SCHEMA web; CREATE TABLE web.id_graph_updates (mine VARCHAR)")
-    desk.send({"type": "page"})
-    stop, told = threading.Event(), []
-
-    def on_problem(problem: UserError) -> None:
-        status = read_status(tmp_path)
-        assert status is not None
-        told.append((problem.code, status.problem, status.oldest_waiting_at))
-        desk.tables._connection.execute("DROP TABLE web.id_graph_updates")
-        stop.set()
-
-    desk.loader.run(stop, on_problem)
-    assert told == [("TABLE_TAKEN", told[0][1], BEGIN + SECOND)]
-    assert "id_graph_updates" in told[0][1]
-    assert len(desk.rows("pages")) == 1
-    assert read_status(tmp_path).problem == ""  # type: ignore[union-attr]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from kohort.events.decode import BadRequest, decode_request
 from kohort.events.identity import DEFAULT_IDENTITY, IdentityRules
 from kohort.events.model import Received, Rejected, SourceRules
 from kohort.foundation.clock import Clock, SystemClock
-from kohort.foundation.errors import UserError
 from kohort.foundation.instants import Micros, to_micros
 from kohort.ports.event_log import Entry, EventLog, Position
 from kohort.ports.event_tables import EventTables, Flush, SourceFlush, WriteReport
@@ -25,8 +23,7 @@ from kohort.services.load_events_rows import SourceRows
 from kohort.services.load_events_status import TablesStatus, write_status
 
 FLUSH_CALLS: Final = 10_000
-FLUSH_SECONDS: Final = 1.0
-RETRY_SECONDS: Final = 5.0
+FLUSH_REQUESTS: Final = 10_000
 SAMPLE_CHARACTERS: Final = 1_000
 NOT_LOADED: Final = "not_loaded"
 """Code in `rejects` of a call that no rows could be made of, though it was taken: a mistake in Kohort. The sample is the whole call."""
@@ -87,7 +84,7 @@ class Loader:
         self._position: Position | None = None
         self._status = TablesStatus()
 
-    def load_once(self, max_entries: int = 1000) -> LoadReport:
+    def load_once(self, max_entries: int = FLUSH_REQUESTS) -> LoadReport:
         """Write the next requests: at most `max_entries`, and no more once `flush_calls` calls are reached.
 
         Raises UserError; then nothing is written and the same requests are next.
@@ -106,28 +103,6 @@ class Loader:
         while (report := self.load_once()).entries:
             calls += report.calls
         return calls
-
-    def run(self, stop: threading.Event, on_problem: Callable[[UserError], None] = lambda _: None) -> None:
-        """Keep writing until told to stop, then write what is left.
-
-        A problem is told and tried again after a while: what was taken waits in the log.
-        """
-        while not stop.is_set():
-            try:
-                begun = self._now()
-                report = self.load_once()
-                pause = 0.0 if report.oldest_waiting_at is not None else FLUSH_SECONDS - (self._now() - begun) / 1_000_000
-            except UserError as problem:
-                self._note_problem(problem)
-                on_problem(problem)
-                pause = RETRY_SECONDS
-            if pause > 0:
-                stop.wait(pause)
-        try:
-            self.drain()
-        except UserError as problem:
-            self._note_problem(problem)
-            on_problem(problem)
 
     # --- one flush ----------------------------------------------------------------------------------------------
 
@@ -218,19 +193,9 @@ class Loader:
             status.add(written.rows)
             for source, rows in self._sources.items():
                 status.received(source, rows.last_received_at)
-        self._keep_status()
-
-    def _note_problem(self, problem: UserError) -> None:
-        self._status.problem = problem.message
-        if self._status.oldest_waiting_at is None:
-            first = next(iter(self._log.read(Position(self._status.position), 1)), None)
-            self._status.oldest_waiting_at = first.received.received_at if first else None
-        self._keep_status()
-
-    def _keep_status(self) -> None:
         if self._folder is not None:
             with suppress(OSError):
-                write_status(self._folder, self._status)
+                write_status(self._folder, status)
 
     def _now(self) -> Micros:
         return to_micros(self._clock.now())

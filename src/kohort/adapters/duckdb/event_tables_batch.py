@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 from kohort.adapters.duckdb.event_tables_schema import Catalog, Connection, TableState
 from kohort.adapters.duckdb.event_tables_types import ARROW_OF_TYPE, WRONG_TYPE, LostCell, column_array, flags_of, text_of, type_of
 from kohort.adapters.duckdb.importing import quote
-from kohort.events.columns import DISCARD_COLUMNS, OVERFLOW
+from kohort.events.columns import DISCARD_COLUMNS, INSTANTS, OVERFLOW
 from kohort.events.identity import PROFILE_ID, profile_name
 
 Owners = npt.NDArray[np.int64]
@@ -58,14 +58,15 @@ def arrange(
     discards: list[Discard],
 ) -> Batch:
     """Make `state` fit `columns` and the other way round."""
-    flags = {name: found for name, values in columns.items() if (found := flags_of(name, values))}
-    kept = dict(columns)
+    arrays, rest = _as_they_are(state, columns)
+    flags = {name: found for name, values in rest.items() if (found := flags_of(name, values))}
     new = sorted((name for name in flags if name not in state.columns and name != OVERFLOW), key=lambda name: _first(columns[name]))
     over = new[max(max_columns - len(state.columns), 0) :]
     if over:
         new = new[: -len(over)]
-        kept[OVERFLOW] = _overflown(columns, over, count)
-        flags = {name: found for name, found in flags.items() if name not in over} | {OVERFLOW: flags_of(OVERFLOW, kept[OVERFLOW])}
+        arrays.pop(OVERFLOW, None)
+        rest[OVERFLOW] = _overflown(columns, over, count)
+        flags = {name: found for name, found in flags.items() if name not in over} | {OVERFLOW: flags_of(OVERFLOW, rest[OVERFLOW])}
     if OVERFLOW in flags and OVERFLOW not in state.columns:
         new.append(OVERFLOW)
     for name in new:
@@ -73,11 +74,28 @@ def arrange(
     for name, found in flags.items():
         catalog.widen(connection, state, name, found)
     lost: list[LostCell] = []
-    arrays = {name: column_array(name, kept[name], found, state.columns[name], lost) for name, found in flags.items()}
+    for name, found in flags.items():
+        arrays[name] = column_array(name, rest[name], found, state.columns[name], lost)
     batch = Batch(pa.table(arrays), {name: _expression(name, state.columns[name]) for name in arrays})
     lost += _uncastable(connection, batch, state)
     discards += [_discard(state.name, columns, cell) for cell in lost]
     return batch
+
+
+def _as_they_are(state: TableState, columns: Mapping[str, Sequence[Any]]) -> tuple[dict[str, pa.Array], dict[str, Sequence[Any]]]:
+    """Columns of text and instants that take their values without a closer look; and the columns that need one."""
+    arrays: dict[str, pa.Array] = {}
+    rest: dict[str, Sequence[Any]] = {}
+    for name, values in columns.items():
+        sql_type = state.columns.get(name)
+        if sql_type == "VARCHAR" or (sql_type == "TIMESTAMP" and name in INSTANTS):
+            with suppress(pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError, ValueError):
+                array = pa.array(values, ARROW_OF_TYPE[sql_type])
+                if array.null_count < len(array):
+                    arrays[name] = array
+                continue
+        rest[name] = values
+    return arrays, rest
 
 
 def with_owners(batch: Batch, owners: Owners) -> Batch:
