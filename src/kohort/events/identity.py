@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -23,6 +24,7 @@ ExternalId = tuple[str, str]
 Reason = Literal["created", "shared_ids", "merged_onwards"]
 Obstacle = Literal["limit", "merge_ceiling", "mapping_ceiling"]
 
+_TWO_NUMBERS: Final = struct.Struct("<QQ").unpack
 PROFILE_ID: Final = "_profile_id"
 """Column of tables of calls: the profile a call was of when it came. No key of a call becomes a column of this name."""
 WITH_PROFILE: Final = "_with_profile"
@@ -100,7 +102,8 @@ def external_ids(call: Call, rules: IdentityRules = DEFAULT_IDENTITY) -> tuple[E
 def hash_of(external_id: ExternalId) -> tuple[int, int]:
     """128 bits that stand for an id, as two unsigned 64-bit numbers."""
     digest = hashlib.blake2b(f"{external_id[0]}\0{external_id[1]}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    return int.from_bytes(digest[:8], "little"), int.from_bytes(digest[8:], "little")
+    first, second = _TWO_NUMBERS(digest)
+    return first, second
 
 
 def _context_ids(context: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

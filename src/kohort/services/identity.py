@@ -39,12 +39,14 @@ class IdentityResolver:
         graph = self._ready()
         ids = [external_ids(call, self._rules) for call in calls]
         self._learn_ids(graph, ids)
-        self._learn_profiles(graph, ids)
+        settled = [graph.settled(carried) for carried in ids]
+        self._learn_profiles(graph, [carried for carried, number in zip(ids, settled, strict=True) if number is None])
         changes: list[Change] = []
         numbers: list[int] = []
-        for call, carried in zip(calls, ids, strict=True):
-            number = graph.settled(carried)
-            if number is None and carried:
+        for call, carried, number in zip(calls, ids, settled, strict=True):
+            if number is not None:
+                number = graph.canonical(number)
+            elif carried:
                 number = graph.resolve(carried, Trigger(call.type, call.message_id, call.timestamp, call.received_at), changes)
             numbers.append(number or 0)
         return numbers, changes
@@ -69,10 +71,10 @@ class IdentityResolver:
             known[missing[hashed]] = number
 
     def _learn_profiles(self, graph: IdentityGraph, ids: Sequence[tuple[ExternalId, ...]]) -> None:
-        """Read the profiles that calls may change: those of calls that carry a new id or ids of several profiles."""
+        """Read the profiles that calls may change: those of calls that are not settled."""
         wanted: dict[int, None] = {}
         for carried in ids:
-            if len(carried) > 1 and graph.settled(carried) is None:
+            if len(carried) > 1:
                 wanted.update((graph.canonical(graph.known[each]), None) for each in carried if each in graph.known)
         missing = [number for number in wanted if number not in graph.profiles]
         graph.profiles.update((profile.number, profile) for profile in self._tables.profiles(self._source, missing))
