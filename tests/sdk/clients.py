@@ -120,6 +120,11 @@ def rudderstack_node(url: str, key: str, calls: list[Call]) -> Told:
     return _node("rudderstack.cjs", url, key, calls)
 
 
+def segment_browser(url: str, key: str, calls: list[Call]) -> Told:
+    """The browser client of Segment, in a page of another origin. It gives calls their ids and instants itself."""
+    return _node("browser.cjs", url, key, calls)
+
+
 def _node(script: str, url: str, key: str, calls: list[Call]) -> Told:
     modules = installed_node_clients()
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
