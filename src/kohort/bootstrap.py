@@ -132,7 +132,9 @@ class Kohort:
         """Where profile indexes are kept."""
         from kohort.services.index import IndexPlace
 
-        return IndexPlace(self.workspace.state / "index", self.settings.keep_indexes, self.settings.range_size, self.fields)
+        settings = self.settings
+        root = self.workspace.state / "index"
+        return IndexPlace(root, settings.keep_indexes, settings.range_size, self.fields, settings.refresh_table_bytes)
 
     @property
     def log_folder(self) -> Path:

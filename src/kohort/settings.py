@@ -30,6 +30,9 @@ class Settings:
     range_size: int = _setting(250_000, "profiles evaluated at a time; smaller needs less memory, but more time")
     user: str = _setting("", "who created or updated a definition; empty = the login name")
     keep_indexes: int = _setting(2, "profile indexes kept per parent segment")
+    refresh_table_bytes: int = _setting(
+        4_294_967_296, "memory the rows of one table may take in a refresh; a larger table is sorted by the warehouse, which is slower"
+    )
     leaf_cache_bytes: int = _setting(268_435_456, "memory for the members of conditions evaluated before; 0 = remember none")
     keep_evaluations: int = _setting(30, "membership snapshots kept per parent segment")
 

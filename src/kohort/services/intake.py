@@ -24,6 +24,7 @@ Array = Any
 
 _STRANGER_BYTES = 1 << 28
 _WAITING_BATCHES = 4
+_CHECKED_BATCHES = 32
 _VALUE, _LOST = re.compile(r"c\d+"), re.compile(r"m\d+")
 
 
@@ -98,15 +99,20 @@ class Intake:
         if taken.gathered is None:
             taken.gathered = Gathered([reader.schema.types[place] for place in values], are_codes)
         waiting: deque[Future[None]] = deque()
-        for batch in reader:
+        for number, batch in enumerate(reader):
             waiting.append(self._worker.submit(self._add, batch, taken, values))
-            while len(waiting) > _WAITING_BATCHES:
+            while len(waiting) > (_WAITING_BATCHES if number % _CHECKED_BATCHES else 0):
                 waiting.popleft().result()
+            if not waiting:
+                self._check(taken.gathered)
         while waiting:
             waiting.popleft().result()
-        if taken.gathered.bytes > self._bytes_limit:
-            raise TooLarge(f"{taken.gathered.rows:,} rows take more than {self._bytes_limit:,} bytes")
+        self._check(taken.gathered)
         return taken
+
+    def _check(self, gathered: Gathered) -> None:
+        if gathered.bytes > self._bytes_limit:
+            raise TooLarge(f"{gathered.rows:,} rows take more than {self._bytes_limit:,} bytes")
 
     def _add(self, batch: Any, taken: Taken, values: Sequence[int]) -> None:
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
