@@ -11,6 +11,7 @@ from kohort.ports.sources import ServerCounts
 
 WAIT_SECONDS = 2.0
 _LINE = re.compile(r'(\w+)\{source="([^"]*)"(?:,reason="([^"]*)")?\} (\d+)')
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 _DUPLICATES = "kohort_ingest_duplicates_total"
 _REFUSED = "kohort_ingest_refused_total"
 
@@ -24,7 +25,7 @@ def ask_counts(file: Path) -> ServerCounts | None:
     """What the server whose address is in a file has counted; None when none answers."""
     try:
         url = str(json.loads(file.read_text(encoding="utf-8"))["url"])
-        with urllib.request.urlopen(f"{url}/metrics", timeout=WAIT_SECONDS) as answer:
+        with _direct.open(f"{url}/metrics", timeout=WAIT_SECONDS) as answer:
             text = answer.read().decode("utf-8", "replace")
     except (OSError, ValueError, KeyError, TypeError):
         return None
