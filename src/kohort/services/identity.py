@@ -38,17 +38,18 @@ class IdentityResolver:
         """The profile number of each call (0: it carries no id that counts), and what the calls change."""
         graph = self._ready()
         ids = [external_ids(call, self._rules) for call in calls]
-        self._learn_ids(graph, ids)
-        settled = [graph.settled(carried) for carried in ids]
-        self._learn_profiles(graph, [carried for carried, number in zip(ids, settled, strict=True) if number is None])
+        numbers = self._settled(graph, ids)
+        unsettled = [carried for carried, number in zip(ids, numbers, strict=True) if not number]
+        self._learn_ids(graph, unsettled)
+        self._learn_profiles(graph, unsettled)
         changes: list[Change] = []
-        numbers: list[int] = []
-        for call, carried, number in zip(calls, ids, settled, strict=True):
-            if number is not None:
-                number = graph.canonical(number)
-            elif carried:
-                number = graph.resolve(carried, Trigger(call.type, call.message_id, call.timestamp, call.received_at), changes)
-            numbers.append(number or 0)
+        for place, number in enumerate(numbers):
+            if number:
+                numbers[place] = graph.canonical(number)
+            elif carried := ids[place]:
+                call = calls[place]
+                trigger = Trigger(call.type, call.message_id, call.timestamp, call.received_at)
+                numbers[place] = graph.resolve(carried, trigger, changes) or 0
         return numbers, changes
 
     def forget(self) -> None:
@@ -62,6 +63,15 @@ class IdentityResolver:
             self._graph = IdentityGraph(self._graph.next_number, self._rules)
         return self._graph
 
+    def _settled(self, graph: IdentityGraph, ids: Sequence[tuple[ExternalId, ...]]) -> list[int]:
+        """The profile of each call whose ids are all of it already, as far as is in memory; 0: not settled."""
+        known = graph.known
+        numbers = []
+        for carried in ids:
+            found = {known.get(each, 0) for each in carried}
+            numbers.append(found.pop() if len(found) == 1 else 0)
+        return numbers
+
     def _learn_ids(self, graph: IdentityGraph, ids: Sequence[tuple[ExternalId, ...]]) -> None:
         """Read whose ids these are, of those that are not in memory."""
         known = graph.known
@@ -71,10 +81,10 @@ class IdentityResolver:
             known[missing[hashed]] = number
 
     def _learn_profiles(self, graph: IdentityGraph, ids: Sequence[tuple[ExternalId, ...]]) -> None:
-        """Read the profiles that calls may change: those of calls that are not settled."""
+        """Read the profiles that calls may change: those of calls that carry a new id or ids of several."""
         wanted: dict[int, None] = {}
         for carried in ids:
-            if len(carried) > 1:
+            if len(carried) > 1 and graph.settled(carried) is None:
                 wanted.update((graph.canonical(graph.known[each]), None) for each in carried if each in graph.known)
         missing = [number for number in wanted if number not in graph.profiles]
         graph.profiles.update((profile.number, profile) for profile in self._tables.profiles(self._source, missing))
