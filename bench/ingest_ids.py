@@ -19,9 +19,9 @@ from kohort.ports.event_log import Position
 BATCH = 100
 
 
-def messages(number: int) -> list[tuple[str, str]]:
-    """The ids of one batch; every number has its own."""
-    return [("shop", f"4f1c2d3e-{each:04x}-4000-8000-{number:012x}") for each in range(BATCH)]
+def request(number: int) -> list[tuple[str, list[str]]]:
+    """One batch; every number has ids of its own."""
+    return [("shop", [f"4f1c2d3e-{each:04x}-4000-8000-{number:012x}" for each in range(BATCH)])]
 
 
 def memory() -> dict[str, float]:
@@ -34,9 +34,9 @@ def fill(index: MessageIndex, first: int, last: int) -> dict[str, float]:
     """Take batches; what one id took, and the longest batches."""
     taken, cpu, spent = [], time.process_time(), 0.0
     for number in range(first, last):
-        batch = messages(number)
+        batch = request(number)
         began = time.perf_counter()
-        known = index.take(batch)
+        (known,) = index.take(batch)
         index.settle(Position(number + 1))
         taken.append(time.perf_counter() - began)
         spent += taken[-1]
@@ -64,7 +64,7 @@ def main() -> None:
         print(json.dumps({"millions": step, **figures, "files": index.file_count, **memory()}), flush=True)
     began = time.perf_counter()
     for number in random.Random(1).sample(range(done), 1000):
-        assert index.take(messages(number)) == list(range(BATCH))
+        assert index.take(request(number)) == [list(range(BATCH))]
         index.settle(Position(done))
     again = (time.perf_counter() - began) / 1000 / BATCH * 1e6
     began = time.perf_counter()

@@ -31,7 +31,7 @@ class Writer:
         self.index = MessageIndex(folder / "ids", self.log, ids_of, set_keys=8, memory_keys=32, on_trouble=self.told.append)
 
     def receive(self, source: str, ids: Sequence[str]) -> list[int]:
-        known = self.index.take([(source, name) for name in ids])
+        (known,) = self.index.take([(source, ids)])
         if len(known) < len(ids):
             self.log.append([Received(source, 1, " ".join(ids).encode(), "", tuple(known))])
         self.index.settle(self.log.end())
@@ -93,7 +93,7 @@ def test_ids_of_any_age_are_known_after_many_merges(tmp_path: Path) -> None:
 def test_what_did_not_get_into_the_log_is_forgotten(tmp_path: Path) -> None:
     place = Writer(tmp_path)
     place.receive("s", ["old"])
-    assert place.index.take([("s", "new"), ("s", "old"), ("s", "new")]) == [1, 2]
+    assert place.index.take([("s", ["new", "", "old"]), ("t", ["old"]), ("s", ["new", "", "old", "more"])]) == [[2], [], [0, 2]]
     place.index.forget()
     assert place.receive("s", ["new", "old"]) == [1]
     place.close()

@@ -104,30 +104,27 @@ class MessageIndex:
 
     # --- on the thread of the log's writer ----------------------------------------------------------------------
 
-    def take(self, messages: Sequence[tuple[str, str]]) -> list[int]:
-        """Remember all (source, message id); the places of those that were known before, ascending."""
-        active, known, places, new = self._active, [], [], []
-        for place, key in enumerate(self._keys(messages)):
-            if key in active:
-                known.append(place)
-            else:
-                active.add(key)
-                new.append(key)
-                places.append(place)
-        if not new:
-            return known
+    def take(self, requests: Sequence[tuple[str, Sequence[str]]]) -> list[list[int]]:
+        """Remember the messages of some requests, each its source and ids; by request, the places of those known before, ascending."""
+        keys = self._keys(requests)
+        new = keys if len(set(keys)) == len(keys) and self._active.isdisjoint(keys) else self._not_active(keys)
+        self._active.update(new)
         self._fresh += new
-        if older := self._older(new):
-            known = sorted([*known, *(places[number] for number in older)])
+        if older := self._older(new) if new else None:
             new = [key for number, key in enumerate(new) if number not in older]
         self._unsettled.append(b"".join(new))
-        return known
+        return [[] for _ in requests] if len(new) == len(keys) else _places(requests, keys, set(new))
 
-    def _keys(self, messages: Sequence[tuple[str, str]]) -> list[bytes]:
+    def _keys(self, requests: Sequence[tuple[str, Sequence[str]]]) -> list[bytes]:
+        """Of all messages that have an id, in order."""
         persons = self._persons
-        for source in {source for source, _ in messages} - persons.keys():
+        for source in {source for source, _ in requests} - persons.keys():
             persons[source] = _person(source)
-        return [_digest(persons[source], message_id) for source, message_id in messages]
+        return [_digest(persons[source], name) for source, ids in requests for name in ids if name]
+
+    def _not_active(self, keys: list[bytes]) -> list[bytes]:
+        """Those that are not in the active set, each once."""
+        return [key for key in dict.fromkeys(keys) if key not in self._active]
 
     def _older(self, keys: list[bytes]) -> set[int]:
         """The places of keys that were there before the active set began."""
@@ -267,11 +264,10 @@ class MessageIndex:
             before = after
             for entry in self._log.read(after):
                 received, after = entry.received, entry.position
-                ids = enumerate(ids_of(received))
-                messages = [(received.source, name) for place, name in ids if name and place not in received.dropped]
-                self.take(messages)
+                ids = [name for place, name in enumerate(ids_of(received)) if name and place not in received.dropped]
+                self.take([(received.source, ids)])
                 self.settle(after)
-                count += len(messages)
+                count += len(ids)
         return count
 
     @property
@@ -301,3 +297,20 @@ class MessageIndex:
             thread.join()
         if self._memory and write:
             self._write_memory(self._upto)
+
+
+def _places(requests: Sequence[tuple[str, Sequence[str]]], keys: list[bytes], new: set[bytes]) -> list[list[int]]:
+    """By request, the places of messages that are not new, or not the first of their kind."""
+    found: list[list[int]] = []
+    following = iter(keys)
+    for _, ids in requests:
+        places = []
+        for place, name in enumerate(ids):
+            if name:
+                key = next(following)
+                if key in new:
+                    new.discard(key)
+                else:
+                    places.append(place)
+        found.append(places)
+    return found

@@ -19,8 +19,11 @@ Report = Callable[[str], None]
 class KnownIds(Protocol):
     """Remembers which messages were received. See `kohort.adapters.eventlog.MessageIndex`."""
 
-    def take(self, messages: Sequence[tuple[str, str]]) -> list[int]:
-        """Remember all (source, message id); the places of those that were known before, ascending."""
+    def take(self, requests: Sequence[tuple[str, Sequence[str]]]) -> list[list[int]]:
+        """Remember the messages of some requests, each its source and ids; by request, the places of those known before, ascending.
+
+        Calls without an id have "".
+        """
         ...
 
     def settle(self, position: Position) -> None:
@@ -116,21 +119,9 @@ class Committer:
 
     def _drop_known(self, waiting: list[_Waiting]) -> list[list[int]]:
         """By request, the places of calls that were received before, in earlier requests or in these."""
-        places: list[list[int]] = [[] for _ in waiting]
         if self._known is None:
-            return places
-        owners: list[tuple[int, int]] = []
-        messages: list[tuple[str, str]] = []
-        for number, entry in enumerate(waiting):
-            source = entry.received.source
-            for place, message_id in enumerate(entry.ids):
-                if message_id:
-                    owners.append((number, place))
-                    messages.append((source, message_id))
-        for index in self._known.take(messages):
-            number, place = owners[index]
-            places[number].append(place)
-        return places
+            return [[] for _ in waiting]
+        return self._known.take([(entry.received.source, entry.ids) for entry in waiting])
 
     def _tell_failure(self, error: Exception) -> None:
         if time.monotonic() - self._told_at > 10:
