@@ -242,6 +242,7 @@ def test_a_damaged_snapshot_is_told_and_the_rest_answers(desk: Desk) -> None:
     (folder / "2" / "members.bin").write_bytes(data)
     assert "SNAPSHOT_DAMAGED" in desk.refused("sg", "diff", "Active", "--between", "previous", "last")
     assert "SNAPSHOT_DAMAGED" in desk.refused("sg", "diff", "--between", "1", "2")
+    assert desk.json("sg", "overlap", "--as-of", "2024-03-02")["source"] == "run"
     ran = desk.run("sg", "history", "Active", "--json")
     assert [(p["evaluation"], p["entered"]) for p in json.loads(ran.out)["evaluations"]] == [(1, None), (2, None), (3, None)]
     assert "evaluation 2 are damaged" in ran.err
@@ -252,6 +253,11 @@ def test_a_damaged_snapshot_is_told_and_the_rest_answers(desk: Desk) -> None:
     found: dict[str, Any] = json.loads(ran.out)
     assert found["population"] == CUSTOMERS
     assert desk.json("sg", "diff", "Active", "--between", "1", "3")["entered"] == 0
+    for name in ("members.bin", "manifest.json"):
+        file = folder / "3" / name
+        file.write_bytes(bytes(len(file.read_bytes())))
+        assert desk.json("sg", "overlap", "--as-of", "2024-03-03")["source"] == "run"
+        assert desk.json("sg", "preview", "Active", "--as-of", "2024-03-03")["overlaps"] != []
 
 
 def test_evaluations_of_the_past_stand_where_they_belong(desk: Desk) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kohort.cli.charts import bar, histogram, shade, sparkline
-from tests.cli.workspaces import Desk, active, vips
+from tests.cli.workspaces import Desk, active, run, vips
 
 
 def lines(text: str) -> list[list[str]]:
@@ -92,3 +94,10 @@ def test_charts() -> None:
     assert [shade(share) for share in (0.0, 0.001, 0.3, 0.6, 1.0)] == ["  ", "░░", "▒▒", "▓▓", "██"]
     assert histogram([0, 10, 20], [3, 1], 3) == [" 0 .. 10  ███  3", "10 .. 20  █    1"]
     assert histogram([], []) == []
+
+
+@pytest.mark.parametrize("group", ["sg", "ps", "index", "profile", "tables"])
+def test_short_help_is_whole_on_a_small_terminal(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = run(group, "--help").out
+    assert [line for line in text.splitlines() if line.endswith("...") and "[ARGS]" not in line] == []

@@ -29,7 +29,7 @@ def indexes() -> None:
 
 @index_app.command("build")
 def build(name: Name = "", as_json: JSON = False) -> None:
-    """Build the index of the last refresh (again); a refresh does so by itself."""
+    """Build the index of the last refresh (again). A refresh does so by itself."""
     from kohort.services.index import build_index, last_refresh
 
     session = open_session()
@@ -48,7 +48,7 @@ def build(name: Name = "", as_json: JSON = False) -> None:
 
 @index_app.command("show")
 def show_index(name: Name = "", as_json: JSON = False) -> None:
-    """Show what the index of the last refresh holds, how big and how old it is."""
+    """Show what the index of the last refresh holds. How big and how old it is."""
     from kohort.services.index import index_state
 
     session = open_session()
@@ -141,7 +141,7 @@ def _age_seconds(state: IndexState) -> int | None:
 
 @index_app.command("verify")
 def verify(name: Name = "", as_json: JSON = False) -> None:
-    """Read the whole index of the last refresh and say what is damaged; exit code 1 when anything is."""
+    """Check the whole index of the last refresh. Says what is damaged; exit code 1 when anything is."""
     from kohort.services.index import verify as verify_index
 
     session = open_session()

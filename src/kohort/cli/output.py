@@ -168,6 +168,11 @@ def counted(number: int, noun: str) -> str:
     return f"{count_text(number)} {noun}{'' if number == 1 else 's'}"
 
 
+def counted_bold(number: int, noun: str) -> str:
+    """The same with the number in bold, as markup."""
+    return f"[bold]{count_text(number)}[/bold] {noun}{'' if number == 1 else 's'}"
+
+
 def share_text(count: int, base: int) -> str:
     """A share in percent with one digit; nothing of nothing is a dash."""
     return f"{100 * count / base:.1f}%" if base else "-"

@@ -33,7 +33,7 @@ def show_profile(
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Show a customer's attributes, recent behaviors by date, and segments."""
+    """Show a customer. Attributes, recent behaviors by date, and segments."""
     from kohort.services.profiles import profile_card
 
     session = open_session()

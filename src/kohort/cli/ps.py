@@ -14,6 +14,7 @@ from kohort.cli import ps_refresh, ps_scaffold, ps_values
 from kohort.cli.context import JSON, DryRun, Yes, confirm, current_catalog, current_parent, existing_paths
 from kohort.cli.output import (
     count_text,
+    counted,
     instant_text,
     note,
     show,
@@ -188,7 +189,7 @@ def _facts(parent: ParentSegment, record: ParentRecord, last: RefreshRecord | No
 
     updated = "never; run: kohort ps run"
     if last and last.finished_at:
-        updated = f"{_gmt(last.finished_at)} GMT (as of {instant_text(last.as_of)}, {count_text(last.population)} profiles)"
+        updated = f"{_gmt(last.finished_at)} GMT (as of {instant_text(last.as_of)}, {counted(last.population, 'profile')})"
     facts = [
         ("Last updated:", updated),
         ("Schedule:", describe_schedule(parent.schedule)),

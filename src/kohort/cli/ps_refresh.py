@@ -198,7 +198,7 @@ def run(name: Name = "", as_of: AsOf = "", as_json: JSON = False) -> None:
         show_json({**refresh_document(done), "indexed": refreshed.index is not None})
         return
     styled(
-        f"Refreshed [bold]{escape(record.name)}[/bold]: {count_text(done.population)} profiles as of {instant_text(done.as_of)} "
+        f"Refreshed [bold]{escape(record.name)}[/bold]: {counted(done.population, 'profile')} as of {instant_text(done.as_of)} "
         f"(refresh {done.number}, {seconds_taken(done)})"
     )
     report = report_from_document(done.report)

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from kohort.cli.charts import bar, histogram, sparkline
 from kohort.cli.context import JSON, ParentOption, open_current_engine
-from kohort.cli.output import cell, count_text, note, printable, progress, share_text, show, show_json, show_table, styled
+from kohort.cli.output import cell, count_text, counted, note, printable, progress, share_text, show, show_json, show_table, styled
 from kohort.cli.session import open_session
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def values(
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Show the values of a field: the most frequent ones, how they are spread, how many are missing."""
+    """Show the values of a field. The most frequent ones, how they are spread, how many are missing."""
     from kohort.services.suggestions import all_statistics, field_statistics, suggest_values
 
     folder = open_session().fields
@@ -74,10 +74,10 @@ def _document(found: FieldStatistics, top: tuple[ValueCount, ...]) -> dict[str, 
 
 def _show_facts(found: FieldStatistics) -> None:
     about = "" if found.distinct_exact else "about "
-    what = "profiles" if found.kind == "attribute" else "events"
+    what = "profile" if found.kind == "attribute" else "event"
     styled(
-        f"[bold]{escape(printable(found.field))}[/bold]  {found.type}, {about}{count_text(found.distinct)} different values in "
-        f"{count_text(found.rows)} {what}, {share_text(found.nulls, found.rows)} without"
+        f"[bold]{escape(printable(found.field))}[/bold]  {found.type}, {about}{counted(found.distinct, 'different value')} in "
+        f"{counted(found.rows, what)}, {share_text(found.nulls, found.rows)} without"
     )
 
 

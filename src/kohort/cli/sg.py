@@ -14,6 +14,8 @@ from kohort.cli import sg_definitions, sg_explain, sg_history, sg_preview
 from kohort.cli.context import JSON, AsOf, ParentOption, current_catalog, current_parent, open_current_engine, read_as_of
 from kohort.cli.output import (
     count_text,
+    counted,
+    counted_bold,
     instant_text,
     note,
     print_tree,
@@ -93,15 +95,15 @@ def _population(item: ListedSegment) -> str:
     if item.population is None or item.base_count is None:
         return "[dim]not evaluated yet[/dim]"
     share = share_text(item.population, item.base_count)
-    total = f"{count_text(item.base_count)} total profiles in {escape(item.share_of_name)}"
-    return f"[bold]{count_text(item.population)}[/bold] profiles ({share} of {total})"
+    total = f"{counted(item.base_count, 'total profile')} in {escape(item.share_of_name)}"
+    return f"{counted_bold(item.population, 'profile')} ({share} of {total})"
 
 
 def _show_tree(root: str, population: int | None, found: list[ListedSegment]) -> None:
     if not found:
         note("no segments yet: write YAML files under segments/ and run kohort sg push")
         return
-    size = "" if population is None else f"  [bold]{count_text(population)}[/bold] profiles"
+    size = "" if population is None else f"  {counted_bold(population, 'profile')}"
     tree = Tree(f"[bold]{escape(root)}[/bold]{size}", guide_style="dim")
     nodes: dict[str, Tree] = {"": tree}
     for item in found:
@@ -147,8 +149,8 @@ def evaluate(as_of: AsOf = "", parent: ParentOption = "", as_json: JSON = False)
         populations = [{"path": p.path, "population": p.count, "share_of": p.share_of, "version": p.version} for p in record.populations]
         show_json({"as_of": instant_text(record.as_of), "total": record.total, "segments": populations})
         return
-    size = f"{count_text(record.total)} profiles as of {instant_text(record.as_of)}"
-    styled(f"Evaluated [bold]{len(record.populations)}[/bold] segments over {size}.")
+    size = f"{counted(record.total, 'profile')} as of {instant_text(record.as_of)}"
+    styled(f"Evaluated {counted_bold(len(record.populations), 'segment')} over {size}.")
 
 
 @sg_app.command("count")
@@ -171,7 +173,7 @@ def count(
         return
     share = share_text(result.count, result.total)
     styled(
-        f"[bold]{count_text(result.count)}[/bold] profiles ({share} of {count_text(result.total)} total profiles in "
+        f"{counted_bold(result.count, 'profile')} ({share} of {counted(result.total, 'total profile')} in "
         f"{escape(engine.parent.name)}) as of {instant_text(result.as_of)}"
     )
 
@@ -248,7 +250,7 @@ def export(
     names = [name.strip() for name in columns.split(",") if name.strip()]
     moment = read_as_of(as_of, engine.catalog.timezone)
     written = export_members(engine, path, columns=names, format=chosen, output=output, as_of=moment)
-    note(f"{count_text(written)} members written{f' to {output}' if output else ''}")
+    note(f"{counted(written, 'member')} written{f' to {output}' if output else ''}")
 
 
 @sg_app.command("sql")

@@ -16,6 +16,7 @@ from kohort.cli.context import JSON, AsOf, ParentOption, open_current_engine, re
 from kohort.cli.output import (
     count_text,
     counted,
+    counted_bold,
     instant_text,
     note,
     print_tree,
@@ -59,7 +60,7 @@ def explain(
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Say why a customer is in a segment or is not: every condition, what it saw, what would change it and when."""
+    """Say why a customer is in a segment or is not. Every condition, what it saw, what would change it and when."""
     from kohort.services.evaluate import placed_in, read_text_rule, resolve_path
     from kohort.services.explain import explain_rule, explain_segment
 
@@ -293,7 +294,7 @@ def backtest(
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Show how many customers a rule would have had on each of the past days."""
+    """Show how many customers a rule had on past days. It is judged on what is known today."""
     from kohort.services.backtest import backtest as run
 
     engine = open_current_engine(parent)
@@ -304,8 +305,10 @@ def backtest(
         listed = [{"as_of": instant_text(day.as_of), "population": day.count} for day in found.days]
         show_json({"days": listed, "total": found.total, "undated_attributes": list(found.undated)})
         return
-    styled(f"{sparkline([day.count for day in found.days])}  [bold]{count_text(found.days[-1].count)}[/bold] profiles at the end")
-    highest = max(day.count for day in found.days)
+    counts = [day.count for day in found.days]
+    highest = max(counts)
+    spread = f" (from {count_text(min(counts))} to {count_text(highest)})" if min(counts) != highest else " (the same on every day)"
+    styled(f"{sparkline(counts)}  {counted_bold(counts[-1], 'profile')} at the end{spread}")
     rows = [
         (_local(day.as_of, engine), count_text(day.count), share_text(day.count, found.total), bar(day.count, highest).rstrip())
         for day in found.days
@@ -323,7 +326,7 @@ def forecast(
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Show who leaves and enters in the next days if nothing new happens: only windows move."""
+    """Show how many will leave if nothing new happens. Day by day, and how many enter: only windows move."""
     from kohort.services.forecast import forecast as run
 
     engine = open_current_engine(parent)
@@ -338,8 +341,8 @@ def forecast(
         return
     start = found.days[0].count
     styled(
-        f"{sparkline([day.count for day in found.days])}  of [bold]{count_text(start)}[/bold] profiles [bold]{count_text(found.leaving)}"
-        f"[/bold] leave within {days} days and {count_text(found.entering)} enter, if nothing new happens"
+        f"{sparkline([day.count for day in found.days])}  {counted_bold(start, 'profile')} now; within {counted(days, 'day')} "
+        f"[bold]{count_text(found.leaving)}[/bold] leave and [bold]{count_text(found.entering)}[/bold] enter if nothing new happens"
     )
     rows = [(_local(day.as_of, engine), count_text(day.count), count_text(day.left), count_text(day.entered)) for day in found.days]
     show_table(("as of", "profiles", "left", "entered"), rows, right=(1, 2, 3))
@@ -355,7 +358,7 @@ def lint(
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Say what is odd about segments that are valid: contradictions, idle conditions, null traps, empty segments, twins."""
+    """Say what is odd about valid segments. Contradictions, idle conditions, null traps, empty segments, twins; exit code 1 when there is any."""
     from kohort.services.evaluate import resolve_path
     from kohort.services.lint import lint_segments
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from kohort.cli.charts import sparkline
 from kohort.cli.context import JSON, ParentOption, current_parent
-from kohort.cli.output import count_text, instant_text, note, share_text, show, show_json, show_table, styled
+from kohort.cli.output import count_text, counted, instant_text, note, share_text, show, show_json, show_table, styled
 from kohort.cli.session import open_session
 from kohort.cli.usage import UsageError
 
@@ -142,7 +142,7 @@ def members(
         if as_json:
             show_json({"file": str(parquet), "rows": rows})
         else:
-            note(f"{count_text(rows)} rows written to {parquet}")
+            note(f"{counted(rows, 'row')} written to {parquet}")
         return
     if len(names or ()) != 1:
         raise UsageError("give one NAME, or --parquet FILE")
@@ -173,7 +173,7 @@ def _customer(customer: Customer) -> dict[str, str]:
 
 
 def _show_members(found: MemberList) -> None:
-    styled(f"[bold]{escape(found.path)}[/bold]: {count_text(found.count)} profiles as of {instant_text(found.evaluation.as_of)}")
+    styled(f"[bold]{escape(found.path)}[/bold]: {counted(found.count, 'profile')} as of {instant_text(found.evaluation.as_of)}")
     rows = [(_since(g.since, g.or_earlier), count_text(g.count), share_text(g.count, found.count)) for g in found.generations]
     show_table(("members since (GMT)", "profiles", "share"), rows, right=(1, 2), empty="nobody is in it")
     if found.members:

@@ -12,6 +12,7 @@ from kohort.cli.charts import bar, shade
 from kohort.cli.context import JSON, AsOf, ParentOption, existing_paths, open_current_engine, read_as_of
 from kohort.cli.output import (
     count_text,
+    counted_bold,
     instant_text,
     note,
     printable,
@@ -56,7 +57,7 @@ def preview(
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Show what a rule gives before it is saved: size, what each condition keeps, overlap, who would enter and leave."""
+    """Show what a rule gives before it is saved. Size, what each condition keeps, overlap, who would enter and leave."""
     from kohort.services.preview import preview as run
     from kohort.services.preview_document import preview_document
 
@@ -97,7 +98,7 @@ def _show_preview(found: Preview, parent_name: str) -> None:
     else:
         inside = "" if found.share_of == parent_name else f", {share_text(found.count, found.total)} of all"
         styled(
-            f"[bold]{count_text(found.count)}[/bold] profiles ({share_text(found.count, found.base_count)} of "
+            f"{counted_bold(found.count, 'profile')} ({share_text(found.count, found.base_count)} of "
             f"{count_text(found.base_count)} in {escape(found.share_of)}{inside}) as of {instant_text(found.as_of)}"
         )
     show()
@@ -194,7 +195,7 @@ def overlap(
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Show how many members every two segments share: a shaded matrix, or the most alike pairs of many."""
+    """Show how many members segments share. A shaded matrix, or the most alike pairs of many."""
     from kohort.services.overlap import overlap_matrix
     from kohort.services.preview_document import matrix_document
 

@@ -64,7 +64,7 @@ def import_table(
     append: Annotated[bool, typer.Option("--append", help="Add to the table instead of replacing it.")] = False,
     as_json: JSON = False,
 ) -> None:
-    """Import files into a table; types are inferred and can be overridden."""
+    """Import files into a table. Types are inferred and can be overridden."""
     from kohort.services.tables import import_table as run
 
     report = run(open_session().warehouse, table, files, format=file_format, types=_types(types or []), as_view=as_view, append=append)
@@ -92,7 +92,7 @@ def create(
     file: Annotated[Path | None, typer.Option("--file", help="A file with that SELECT.")] = None,
     as_view: Annotated[bool, typer.Option("--view", help="A view instead of a table.")] = False,
 ) -> None:
-    """Create a table (or view) from a SELECT over other tables: derived attributes live in such tables."""
+    """Create a table (or view) from a SELECT over other ones. Derived attributes live in such tables."""
     from kohort.services.tables import create_table
 
     if (select is None) == (file is None):

@@ -11,7 +11,7 @@ from kohort.evaluation.bitmap import Bitmap
 from kohort.evaluation.overlap import Counts, jaccard, shared_counts
 from kohort.foundation.errors import UserError
 from kohort.foundation.instants import to_micros
-from kohort.membership.snapshots import SegmentKey, Snapshot, SnapshotStore
+from kohort.membership.snapshots import SegmentKey, Snapshot, SnapshotDamaged, SnapshotStore
 from kohort.ports.definitions import DefinitionStore
 from kohort.ports.progress import Progress
 from kohort.rules.core import MemberLeaf
@@ -88,8 +88,8 @@ def overlap_matrix(
     if not paths:
         raise UserError("NO_SEGMENTS", f'"{engine.parent.name}" has no segments yet', hint="write one and run: kohort sg push")
     kept = kept_snapshot(engine, store, snapshots, moment)
-    if kept is not None:
-        members = kept_members(engine, kept, paths)
+    members = kept_members(engine, kept, paths) if kept is not None else None
+    if kept is not None and members is not None:
         return OverlapMatrix(paths, shared_counts([members[path] for path in paths]), kept.manifest.total, moment, "snapshot")
     outcome = engine.run(needed_segments(engine, paths), to_micros(moment), progress)
     found = shared_counts([outcome.members[path] for path in paths])
@@ -101,7 +101,10 @@ def kept_snapshot(engine: Engine, store: DefinitionStore, snapshots: SnapshotSto
     evaluation = store.last_evaluation(engine.parent.id)
     if evaluation is None or evaluation.refresh_number != engine.refresh.number or evaluation.as_of != as_of:
         return None
-    snapshot = snapshots.open(engine.parent.id, evaluation.id)
+    try:
+        snapshot = snapshots.open(engine.parent.id, evaluation.id)
+    except SnapshotDamaged:
+        return None
     if snapshot is None:
         return None
     versions = {record.id: record.version for record in store.segments(engine.parent.id)}
@@ -110,10 +113,16 @@ def kept_snapshot(engine: Engine, store: DefinitionStore, snapshots: SnapshotSto
     return snapshot if same and {segment.path for segment in kept} == set(engine.graph.owners) else None
 
 
-def kept_members(engine: Engine, snapshot: Snapshot, paths: Iterable[str]) -> dict[str, Bitmap]:
-    """The members of these segments and variants, all of which the snapshot holds; what was read before in this process is not again."""
+def kept_members(engine: Engine, snapshot: Snapshot, paths: Iterable[str]) -> dict[str, Bitmap] | None:
+    """The members of these segments and variants, all of which the snapshot holds; None when it is damaged: they can be evaluated.
+
+    What was read before in this process is not read again.
+    """
     keys = {segment.path: segment.key for segment in snapshot.manifest.segments}
-    return {path: _kept(engine, snapshot, path, keys[path]) for path in paths}
+    try:
+        return {path: _kept(engine, snapshot, path, keys[path]) for path in paths}
+    except SnapshotDamaged:
+        return None
 
 
 def _kept(engine: Engine, snapshot: Snapshot, path: str, key: SegmentKey) -> Bitmap:

@@ -147,7 +147,7 @@ def preview(
     others = [path for path in work.saved if path in engine.graph.by_path and path != draft.segment.path] if overlaps else []
     snapshot = kept_snapshot(engine, store, snapshots, moment) if snapshots is not None else None
     wanted = [*others, *(path for path in work.changes if path not in others)]
-    kept = kept_members(engine, snapshot, wanted) if snapshot is not None else {}
+    kept = (kept_members(engine, snapshot, wanted) or {}) if snapshot is not None else {}
     outcome = engine.run(work.exprs(wanted, kept), to_micros(moment), progress)
     if snapshot is not None and snapshot.word_count != len(outcome.live.words):
         kept, outcome = {}, engine.run(work.exprs(wanted, ()), to_micros(moment), progress)
