@@ -18,6 +18,7 @@ _BORROW_SECONDS = 20.0
 
 if TYPE_CHECKING:
     from kohort.adapters.duckdb import DuckDBWarehouse
+    from kohort.adapters.duckdb.beside import SharedWarehouse
     from kohort.events.model import SourceRules
     from kohort.membership.snapshots import SnapshotStore
     from kohort.ports.definitions import DefinitionStore
@@ -209,8 +210,33 @@ class Kohort:
             },
         }
 
-    def close_warehouse(self) -> None:
-        """Let others have the warehouse; it is opened again when next used."""
+    @cached_property
+    def shared_warehouse(self) -> SharedWarehouse:
+        """Warehouses for the threads of a server, beside `warehouse`."""
+        from kohort.adapters.duckdb.beside import SharedWarehouse
+        from kohort.adapters.locks import is_held
+
+        return SharedWarehouse(self._main_warehouse, lambda: is_held(self._turn_lock))
+
+    def _main_warehouse(self) -> DuckDBWarehouse:
+        from kohort.adapters.duckdb import DuckDBWarehouse
+
+        warehouse = self.warehouse
+        assert isinstance(warehouse, DuckDBWarehouse)
+        return warehouse
+
+    def close_warehouse(self, *, interrupt: bool = False) -> None:
+        """Let others have the warehouse; it is opened again when next used.
+
+        While requests use it, it stays open after a few seconds' wait, unless they are interrupted.
+        """
+        shared = self.__dict__.get("shared_warehouse")
+        if shared is None:
+            self._close_main()
+        else:
+            shared.close(self._close_main, interrupt=interrupt)
+
+    def _close_main(self) -> None:
         warehouse = self.__dict__.pop("warehouse", None)
         if warehouse is not None:
             warehouse.close()
@@ -220,7 +246,7 @@ class Kohort:
 
     def close(self) -> None:
         """Give back whatever was opened."""
-        self.close_warehouse()
+        self.close_warehouse(interrupt=True)
         store = self.__dict__.pop("store", None)
         if store is not None:
             store.close()

@@ -12,7 +12,7 @@ from typing import Any
 from kohort.foundation.issues import Issues, did_you_mean
 
 _SIZE = re.compile(r"\d+(\.\d+)?\s*([KMGT]i?B|%)?", re.IGNORECASE)
-_ABOVE_ZERO = ("range_size", "keep_indexes", "keep_evaluations", "ingest_request_bytes", "ingest_pending_bytes")
+_ABOVE_ZERO = ("range_size", "keep_indexes", "keep_evaluations", "ingest_request_bytes", "ingest_pending_bytes", "api_request_bytes")
 
 
 def _setting(default: Any, help_text: str) -> Any:
@@ -46,6 +46,12 @@ class Settings:
     ingest_pending_bytes: int = _setting(67_108_864, "memory for requests that wait for the disk; what does not fit is answered with 429")
     ingest_unknown_keys: str = _setting("refuse", "calls under unknown write keys: refuse (401), or accept (200 as Segment does, and drop)")
     ingest_trusted_proxies: str = _setting("", "addresses of proxies whose X-Forwarded-For is believed, comma-separated; empty = none")
+
+    api_host: str = _setting("127.0.0.1", "address that the API of `kohort serve` listens on; 0.0.0.0 = all of the machine's")
+    api_port: int = _setting(8300, "port that the API of `kohort serve` listens on; 0 = any that is free")
+    api_request_bytes: int = _setting(1_000_000, "largest request that the API takes")
+    api_secure_cookies: str = _setting("auto", "whether browsers may send sessions over TLS only: auto (when they came over TLS), always")
+    api_trusted_proxies: str = _setting("", "addresses of proxies whose X-Forwarded-For and -Proto the API believes, comma-separated")
 
     @property
     def user_name(self) -> str:
@@ -95,6 +101,8 @@ def _checked(name: str, value: Any, default: Any, issues: Issues) -> Any:
         issues.error("INVALID_SETTING", f"{name} must be text, not {value!r}", ("settings", name))
     elif name == "memory_limit" and value and not _SIZE.fullmatch(value.strip()):
         issues.error("INVALID_SETTING", f"memory_limit must be a size such as 4GB, not {value!r}", ("settings", name))
+    elif name == "api_secure_cookies" and value not in ("auto", "always"):
+        issues.error("INVALID_SETTING", f'api_secure_cookies must be "auto" or "always", not {value!r}', ("settings", name))
     elif name == "ingest_unknown_keys" and value not in ("refuse", "accept"):
         issues.error("INVALID_SETTING", f'ingest_unknown_keys must be "refuse" or "accept", not {value!r}', ("settings", name))
     return value

@@ -41,6 +41,7 @@ NOUNS = [
     "profile-index",
     "call",
     "source",
+    "user",
 ]
 LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
 FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)

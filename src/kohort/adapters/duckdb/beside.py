@@ -1,0 +1,113 @@
+"""Warehouses beside the open one: for threads of a server that read (or refresh) while another thread writes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from weakref import WeakSet
+
+import duckdb
+
+from kohort.adapters.duckdb.running import InterruptibleRunner
+from kohort.adapters.duckdb.warehouse import DuckDBWarehouse
+from kohort.foundation.errors import UserError
+
+_LOOK_SECONDS = 0.1
+
+
+class BesideWarehouse(DuckDBWarehouse):
+    """The same file through a connection and a background thread of its own: neither waits for the other. For one thread at a time."""
+
+    def __init__(self, other: DuckDBWarehouse) -> None:
+        """It ends with the other one."""
+        self._path = other._path
+        self._read_only = other._read_only
+        self._config = other._config
+        self._runner = InterruptibleRunner()
+        self._streams = WeakSet()
+        self._depth = 0
+        self._main = other.connection()
+        self._main.execute("SET TimeZone = 'UTC'")
+
+    def interrupt(self) -> None:
+        """What runs at this moment fails."""
+        with suppress(duckdb.Error):
+            self._main.interrupt()
+
+
+class SharedWarehouse:
+    """Gives every user a warehouse beside the open one, so many at once, and lets go of all of them when the file is wanted elsewhere."""
+
+    def __init__(self, open_main: Callable[[], DuckDBWarehouse], is_wanted: Callable[[], bool], at_once: int = 4) -> None:
+        """open_main: opens the file, or returns what is open. is_wanted: whether another process waits for the file, or has it."""
+        self._open_main = open_main
+        self._is_wanted = is_wanted
+        self._at_once = at_once
+        self._changed = threading.Condition()
+        self._in_use: set[BesideWarehouse] = set()
+        self._idle: list[BesideWarehouse] = []
+        self._taken = 0
+        self._closing = False
+
+    @contextmanager
+    def use(self, wait_seconds: float = 20.0) -> Iterator[BesideWarehouse]:
+        """A warehouse for this thread. Raises UserError WAREHOUSE_BUSY when none is free in time, and what opening raises."""
+        self._enter(wait_seconds)
+        warehouse: BesideWarehouse | None = None
+        try:
+            with self._changed:
+                warehouse = self._idle.pop() if self._idle else BesideWarehouse(self._open_main())
+                self._in_use.add(warehouse)
+            yield warehouse
+        except BaseException:
+            if warehouse is not None:  # its connection may be in the middle of something
+                warehouse.close()
+            self._leave(warehouse, keep=False)
+            raise
+        self._leave(warehouse, keep=True)
+
+    def _enter(self, wait_seconds: float) -> None:
+        deadline = time.monotonic() + wait_seconds
+        with self._changed:
+            while self._closing or self._taken >= self._at_once or (not self._taken and not self._idle and self._is_wanted()):
+                if time.monotonic() > deadline:
+                    hint = "try again in a moment"
+                    raise UserError("WAREHOUSE_BUSY", "the warehouse is busy, or lent to a command", hint=hint)
+                self._changed.wait(_LOOK_SECONDS)
+            self._taken += 1
+
+    def _leave(self, warehouse: BesideWarehouse | None, *, keep: bool) -> None:
+        with self._changed:
+            self._taken -= 1
+            if warehouse is not None:
+                self._in_use.discard(warehouse)
+                if keep:
+                    self._idle.append(warehouse)
+            self._changed.notify_all()
+
+    def close(self, then: Callable[[], None], wait_seconds: float = 5.0, *, interrupt: bool = False) -> bool:
+        """Wait until nobody uses a warehouse, close all, and do `then` before the next one is given out.
+
+        interrupt: what still runs after the wait is stopped. False when it runs on: nothing was closed then.
+        """
+        deadline = time.monotonic() + wait_seconds
+        with self._changed:
+            self._closing = True
+            try:
+                while self._taken:
+                    if time.monotonic() > deadline:
+                        if not interrupt:
+                            return False
+                        for warehouse in self._in_use:
+                            warehouse.interrupt()
+                    self._changed.wait(_LOOK_SECONDS)
+                for warehouse in self._idle:
+                    warehouse.close()
+                self._idle.clear()
+                then()
+                return True
+            finally:
+                self._closing = False
+                self._changed.notify_all()

@@ -1,0 +1,172 @@
+"""What people and programs send, with examples."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+RoleName = Literal["viewer", "marketer", "engineer", "admin"]
+Name = Annotated[str, Field(max_length=200)]
+Secret = Annotated[str, Field(max_length=2000)]
+Folder = Annotated[str, Field(max_length=1000)]
+Note = Annotated[str, Field(max_length=2000)]
+
+
+class Body(BaseModel):
+    """Unknown keys are refused: a misspelt one would be lost silently."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Login(Body):
+    """A name and its password."""
+
+    name: Annotated[Name, Field(examples=["ann@example.com"])]
+    password: Annotated[Secret, Field(examples=["correct horse battery"])]
+
+
+class SetUp(Body):
+    """The secret of the one-time link, and the first admin."""
+
+    secret: Annotated[Secret, Field(examples=["Zk3v..."])]
+    name: Annotated[Name, Field(examples=["ann@example.com"])]
+    password: Annotated[Secret, Field(examples=["correct horse battery"])]
+
+
+class OwnPassword(Body):
+    """The old password and the new one."""
+
+    old: Secret
+    new: Secret
+
+
+class Definition(Body):
+    """A definition as its file has it, as JSON."""
+
+    definition: Annotated[dict[str, Any], Field(examples=[{"name": "VIP", "folder": "Value", "rule": "lifetime_value > 1000"}])]
+    note: Note = ""
+
+
+class ParentDefinition(Body):
+    """A parent segment as its file has it, as JSON."""
+
+    definition: Annotated[
+        dict[str, Any],
+        Field(examples=[{"name": "All Customers", "master": {"database": "shop", "table": "customers", "key_column": "customer_id"}}]),
+    ]
+
+
+class RefreshWish(Body):
+    """The instant of the refresh; empty: now."""
+
+    as_of: Annotated[str, Field(max_length=60, examples=["2024-03-01T00:00:00Z"])] = ""
+
+
+class Place(Body):
+    """A new folder ("" is the root), a new name, or both; what is left out stays."""
+
+    folder: Annotated[Folder | None, Field(examples=["Marketing/VIP"])] = None
+    name: Annotated[Name | None, Field(examples=["Gold members"])] = None
+
+
+class Version(Body):
+    """The version to go back to."""
+
+    version: Annotated[int, Field(ge=1, lt=2**31, examples=[2])]
+
+
+class RuleToTry(Body):
+    """A rule that need not be saved: as text, or as a definition (of a whole segment, or of a rule alone).
+
+    segment: the id of the saved segment it would replace.
+    """
+
+    text: Annotated[str | None, Field(max_length=100_000, examples=["purchase in last 30 days and lifetime_value > 1000"])] = None
+    definition: Annotated[Any, Field(examples=[None])] = None
+    folder: Folder = ""
+    segment: Annotated[int | None, Field(ge=1, lt=2**31)] = None
+    as_of: Annotated[str, Field(max_length=60)] = ""
+
+
+class Previewed(RuleToTry):
+    """The same, and what to show of members and of other segments."""
+
+    columns: Annotated[list[Name], Field(max_length=100)] = []
+    sample: Annotated[int, Field(ge=0, le=100)] = 10
+    overlaps: Annotated[int, Field(ge=0, le=100)] = 20
+
+
+class Explained(RuleToTry):
+    """The same, and the customer: a master key or a cdp_customer_id."""
+
+    key: Annotated[str, Field(max_length=2000, examples=["c042"])]
+    evidence: Annotated[int, Field(ge=0, le=100)] = 5
+
+
+class AddedSource(Body):
+    """A new source."""
+
+    name: Annotated[Name, Field(examples=["Web Shop"])]
+    # `schema` is what people call it; pydantic keeps that name for itself
+    schema_name: Annotated[Name, Field(alias="schema", examples=["web_shop"])] = ""
+    naming: Literal["segment", "rudderstack"] = "segment"
+    accept_unknown_keys: bool = False
+    rate_limit: Annotated[int | None, Field(ge=1, le=1_000_000)] = None
+
+
+class ChangedSource(Body):
+    """What to change of a source; what is left out stays. rate_limit 0: the server's."""
+
+    status: Literal["enabled", "disabled"] | None = None
+    accept_unknown_keys: bool | None = None
+    rate_limit: Annotated[int | None, Field(ge=0, le=1_000_000)] = None
+
+
+class NewKey(Body):
+    """How long older keys stay valid: 30m, 24h, 7d, 0."""
+
+    grace: Annotated[str, Field(max_length=20, examples=["24h"])] = "0"
+
+
+class AddedUser(Body):
+    """A new user. Without a password only API tokens can be used."""
+
+    name: Annotated[Name, Field(examples=["bob@example.com"])]
+    role: RoleName = "viewer"
+    password: Secret = ""
+
+
+class ChangedUser(Body):
+    """What to change of a user; what is left out stays."""
+
+    role: RoleName | None = None
+    disabled: bool | None = None
+
+
+class NewPassword(Body):
+    """A user's new password."""
+
+    password: Secret
+
+
+class GrantTo(Body):
+    """What the user may in one parent segment, or in a folder of it and below."""
+
+    parent: Annotated[Name, Field(examples=["all-customers"])]
+    folder: Annotated[Folder, Field(examples=["Marketing"])] = ""
+    role: RoleName
+
+
+class Grants(Body):
+    """All grants of a user; none: the role holds everywhere."""
+
+    grants: Annotated[list[GrantTo], Field(max_length=500)]
+
+
+class AddedToken(Body):
+    """A new API token of one's own. days null: until it is revoked."""
+
+    name: Annotated[Name, Field(examples=["nightly job"])]
+    role: RoleName | None = None
+    days: Annotated[int | None, Field(ge=1, le=3650)] = 90

@@ -1,0 +1,205 @@
+"""What the routes of the API work with: the workspace, a warehouse for each request, revisions, the audit log, running refreshes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import Depends, Header, Path, Query, Request
+
+from kohort.foundation.errors import UserError
+from kohort.foundation.instants import from_micros, load_zone, parse_instant
+from kohort.ports.definitions import ParentRecord, RefreshRecord, SegmentRecord
+from kohort.services.access import Access
+from kohort.services.evaluate import Engine, open_engine
+from kohort.services.index import refresh_and_index
+from kohort.services.save import stored_segment
+from kohort.services.stored import require_parent
+from kohort.services.users import Actor, Caller, note_audit
+from kohort.web.api.guard import caller_of
+
+if TYPE_CHECKING:
+    from kohort.bootstrap import Kohort
+
+_REFRESH_SHOWS_SECONDS = 10.0
+
+ParentName = Annotated[str, Path(max_length=300, description="The parent segment: slug or id.")]
+SegmentId = Annotated[int, Path(ge=1, lt=2**31, description="The id of a segment.")]
+AsOf = Annotated[
+    str, Query(max_length=60, description="The instant: 2024-01-31, 2024-01-31T10:00Z or now; empty: that of the last refresh.")
+]
+IfMatch = Annotated[str, Header(max_length=200, description="The ETag you read.", examples=['"3-1a2b3c4d5e6f7081"'])]
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a running refresh is."""
+
+    name: str = ""
+    done: int = 0
+    total: int = 0
+
+    def step(self, name: str, done: int, total: int) -> None:
+        """See `kohort.ports.progress.Progress`."""
+        self.name, self.done, self.total = name, done, total
+
+
+@dataclass
+class Desk:
+    """One request: the workspace and who asks."""
+
+    kohort: Kohort
+    caller: Caller
+    runs: Refreshing
+
+    @property
+    def access(self) -> Access:
+        return self.caller.access
+
+    @property
+    def actor(self) -> Actor:
+        return self.caller.actor
+
+    @property
+    def by(self) -> str:
+        return self.caller.user.name
+
+    def parent(self, name: str, action: str, folder: str | None = None) -> ParentRecord:
+        """The parent segment, if the action is allowed in it. To those who may see nothing in it, it is not there."""
+        record = self._readable_parent(name)
+        self.access.require(action, record.id, folder or "")
+        return record
+
+    def _readable_parent(self, name: str) -> ParentRecord:
+        record = require_parent(self.kohort.store, name)
+        if not self.access.may("parents.read", record.id):
+            raise UserError("PARENT_NOT_FOUND", f'there is no parent segment "{name}"', hint="ask an admin whether you may see it")
+        return record
+
+    def segment(self, name: str, segment_id: int, action: str) -> tuple[ParentRecord, SegmentRecord]:
+        """The parent segment and its segment, if the action is allowed on it. What one may not see is not there."""
+        parent = self._readable_parent(name)
+        record = stored_segment(self.kohort.store, parent, segment_id)
+        if not self.access.may("segments.read", parent.id, record.folder):
+            raise UserError("SEGMENT_NOT_FOUND", f'there is no segment "{segment_id}"', hint="ask an admin whether you may see it")
+        self.access.require(action, parent.id, record.folder)
+        return parent, record
+
+    def sees(self, parent: ParentRecord, path: str) -> bool:
+        """Whether a segment at this path may be shown."""
+        return self.access.may("segments.read", parent.id, path.rpartition("/")[0])
+
+    @contextmanager
+    def engine(self, parent: ParentRecord) -> Iterator[Engine]:
+        """The engine over the last good refresh, on a warehouse of its own. Raises UserError NOT_REFRESHED, WAREHOUSE_BUSY."""
+        kohort = self.kohort
+        with kohort.shared_warehouse.use() as warehouse:
+            yield open_engine(warehouse, kohort.store, parent, kohort.settings.range_size, kohort.index_use)
+
+    @contextmanager
+    def change(self) -> Iterator[Callable[..., None]]:
+        """All or nothing: a change and its entry in the audit log, written by what this gives."""
+        with self.kohort.store.transaction():
+            yield self.note
+
+    def note(self, action: str, kind: str, name: str, before: str = "", after: str = "", detail: str = "") -> None:
+        """An entry in the audit log."""
+        note_audit(self.kohort.store, self.actor, self.kohort.clock, action, kind, name, before=before, after=after, detail=detail)
+
+    def instant(self, text: str, zone: str) -> datetime | None:
+        """The instant that was asked for; None: none was. Raises UserError INVALID_INSTANT."""
+        if not text:
+            return None
+        if text.lower() == "now":
+            return self.kohort.clock.now()
+        micros = parse_instant(text, load_zone(zone) or ZoneInfo("UTC"))
+        if micros is None:
+            raise UserError("INVALID_INSTANT", f'"{text}" is not an instant', hint="write 2024-01-31, 2024-01-31T10:00:00Z or now")
+        return from_micros(micros)
+
+
+def desk_of(request: Request) -> Desk:
+    """What a route works with."""
+    state = request.app.state
+    return Desk(state.kohort, caller_of(request), state.runs)
+
+
+AtDesk = Annotated[Desk, Depends(desk_of)]
+
+
+def revision_in(if_match: str) -> str | None:
+    """The revision of an If-Match header; None for `*`. Raises UserError REVISION_MISSING."""
+    text = if_match.strip()
+    if not text:
+        hint = "send the ETag you read as If-Match, or * to overwrite whatever is there"
+        raise UserError("REVISION_MISSING", "a change needs the revision it is made on", hint=hint)
+    return None if text == "*" else text.removeprefix("W/").strip('"')
+
+
+def etag(revision: str) -> dict[str, str]:
+    """The header that tells a revision."""
+    return {"ETag": f'"{revision}"'}
+
+
+# --- refreshes ----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Running:
+    future: Future[Any]
+    progress: Progress = field(default_factory=Progress)
+
+
+class Refreshing:
+    """Refreshes that were asked for, each on a thread of its own, one of each parent segment at a time."""
+
+    def __init__(self, kohort: Kohort) -> None:
+        self._kohort = kohort
+        self._lock = threading.Lock()
+        self._running: dict[int, _Running] = {}
+
+    def progress(self, parent_id: int) -> Progress | None:
+        """How far the running refresh is; None when this server runs none."""
+        running = self._running.get(parent_id)
+        return running.progress if running is not None and not running.future.done() else None
+
+    def start(self, parent: ParentRecord, as_of: datetime | None) -> RefreshRecord:
+        """Begin; the record of the refresh. Raises what makes it fail at once, UserError REFRESH_RUNNING."""
+        before = self._newest(parent)
+        with self._lock:
+            if self.progress(parent.id) is not None:
+                raise UserError("REFRESH_RUNNING", f'"{parent.name}" is being refreshed', hint="wait until it is done")
+            running = self._running[parent.id] = _Running(Future())
+            threading.Thread(target=self._run, args=(parent, as_of, running), name="kohort-refresh", daemon=True).start()
+        deadline = time.monotonic() + _REFRESH_SHOWS_SECONDS
+        while time.monotonic() < deadline:
+            newest = self._newest(parent)
+            if newest is not None and (before is None or newest.number > before.number):
+                return newest
+            if running.future.done():
+                running.future.result()
+            time.sleep(0.02)
+        raise UserError(
+            "WAREHOUSE_BUSY", "the refresh waits for the warehouse and begins when it is free", hint="look at the runs in a while"
+        )
+
+    def _newest(self, parent: ParentRecord) -> RefreshRecord | None:
+        return next(iter(self._kohort.store.refreshes(parent.id, 1)), None)
+
+    def _run(self, parent: ParentRecord, as_of: datetime | None, running: _Running) -> None:
+        kohort = self._kohort
+        try:
+            with kohort.shared_warehouse.use() as warehouse:
+                done = refresh_and_index(
+                    warehouse, kohort.store, parent, kohort.indexes, clock=kohort.clock, as_of=as_of, progress=running.progress
+                )
+            running.future.set_result(done)
+        except BaseException as error:
+            running.future.set_exception(error)

@@ -1,0 +1,179 @@
+"""The one door: every route has an action, and nobody gets past it who may not do that. Pages, fragments and the API alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+
+from kohort.foundation.errors import UserError
+from kohort.services.access import ACTIONS
+from kohort.services.users import Caller, caller_of_session, caller_of_token
+from kohort.web.api.answers import Json
+
+if TYPE_CHECKING:
+    from kohort.bootstrap import Kohort
+
+COOKIE = "kohort_session"
+PUBLIC = "public"
+JSON_MEDIA = "application/json"
+_ACTION = "x-action"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_PROBLEMS = {
+    400: "The request cannot be read",
+    401: "Nobody has signed in, or what was sent is not valid any more",
+    403: "The role, or the place, does not allow it",
+    404: "There is no such thing, or none that you may see",
+    409: "It is not possible as things are",
+    412: "Somebody changed it since you read it",
+    413: "The request is too large",
+    422: "Something is to be corrected; every issue is listed",
+    428: "If-Match is missing",
+    429: "Too many failed attempts",
+    503: "The warehouse is busy or lent to a command; try again",
+    507: "The disk is full",
+}
+_PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+
+
+class GuardedRoute(APIRoute):
+    """A route that first asks who is there and whether they may; what was sent is looked at only after that."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        action = action_of(self)
+
+        async def guarded(request: Request) -> Response:
+            if action != PUBLIC:
+                request.state.caller = await run_in_threadpool(admitted, request, action)
+            elif request.method not in _SAFE:
+                _refuse_cross_site(request)
+            return await handle(request)
+
+        return guarded
+
+
+def action_of(route: APIRoute) -> str:
+    """What the route does; PUBLIC: anybody may. Raises ValueError for a route that does not say."""
+    action = (route.openapi_extra or {}).get(_ACTION)
+    if action != PUBLIC and action not in ACTIONS:
+        raise ValueError(f"{route.path} has no action")
+    return str(action)
+
+
+def admitted(request: Request, action: str) -> Caller:
+    """Who is there, if they may do that at all. Raises UserError SIGN_IN_FIRST, FORBIDDEN, CROSS_SITE."""
+    caller = recognised(request)
+    if caller is None:
+        hint = "sign in, or send an API token: Authorization: Bearer TOKEN"
+        raise UserError("SIGN_IN_FIRST", "this is for people and programs that Kohort knows", hint=hint)
+    if caller.actor.way == "session" and request.method not in _SAFE:
+        _refuse_cross_site(request)
+    caller.access.require(action)
+    return caller
+
+
+def recognised(request: Request) -> Caller | None:
+    """Who came with a session or a token; a token that is sent is what counts, valid or not."""
+    kohort: Kohort = request.app.state.kohort
+    address = address_of(request)
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme:
+        token = token.strip()
+        if scheme.lower() != "bearer" or not token:
+            return None
+        return caller_of_token(kohort.store, token, address=address, clock=kohort.clock)
+    secret = request.cookies.get(COOKIE, "")
+    return caller_of_session(kohort.store, secret, address=address, clock=kohort.clock) if secret else None
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from."""
+    return request.client.host if request.client else ""
+
+
+def _refuse_cross_site(request: Request) -> None:
+    """A page of another site must not act with somebody's session. Browsers say where a request comes from."""
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    foreign = (
+        site not in ("same-origin", "none") if site else bool(origin) and (origin or "").partition("://")[2] != request.headers.get("host")
+    )
+    if foreign:
+        raise UserError(
+            "CROSS_SITE", "this request comes from a page of another site", hint="use the pages of this server, or an API token"
+        )
+
+
+def caller_of(request: Request) -> Caller:
+    """Who was admitted."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+class Routes(APIRouter):
+    """Routes that each say what they do."""
+
+    def __init__(self, tag: str) -> None:
+        super().__init__(route_class=GuardedRoute, tags=[tag])
+
+    def on(
+        self,
+        method: str,
+        path: str,
+        action: str,
+        *,
+        problems: tuple[int, ...] = (),
+        status: int = 200,
+        example: Any = None,
+        media: str = JSON_MEDIA,
+        headers: dict[str, str] | None = None,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Add a route. problems: statuses it may answer beside those that every route may; example: of its answer."""
+        responses: dict[int | str, dict[str, Any]] = {
+            number: _problem_response(number) for number in _usual(method, path, action, problems)
+        }
+        content: dict[str, Any] = {} if status == 204 else {"content": {media: {"example": example} if example is not None else {}}}
+        described = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
+        responses[status] = {"description": "Done", **content, **({"headers": described} if described else {})}
+        extra = {
+            _ACTION: action,
+            "x-role": ACTIONS[action].role if action != PUBLIC else "",
+            "security": [] if action == PUBLIC else _SECURITY,
+        }
+
+        def add(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+            self.add_api_route(
+                path,
+                endpoint,
+                methods=[method],
+                status_code=status,
+                responses=responses,
+                openapi_extra=extra,
+                response_model=None,
+                response_class=Json if media == JSON_MEDIA else Response,
+                operation_id=endpoint.__name__,
+            )
+            return endpoint
+
+        return add
+
+
+_SECURITY: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]
+
+
+def _usual(method: str, path: str, action: str, problems: tuple[int, ...]) -> list[int]:
+    found = {422, *problems}
+    if action != PUBLIC:
+        found |= {401, 403}
+    if "{" in path:
+        found |= {404}
+    if method not in _SAFE:
+        found |= {400, 403, 413, 503, 507}
+    return sorted(found)
+
+
+def _problem_response(number: int) -> dict[str, Any]:
+    return {"description": _PROBLEMS[number], "content": {"application/problem+json": {"schema": _PROBLEM_SCHEMA}}}

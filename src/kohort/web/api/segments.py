@@ -1,0 +1,255 @@
+"""Segments: create, read, change, move, delete, versions, history, members."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+from fastapi import Query
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
+
+from kohort.parent.catalog import FieldCatalog
+from kohort.parent.catalog_codec import catalog_from_document
+from kohort.parent.layout import CUSTOMER_ID
+from kohort.ports.definitions import ParentRecord
+from kohort.services.access import hidden_attributes
+from kohort.services.history import segment_history
+from kohort.services.listing import list_segments
+from kohort.services.members import export_members
+from kohort.services.move import move_segments
+from kohort.services.revisions import require_revision, revision_of
+from kohort.services.rows_of_profiles import member_page
+from kohort.services.save import create_segment, delete_segment, read_document, stored_segment, update_segment
+from kohort.services.versions import diff_versions, list_versions, revert_segment
+from kohort.web.api.answers import Json
+from kohort.web.api.bodies import Definition, Place, Version
+from kohort.web.api.desk import AsOf, AtDesk, Desk, IfMatch, ParentName, SegmentId, etag, revision_in
+from kohort.web.api.documents import definition_of, diff_document, history_document, masked, segment_document, version_document
+from kohort.web.api.guard import Routes
+from kohort.web.api.pages import Cursor, Limit, page_of, read_number, write_cursor
+
+routes = Routes("Segments")
+ChosenVersion = Annotated[int | None, Query(ge=1, lt=2**31)]
+_SEGMENT = {"id": 5, "path": "Value/VIP", "folder": "Value", "name": "VIP", "kind": "batch", "version": 2, "population": 12, "share": 0.857}
+_WHOLE = {**_SEGMENT, "definition": {"name": "VIP", "folder": "Value", "rule": {}}, "text": "lifetime_value > 1000"}
+_ETAG = {"ETag": "The revision: send it as If-Match when you change this."}
+_BASE = "/parents/{parent}/segments"
+_ONE = f"{_BASE}/{{segment}}"
+
+
+@routes.on("GET", _BASE, "segments.list", example={"items": [_SEGMENT], "next": None})
+def list_all_segments(
+    desk: AtDesk,
+    parent: ParentName,
+    folder: Annotated[str | None, Query(max_length=1000, description="Only in this folder; empty is the root.")] = None,
+    search: Annotated[str, Query(max_length=200, description="Only whose path holds this, in any case.")] = "",
+    cursor: Cursor = "",
+    limit: Limit = 100,
+) -> Json:
+    """Segments by folder and name, with the populations of the last evaluation."""
+    record = desk.parent(parent, "segments.list")
+    listed = {item.path: item for item in list_segments(desk.kohort.store, record)}
+    found = [
+        segment
+        for segment in desk.kohort.store.segments(record.id)
+        if desk.sees(record, segment.path)
+        and (folder is None or segment.folder == folder.strip("/"))
+        and search.casefold() in segment.path.casefold()
+    ]
+    return Json(page_of(found, lambda s: [s.folder, s.name, s.id], lambda s: segment_document(s, listed.get(s.path)), cursor, limit))
+
+
+@routes.on("GET", "/parents/{parent}/folders", "segments.list", example={"items": [{"path": "Value", "segments": 2}]})
+def list_folders(desk: AtDesk, parent: ParentName) -> Json:
+    """The tree of folders, each with how many segments are right in it. A folder is there as long as something is in it."""
+    record = desk.parent(parent, "segments.list")
+    counts = Counter(s.folder for s in desk.kohort.store.segments(record.id) if desk.sees(record, s.path))
+    paths = {part for folder in counts for part in _and_those_around(folder)}
+    return Json({"items": [{"path": path, "name": path.rpartition("/")[2], "segments": counts[path]} for path in sorted(paths)]})
+
+
+def _and_those_around(folder: str) -> Iterator[str]:
+    parts = folder.split("/") if folder else []
+    yield from ("/".join(parts[:end]) for end in range(1, len(parts) + 1))
+
+
+@routes.on("POST", _BASE, "segments.write", status=201, problems=(409,), example=_WHOLE, headers=_ETAG)
+def add_segment(desk: AtDesk, parent: ParentName, body: Definition) -> Json:
+    """Create a segment. Its definition says name and folder."""
+    kohort, record = desk.kohort, desk.parent(parent, "parents.read")
+    wanted = read_document(body.definition)
+    desk.access.require("segments.write", record.id, wanted.folder)
+    with desk.change() as note:
+        saved = create_segment(kohort.store, record, wanted, catalog=_catalog(desk, record), by=desk.by, clock=kohort.clock, note=body.note)
+        note("segment.add", "segment", f"{record.slug}:{saved.path}", after=revision_of(saved))
+    headers = {**etag(revision_of(saved)), "Location": f"/api/v1/parents/{record.id}/segments/{saved.id}"}
+    return Json({**segment_document(saved, None), **definition_of(saved)}, 201, headers)
+
+
+@routes.on("GET", _ONE, "segments.read", example=_WHOLE, headers=_ETAG)
+def get_segment(desk: AtDesk, parent: ParentName, segment: SegmentId) -> Json:
+    """A segment with its definition."""
+    _, found = desk.segment(parent, segment, "segments.read")
+    return _whole(desk, parent, found.id)
+
+
+@routes.on("PUT", _ONE, "segments.write", problems=(409, 412, 428), example=_WHOLE, headers=_ETAG)
+def put_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Definition, if_match: IfMatch = "") -> Json:
+    """Save a segment. Another meaning makes a new version; name and folder change by a move only."""
+    kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.write")
+    wanted, revision = read_document({"name": stored.name, "folder": stored.folder, **body.definition}), revision_in(if_match)
+    with desk.change() as note:
+        before, saved = update_segment(
+            kohort.store,
+            record,
+            stored.id,
+            wanted,
+            revision=revision,
+            catalog=_catalog(desk, record),
+            by=desk.by,
+            clock=kohort.clock,
+            note=body.note,
+        )
+        if saved != before:
+            note("segment.save", "segment", f"{record.slug}:{saved.path}", revision_of(before), revision_of(saved))
+    return _whole(desk, parent, saved.id)
+
+
+@routes.on("DELETE", _ONE, "segments.write", status=200, problems=(409, 412, 428), example={"deleted": "Value/VIP"})
+def remove_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, if_match: IfMatch = "") -> Json:
+    """Delete a segment with its versions. One that others refer to stays."""
+    record, _ = desk.segment(parent, segment, "segments.write")
+    revision = revision_in(if_match)
+    with desk.change() as note:
+        gone = delete_segment(desk.kohort.store, record, segment, revision=revision)
+        note("segment.delete", "segment", f"{record.slug}:{gone.path}", before=revision_of(gone))
+    return Json({"deleted": gone.path})
+
+
+@routes.on("POST", f"{_ONE}/move", "segments.write", problems=(409, 412, 428), example={"moved": [], "rewritten": []})
+def move_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Place, if_match: IfMatch = "") -> Json:
+    """Give it another folder or name. References to it follow; its file in the workspace, too."""
+    kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.write")
+    folder = None if body.folder is None else body.folder.strip("/")
+    desk.access.require("segments.write", record.id, stored.folder if folder is None else folder)
+    revision = revision_in(if_match)
+    with desk.change() as note:
+        require_revision(stored_segment(kohort.store, record, segment), revision)
+        done = move_segments(
+            kohort.store, kohort.workspace, record, [str(segment)], folder=folder, name=body.name, by=desk.by, clock=kohort.clock
+        )
+        for moved in done.moved:
+            after = revision_of(stored_segment(kohort.store, record, moved.id))
+            note("segment.move", "segment", f"{record.slug}:{moved.old_path}", revision_of(stored), after, f"to {moved.new_path}")
+    return Json({"moved": [asdict(item) for item in done.moved], "rewritten": [asdict(item) for item in done.rewritten]})
+
+
+# --- versions and history -----------------------------------------------------------------------------------------
+
+
+@routes.on("GET", f"{_ONE}/versions", "segments.read", example={"items": [{"version": 1, "text": "lifetime_value > 500"}], "next": None})
+def list_segment_versions(desk: AtDesk, parent: ParentName, segment: SegmentId, cursor: Cursor = "", limit: Limit = 50) -> Json:
+    """Versions, newest first. There is one for each meaning it had."""
+    record, stored = desk.segment(parent, segment, "segments.read")
+    _, found = list_versions(desk.kohort.store, record, str(stored.id))
+    return Json(page_of(found, lambda v: -v.number, lambda v: version_document(stored, v), cursor, limit))
+
+
+@routes.on("GET", f"{_ONE}/diff", "segments.read", example={"from": "version 1", "to": "version 2", "rule": [], "fields": []})
+def diff_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, old: ChosenVersion = None, new: ChosenVersion = None) -> Json:
+    """What changed between two versions, in words. Default: the newest and the one before it."""
+    record, stored = desk.segment(parent, segment, "segments.read")
+    return Json(diff_document(diff_versions(desk.kohort.store, record, str(stored.id), old, new)))
+
+
+@routes.on("POST", f"{_ONE}/revert", "segments.write", problems=(409, 412, 428), example=_WHOLE, headers=_ETAG)
+def revert(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Version, if_match: IfMatch = "") -> Json:
+    """Make a new version of an old one."""
+    kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.write")
+    revision = revision_in(if_match)
+    with desk.change() as note:
+        require_revision(stored_segment(kohort.store, record, segment), revision)
+        done = revert_segment(
+            kohort.store, None, record, str(segment), body.version, by=desk.by, clock=kohort.clock, catalog=_catalog(desk, record)
+        )
+        if done.changed:
+            after = revision_of(done.record)
+            note("segment.revert", "segment", f"{record.slug}:{stored.path}", revision_of(stored), after, f"to version {body.version}")
+    return _whole(desk, parent, segment)
+
+
+@routes.on("GET", f"{_ONE}/history", "segments.read", problems=(409,), example={"path": "Value/VIP", "days": [], "evaluations": []})
+def history_of_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, days: Annotated[int, Query(ge=1, le=3660)] = 30) -> Json:
+    """How its population developed: day by day, growth, who entered and left."""
+    kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.read")
+    return Json(history_document(segment_history(kohort.store, kohort.snapshots, record, str(stored.id), days=days)))
+
+
+# --- members ------------------------------------------------------------------------------------------------------
+
+
+@routes.on("GET", f"{_ONE}/members", "members.read", problems=(409, 503), example={"total": 12, "items": [], "next": None})
+def list_members(desk: AtDesk, parent: ParentName, segment: SegmentId, as_of: AsOf = "", cursor: Cursor = "", limit: Limit = 50) -> Json:
+    """Members with their attributes. Personal data is null for those who may not see it."""
+    record, stored = desk.segment(parent, segment, "members.read")
+    with desk.engine(record) as engine:
+        moment = desk.instant(as_of, engine.catalog.timezone)
+        page = member_page(engine, stored.path, after=read_number(cursor, -1), limit=limit, as_of=moment)
+        hidden = hidden_attributes(engine.catalog, desk.access)
+    items = [
+        {
+            "key": None if engine.key_column in hidden else row.key,
+            "cdp_customer_id": row.customer_id,
+            "attributes": masked(row.attributes, hidden),
+        }
+        for row in page.rows
+    ]
+    following = write_cursor(page.rows[-1].ordinal) if page.has_more and page.rows else None
+    return Json({"total": page.total, "as_of": page.as_of, "masked": sorted(hidden), "items": items, "next": following})
+
+
+@routes.on("GET", f"{_ONE}/members.csv", "members.export", problems=(409, 503, 507), media="text/csv", example="cdp_customer_id,country\n")
+def download_members(
+    desk: AtDesk,
+    parent: ParentName,
+    segment: SegmentId,
+    columns: Annotated[str, Query(max_length=5000, description="Attributes, comma separated; empty: all one may see.")] = "",
+    as_of: AsOf = "",
+) -> Any:
+    """All members as a CSV file, whole or not at all. Columns of personal data are left out for those who may not see them."""
+    record, stored = desk.segment(parent, segment, "members.export")
+    folder = desk.kohort.workspace.state / "tmp"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, suffix=".csv", delete=False) as made:
+        path = FilePath(made.name)
+    try:
+        with desk.engine(record) as engine:
+            hidden = hidden_attributes(engine.catalog, desk.access)
+            asked = [name.strip() for name in columns.split(",") if name.strip()]
+            wanted = [name for name in asked or [CUSTOMER_ID, *engine.catalog.attribute] if name not in hidden]
+            moment = desk.instant(as_of, engine.catalog.timezone)
+            count = export_members(engine, stored.path, columns=wanted or [CUSTOMER_ID], format="csv", output=path, as_of=moment)
+        detail = f"{count} rows: {', '.join(wanted)}"
+        desk.note("members.export", "segment", f"{record.slug}:{stored.path}", after=revision_of(stored), detail=detail)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    name = f"{stored.id}-members.csv"
+    return FileResponse(path, media_type="text/csv; charset=utf-8", filename=name, background=BackgroundTask(path.unlink, missing_ok=True))
+
+
+def _whole(desk: Desk, parent: str, segment_id: int) -> Json:
+    record, found = desk.segment(parent, segment_id, "segments.read")
+    listed = next((item for item in list_segments(desk.kohort.store, record) if item.path == found.path), None)
+    return Json({**segment_document(found, listed), **definition_of(found)}, 200, etag(revision_of(found)))
+
+
+def _catalog(desk: Desk, parent: ParentRecord) -> FieldCatalog | None:
+    """The fields to check rules against: those of the last refresh; None: nothing was refreshed yet."""
+    last = desk.kohort.store.last_refresh(parent.id)
+    return catalog_from_document(last.catalog) if last is not None else None

@@ -1,0 +1,50 @@
+"""Answers the API on a thread of its own, beside whatever else the process does."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from kohort.foundation.errors import UserError
+from kohort.web.api.app import build_api
+
+if TYPE_CHECKING:
+    from kohort.bootstrap import Kohort
+
+_START_SECONDS = 30.0
+_LOOK_SECONDS = 0.02
+
+
+@contextmanager
+def api_server(kohort: Kohort, listener: socket.socket) -> Iterator[None]:
+    """The API on a socket that is already listening, inside the block. Raises UserError SERVER_NOT_STARTED."""
+    settings = kohort.settings
+    config = uvicorn.Config(
+        build_api(kohort),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        proxy_headers=bool(settings.api_trusted_proxies),
+        forwarded_allow_ips=settings.api_trusted_proxies or None,
+        timeout_graceful_shutdown=settings.serve_grace_seconds,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],), name="kohort-api", daemon=True)
+    thread.start()
+    deadline = time.monotonic() + _START_SECONDS
+    while not server.started and thread.is_alive() and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+    if not server.started:
+        raise UserError("SERVER_NOT_STARTED", "the API did not start", hint="its messages are above")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(settings.serve_grace_seconds + 5.0)

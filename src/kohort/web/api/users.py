@@ -1,0 +1,202 @@
+"""Signing in, users with roles and grants, API tokens, the audit log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Path, Query, Request
+
+from kohort.foundation.errors import UserError
+from kohort.ports.users import Grant, UserRecord
+from kohort.services import users
+from kohort.services.access import ACTIONS
+from kohort.services.stored import require_parent
+from kohort.services.users import SESSION, SignedIn
+from kohort.web.api.answers import Json
+from kohort.web.api.bodies import AddedToken, AddedUser, ChangedUser, Grants, Login, NewPassword, OwnPassword, SetUp
+from kohort.web.api.desk import AtDesk, Desk
+from kohort.web.api.documents import audit_document, grant_document, token_document, user_document
+from kohort.web.api.guard import COOKIE, PUBLIC, Routes, address_of
+from kohort.web.api.pages import Cursor, Limit, page_of, read_number, write_cursor
+
+routes = Routes("Users and access")
+UserId = Annotated[int, Path(ge=1, lt=2**31)]
+TokenId = Annotated[int, Path(ge=1, lt=2**31)]
+_USER = {"id": 1, "name": "ann@example.com", "role": "admin", "disabled": False, "has_password": True, "grants": []}
+_TOKEN = {"id": 3, "user": "ann@example.com", "name": "nightly job", "last_four": "9xQz", "role": "marketer", "state": "valid"}
+
+
+@routes.on("POST", "/login", PUBLIC, problems=(401, 429), example={"name": "ann@example.com", "role": "admin"})
+def sign_in(request: Request, body: Login) -> Json:
+    """Sign in with name and password; the session comes as a cookie and lasts 12 hours."""
+    kohort = request.app.state.kohort
+    found = users.sign_in(kohort.store, kohort.passwords, body.name, body.password, address=address_of(request), clock=kohort.clock)
+    return _with_cookie(request, found)
+
+
+@routes.on("POST", "/setup", PUBLIC, status=201, problems=(401, 409), example={"name": "ann@example.com", "role": "admin"})
+def set_up(request: Request, body: SetUp) -> Json:
+    """Make the first admin with the one-time link that the server printed, and sign in."""
+    kohort = request.app.state.kohort
+    address = address_of(request)
+    found = users.set_up(kohort.store, kohort.passwords, body.secret, body.name, body.password, address=address, clock=kohort.clock)
+    return _with_cookie(request, found, 201)
+
+
+def _with_cookie(request: Request, found: SignedIn, status: int = 200) -> Json:
+    answer = Json({"name": found.user.name, "role": found.user.role, "expires_at": found.expires_at}, status)
+    answer.set_cookie(
+        COOKIE,
+        found.secret,
+        max_age=int(SESSION.total_seconds()),
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https" or request.app.state.kohort.settings.api_secure_cookies == "always",
+    )
+    return answer
+
+
+@routes.on("POST", "/logout", "me.read", example={"signed_out": True})
+def sign_out(desk: AtDesk) -> Json:
+    """End this session."""
+    users.sign_out(desk.kohort.store, desk.caller, clock=desk.kohort.clock)
+    answer = Json({"signed_out": True})
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+@routes.on("GET", "/me", "me.read", example={**_USER, "way": "session", "actions": ["segments.read"]})
+def get_me(desk: AtDesk) -> Json:
+    """Who one is, and what one may do at all."""
+    actions = [action for action in ACTIONS if desk.access.may(action)]
+    document = {**_user(desk, desk.caller.user), "role": desk.access.role}
+    return Json({**document, "way": desk.actor.way, "actions": actions})
+
+
+@routes.on("PUT", "/me/password", "me.change", problems=(401, 429), example={"changed": True})
+def change_my_password(desk: AtDesk, body: OwnPassword) -> Json:
+    """Change one's own password. Every session ends, this one, too."""
+    kohort = desk.kohort
+    if desk.actor.way == "token":
+        raise UserError("FORBIDDEN", "a token cannot change a password", hint="sign in")
+    users.change_own_password(kohort.store, kohort.passwords, desk.caller, body.old, body.new, clock=kohort.clock)
+    return Json({"changed": True})
+
+
+# --- users --------------------------------------------------------------------------------------------------------
+
+
+@routes.on("GET", "/users", "users.read", example={"items": [_USER], "next": None})
+def list_users(desk: AtDesk, cursor: Cursor = "", limit: Limit = 100) -> Json:
+    """Users by name, disabled ones too."""
+    return Json(page_of(desk.kohort.store.users(), lambda u: [u.name, u.id], lambda u: _user(desk, u), cursor, limit))
+
+
+@routes.on("POST", "/users", "users.write", status=201, problems=(409,), example=_USER)
+def add_user(desk: AtDesk, body: AddedUser) -> Json:
+    """Add a user."""
+    kohort = desk.kohort
+    user = users.add_user(kohort.store, kohort.passwords, body.name, body.role, body.password, actor=desk.actor, clock=kohort.clock)
+    return Json(_user(desk, user), 201, {"Location": f"/api/v1/users/{user.id}"})
+
+
+@routes.on("GET", "/users/{user}", "users.read", example=_USER)
+def get_user(desk: AtDesk, user: UserId) -> Json:
+    """A user with role and grants."""
+    return Json(_user(desk, _by_id(desk, user)))
+
+
+@routes.on("PATCH", "/users/{user}", "users.write", problems=(409,), example=_USER)
+def change_user(desk: AtDesk, user: UserId, body: ChangedUser) -> Json:
+    """Give another role, disable or enable. Who is disabled is signed out at once."""
+    kohort, name = desk.kohort, _by_id(desk, user).name
+    changed = users.change_user(kohort.store, name, role=body.role, disabled=body.disabled, actor=desk.actor, clock=kohort.clock)
+    return Json(_user(desk, changed))
+
+
+@routes.on("PUT", "/users/{user}/password", "users.write", example={"changed": True})
+def set_password(desk: AtDesk, user: UserId, body: NewPassword) -> Json:
+    """Set a user's password. They are signed out everywhere."""
+    kohort = desk.kohort
+    users.set_password(kohort.store, kohort.passwords, _by_id(desk, user).name, body.password, actor=desk.actor, clock=kohort.clock)
+    return Json({"changed": True})
+
+
+@routes.on("PUT", "/users/{user}/grants", "users.write", example=_USER)
+def put_grants(desk: AtDesk, user: UserId, body: Grants) -> Json:
+    """Limit a user to parent segments and folders; replaces what was granted before."""
+    kohort, found = desk.kohort, _by_id(desk, user)
+    wanted = [Grant(require_parent(kohort.store, grant.parent).id, grant.folder, grant.role) for grant in body.grants]
+    users.set_grants(kohort.store, found.name, wanted, actor=desk.actor, clock=kohort.clock)
+    return Json(_user(desk, found))
+
+
+def _by_id(desk: Desk, user_id: int) -> UserRecord:
+    found = next((user for user in desk.kohort.store.users() if user.id == user_id), None)
+    if found is None:
+        raise UserError("USER_NOT_FOUND", f"there is no user with id {user_id}", hint="list them first")
+    return found
+
+
+def _user(desk: Desk, user: UserRecord) -> dict[str, Any]:
+    store = desk.kohort.store
+    parents = {parent.id: parent for parent in store.parents()}
+    return user_document(user, [grant_document(grant, parents) for grant in store.grants(user.id)])
+
+
+# --- tokens -------------------------------------------------------------------------------------------------------
+
+
+@routes.on("GET", "/tokens", "tokens.own", example={"items": [_TOKEN], "next": None})
+def list_tokens(
+    desk: AtDesk,
+    everybody: Annotated[bool, Query(description="Those of all users (admins only).")] = False,
+    cursor: Cursor = "",
+    limit: Limit = 100,
+) -> Json:
+    """API tokens, newest first."""
+    if everybody:
+        desk.access.require("tokens.all")
+    store = desk.kohort.store
+    names, now = {user.id: user.name for user in store.users()}, desk.kohort.clock.now()
+    found = store.tokens(None if everybody else desk.caller.user.id)
+    return Json(page_of(found, lambda t: -t.id, lambda t: token_document(t, names.get(t.user_id, ""), now), cursor, limit))
+
+
+@routes.on("POST", "/tokens", "tokens.own", status=201, example={**_TOKEN, "token": "shown this once"})
+def add_token(desk: AtDesk, body: AddedToken) -> Json:
+    """A new API token of one's own. It is in the answer, this once."""
+    kohort, user = desk.kohort, desk.caller.user
+    issued = users.add_token(
+        kohort.store, user, body.name, role=body.role or "", days=body.days, most=desk.access.role, actor=desk.actor, clock=kohort.clock
+    )
+    return Json({**token_document(issued.record, user.name, kohort.clock.now()), "token": issued.token}, 201)
+
+
+@routes.on("DELETE", "/tokens/{token}", "tokens.own", example={**_TOKEN, "state": "revoked"})
+def revoke_token(desk: AtDesk, token: TokenId) -> Json:
+    """Refuse a token from now on: one's own; of others only admins may."""
+    kohort = desk.kohort
+    owner = None if desk.access.may("tokens.all") else desk.caller.user
+    revoked = users.revoke_token(kohort.store, token, owner=owner, actor=desk.actor, clock=kohort.clock)
+    names = {user.id: user.name for user in kohort.store.users()}
+    return Json(token_document(revoked, names.get(revoked.user_id, ""), kohort.clock.now()))
+
+
+# --- the audit log ------------------------------------------------------------------------------------------------
+
+
+@routes.on("GET", "/audit", "audit.read", example={"items": [{"id": 9, "who": "ann@example.com", "action": "segment.save"}], "next": None})
+def read_audit(
+    desk: AtDesk,
+    who: Annotated[str, Query(max_length=200)] = "",
+    kind: Annotated[str, Query(max_length=50, description="segment, parent, source, user, token")] = "",
+    object: Annotated[str, Query(max_length=2000)] = "",
+    cursor: Cursor = "",
+    limit: Limit = 100,
+) -> Json:
+    """What was done, newest first."""
+    before = read_number(cursor, 0) or None
+    found = list(desk.kohort.store.audit(limit=limit + 1, before_id=before, who=who, kind=kind, object=object))
+    following = write_cursor(found[limit - 1].id) if len(found) > limit else None
+    return Json({"items": [audit_document(record) for record in found[:limit]], "next": following})

@@ -1,0 +1,222 @@
+"""Who may do what over HTTP: every route, every role; signing in, cookies, tokens, grants, personal data, the audit log."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from kohort.ports.users import ROLES
+from kohort.services.access import ACTIONS
+from kohort.services.index import refresh_and_index
+from kohort.services.stored import require_parent
+from kohort.web.api.app import guarded_routes
+from kohort.web.api.guard import COOKIE, PUBLIC, action_of
+from tests.web.api.conftest import PASSWORD, Api
+
+PARENT = "/parents/all-customers"
+
+
+def every_route(api: Api) -> list[tuple[str, str, str]]:
+    """(method, path with places filled in, action)."""
+    found = []
+    for route in guarded_routes(api.app):
+        path = re.sub(r"\{(\w+)\}", lambda place: "all-customers" if place[1] == "parent" else "1", route.path).removeprefix("/api/v1")
+        found += [(method, path, action_of(route)) for method in sorted(route.methods)]
+    return found
+
+
+class TestRoleMatrix:
+    def test_every_route_is_guarded(self, api: Api) -> None:
+        routes = every_route(api)
+        assert len(routes) >= 50
+        assert {action for _, _, action in routes} - {PUBLIC} <= set(ACTIONS)
+        assert sorted((method, path) for method, path, action in routes if action == PUBLIC) == [("POST", "/login"), ("POST", "/setup")]
+
+    def test_the_anonymous_get_nothing_but_health(self, api: Api) -> None:
+        for method, path, action in every_route(api):
+            if action != PUBLIC:
+                for body in ({}, {"content": b"{broken"}, {"content": b"x" * 2000, "headers": {"content-type": "text/plain"}}):
+                    assert api.refused(401, method, path, "", **body)["code"] == "SIGN_IN_FIRST", (method, path)
+        assert api.call("GET", "/healthz", "").json() == {"status": "ok"}
+
+    def test_a_token_that_is_none_is_as_nobody(self, api: Api) -> None:
+        for header in ("Bearer kht_wrong", "Bearer", "Basic YTpi", f"Bearer {api.tokens['admin']}x", b"Bearer \xff\xfe"):
+            api.refused(401, "GET", "/me", "", headers={"Authorization": header})
+
+    @pytest.mark.parametrize("role", ROLES[:-1])
+    def test_every_route_refuses_roles_that_are_too_low(self, api: Api, role: str) -> None:
+        too_high = [route for route in every_route(api) if route[2] != PUBLIC and ROLES.index(ACTIONS[route[2]].role) > ROLES.index(role)]
+        assert too_high
+        for method, path, _ in too_high:
+            assert api.refused(403, method, path, role, content=b"{broken")["code"] == "FORBIDDEN", (method, path)
+
+    def test_who_may_gets_past_the_door(self, api: Api) -> None:
+        for method, path, action in every_route(api):
+            if method == "GET":
+                assert api.call(method, path, ACTIONS[action].role).status_code not in (401, 403), (method, path)
+
+
+class TestSigningIn:
+    def cookie(self, api: Api, role: str = "marketer") -> dict[str, str]:
+        answer = api.call("POST", "/login", "", json={"name": role, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        header = answer.headers["set-cookie"]
+        assert "HttpOnly" in header
+        assert "SameSite=lax" in header
+        assert "Secure" not in header
+        return {"Cookie": f"{COOKIE}={answer.cookies[COOKIE]}"}
+
+    def test_a_session_acts_for_its_user_until_it_ends(self, own: Api) -> None:
+        cookie = self.cookie(own)
+        me = own.ok("GET", "/me", "", headers=cookie)
+        assert (me["name"], me["role"], me["way"]) == ("marketer", "marketer", "session")
+        assert "segments.write" in me["actions"]
+        assert "users.write" not in me["actions"]
+        own.ok("POST", "/logout", "", headers=cookie)
+        own.refused(401, "GET", "/me", "", headers=cookie)
+
+    def test_pages_of_other_sites_cannot_act_with_a_session(self, own: Api) -> None:
+        cookie, body = self.cookie(own), {"json": {"name": "x"}}
+        for foreign in (
+            {"Origin": "http://evil.test"},
+            {"Sec-Fetch-Site": "cross-site"},
+            {"Sec-Fetch-Site": "same-site"},
+            {"Origin": "null"},
+        ):
+            assert own.refused(403, "POST", "/tokens", "", headers=cookie | foreign, **body)["code"] == "CROSS_SITE"
+        assert own.refused(403, "POST", "/login", "", headers={"Origin": "http://evil.test"}, json={})["code"] == "CROSS_SITE"
+        own.ok("POST", "/tokens", "", headers=cookie | {"Origin": "http://kohort.test"}, **body)
+        own.ok("POST", "/tokens", "", headers=cookie | {"Sec-Fetch-Site": "same-origin"}, **body)
+
+    def test_too_many_failures_are_told_to_wait(self, own: Api) -> None:
+        for _ in range(5):
+            assert own.refused(401, "POST", "/login", "", json={"name": "viewer", "password": "wrong"})["code"] == "WRONG_PASSWORD"
+        answer = own.call("POST", "/login", "", json={"name": "viewer", "password": PASSWORD})
+        assert answer.status_code == 429
+        assert 0 < int(answer.headers["retry-after"]) <= 16
+        self.cookie(own, "marketer")
+
+    def test_setup_works_with_the_link_and_only_without_users(self, own: Api) -> None:
+        body = {"secret": "guessed", "name": "eve", "password": PASSWORD}
+        assert own.refused(401, "POST", "/setup", "", json=body)["code"] == "LINK_INVALID"
+
+    def test_a_new_password_takes_the_old_one_and_ends_sessions(self, own: Api) -> None:
+        cookie = self.cookie(own)
+        own.refused(401, "PUT", "/me/password", "", headers=cookie, json={"old": "wrong", "new": "another long one"})
+        own.refused(403, "PUT", "/me/password", "marketer", json={"old": PASSWORD, "new": "another long one"})
+        own.ok("PUT", "/me/password", "", headers=cookie, json={"old": PASSWORD, "new": "another long one"})
+        own.refused(401, "GET", "/me", "", headers=cookie)
+
+
+class TestTokens:
+    def test_a_token_is_shown_once_and_may_no_more_than_asked(self, own: Api) -> None:
+        made = own.ok("POST", "/tokens", "engineer", json={"name": "job", "role": "viewer", "days": 1})
+        own.tokens["job"] = made["token"]
+        assert own.ok("GET", "/me", "job")["role"] == "viewer"
+        assert made["token"] not in own.call("GET", "/tokens", "engineer").text
+        assert own.refused(422, "POST", "/tokens", "job", json={"name": "more", "role": "engineer"})["code"] == "ROLE_TOO_HIGH"
+        own.refused(403, "GET", "/tokens?everybody=true", "engineer")
+        assert own.refused(404, "DELETE", f"/tokens/{made['id']}", "viewer")["code"] == "TOKEN_NOT_FOUND"
+        assert own.ok("DELETE", f"/tokens/{made['id']}", "admin")["state"] == "revoked"
+        own.refused(401, "GET", "/me", "job")
+
+    def test_a_lower_role_and_a_disabled_user_count_at_once(self, own: Api) -> None:
+        [user] = [user for user in own.ok("GET", "/users")["items"] if user["name"] == "engineer"]
+        own.ok("PATCH", f"/users/{user['id']}", json={"role": "viewer"})
+        own.refused(403, "POST", "/sources", "engineer", json={"name": "x"})
+        own.ok("PATCH", f"/users/{user['id']}", json={"disabled": True})
+        own.refused(401, "GET", "/me", "engineer")
+        [admin] = [user for user in own.ok("GET", "/users")["items"] if user["name"] == "admin"]
+        assert own.refused(409, "PATCH", f"/users/{admin['id']}", json={"role": "viewer"})["code"] == "LAST_ADMIN"
+
+
+class TestGrants:
+    def test_what_is_not_granted_is_not_there(self, own: Api) -> None:
+        [user] = [user for user in own.ok("GET", "/users")["items"] if user["name"] == "marketer"]
+        vip, active = own.at("Value/VIP"), own.at("Lifecycle/Active")
+        given = own.ok(
+            "PUT", f"/users/{user['id']}/grants", json={"grants": [{"parent": "all-customers", "folder": "Lifecycle", "role": "marketer"}]}
+        )
+        assert given["grants"] == [{"parent": "all-customers", "folder": "Lifecycle", "role": "marketer"}]
+        seen = {item["path"] for item in own.ok("GET", f"{PARENT}/segments", "marketer")["items"]}
+        assert seen == {"Lifecycle/Active", "Lifecycle/Lapsing", "Lifecycle/Deep/Active VIP"}
+        assert {item["path"] for item in own.ok("GET", f"{PARENT}/folders", "marketer")["items"]} == {"Lifecycle", "Lifecycle/Deep"}
+        assert own.refused(404, "GET", vip, "marketer")["code"] == "SEGMENT_NOT_FOUND"
+        assert own.refused(404, "DELETE", vip, "marketer", headers={"If-Match": "*"})["code"] == "SEGMENT_NOT_FOUND"
+        own.ok("GET", active, "marketer")
+        elsewhere = {"definition": {"name": "Mine", "folder": "Value", "rule": "country = 'JP'"}}
+        own.refused(403, "POST", f"{PARENT}/segments", "marketer", json=elsewhere)
+        own.ok("POST", f"{PARENT}/segments", "marketer", json={"definition": {**elsewhere["definition"], "folder": "Lifecycle/New"}})
+        own.refused(403, "POST", f"{active}/move", "marketer", json={"folder": "Value"}, headers={"If-Match": "*"})
+        own.refused(403, "GET", f"{PARENT}/profiles", "marketer")
+        own.refused(403, "POST", f"{PARENT}/evaluate", "marketer")
+        previewed = own.ok("POST", f"{PARENT}/preview", "marketer", json={"text": "country = 'JP'"})
+        assert {pair["segment"] for pair in previewed["overlaps"]} <= seen | {"Lifecycle/New/Mine"}
+        assert {s["path"] for s in own.ok("GET", f"{PARENT}/overlap", "marketer")["segments"]} == seen | {"Lifecycle/New/Mine"}
+
+    def test_other_parent_segments_are_not_there(self, own: Api) -> None:
+        [user] = [user for user in own.ok("GET", "/users")["items"] if user["name"] == "viewer"]
+        other = {"name": "Other", "master": {"database": "shop", "table": "customers", "key_column": "customer_id"}}
+        own.ok("POST", "/parents", json={"definition": other})
+        own.ok("PUT", f"/users/{user['id']}/grants", json={"grants": [{"parent": "other", "role": "viewer"}]})
+        assert [parent["slug"] for parent in own.ok("GET", "/parents", "viewer")["items"]] == ["other"]
+        for path in ("", "/segments", "/fields", "/profiles", "/refreshes"):
+            assert own.refused(404, "GET", f"{PARENT}{path}", "viewer")["code"] == "PARENT_NOT_FOUND"
+        assert own.ok("GET", "/runs", "viewer")["items"] == []
+
+
+class TestPersonalData:
+    def test_pii_is_masked_for_those_who_may_not_see_it(self, own: Api) -> None:
+        whole = own.call("GET", PARENT)
+        definition = whole.json()["definition"]
+        metrics = definition["attributes"][0]["columns"]
+        metrics[0] = {**metrics[0], "visibility": "pii"}
+        assert metrics[0]["column"] == "lifetime_value"
+        own.ok("PUT", PARENT, json={"definition": definition}, headers={"If-Match": whole.headers["etag"]})
+        own.kohort.close_warehouse()
+        record = require_parent(own.kohort.store, "all-customers")
+        refresh_and_index(own.kohort.warehouse, own.kohort.store, record, own.kohort.indexes, clock=own.kohort.clock)
+        vip = own.at("Value/VIP")
+        for role, may in (("viewer", False), ("marketer", False), ("engineer", True)):
+            shown = own.ok("GET", f"{PARENT}/profiles/c024", role)
+            assert (shown["attributes"]["lifetime_value"] == 24 * 50.5) is may
+            assert shown["masked"] == ([] if may else ["lifetime_value"])
+            listed = own.ok("GET", f"{PARENT}/profiles", role)["items"] + own.ok("GET", f"{vip}/members", role)["items"]
+            assert any(row["attributes"]["lifetime_value"] for row in listed) is may
+            sample = own.ok("POST", f"{PARENT}/preview", role, json={"text": "lifetime_value > 1000"})["sample"]
+            place = sample["columns"].index("lifetime_value")
+            assert all((row[place] is not None) is may for row in sample["rows"])
+            why = own.call("GET", f"{vip}/explain?key=c024", role)
+            assert ("1212" in why.text) is may
+            assert why.json()["member"] is True
+        assert "lifetime_value" not in own.call("GET", f"{vip}/members.csv", "marketer").text
+        asked = own.call("GET", f"{vip}/members.csv?columns=customer_id,lifetime_value", "marketer")
+        assert asked.text.splitlines()[0] == '"customer_id"'
+        assert "lifetime_value" in own.call("GET", f"{vip}/members.csv", "engineer").text
+
+
+class TestAudit:
+    def test_changes_and_exports_are_kept_with_who_and_what(self, own: Api) -> None:
+        vip = own.at("Value/VIP")
+        before = own.call("GET", vip)
+        saved = own.call(
+            "PUT",
+            vip,
+            "marketer",
+            json={"definition": {**before.json()["definition"], "rule": "lifetime_value > 2000"}},
+            headers={"If-Match": before.headers["etag"]},
+        )
+        own.call("GET", f"{vip}/members.csv?columns=country", "marketer")
+        export, save = own.ok("GET", "/audit?object=all-customers:Value/VIP")["items"]
+        assert (save["who"], save["way"], save["action"], save["address"]) == ("marketer", "token", "segment.save", "10.1.1.1")
+        assert (save["before"], save["after"]) == (before.headers["etag"].strip('"'), saved.headers["etag"].strip('"'))
+        assert (export["action"], export["after"]) == ("members.export", save["after"])
+        assert export["detail"].endswith("rows: country")
+
+    def test_what_was_refused_leaves_no_entry(self, own: Api) -> None:
+        newest = own.ok("GET", "/audit?limit=1")["items"][0]["id"]
+        own.refused(428, "DELETE", own.at("Everybody"))
+        own.refused(422, "POST", f"{PARENT}/segments", json={"definition": {"name": "X", "rule": "nonsense > 1"}})
+        own.refused(403, "POST", "/users", "engineer", json={"name": "x"})
+        assert own.ok("GET", "/audit?limit=1")["items"][0]["id"] == newest
