@@ -101,8 +101,8 @@ def compared(parts: Mapping[str, Measured]) -> tuple[str, list[str]]:
     return agreed if not wrong else "", wrong
 
 
-def machine() -> str:
-    """What it ran on."""
+def machine(load: float) -> str:
+    """What it ran on. load: how many processes wanted a processor before the run."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     try:
         cpu = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
@@ -110,7 +110,8 @@ def machine() -> str:
         cpu = None
     name = cpu[1].strip() if cpu else platform.processor() or platform.machine()
     libraries = ", ".join(f"{library} {found}" for library in LIBRARIES if (found := _version(library)))
-    return f"{os.cpu_count()} x {name}, {memory:.0f} GiB; {platform.system()}, Python {platform.python_version()}, {libraries}."
+    system = f"{platform.system()}, Python {platform.python_version()}, {libraries}"
+    return f"{os.cpu_count()} x {name}, {memory:.0f} GiB; {system}; load before the run {load:.1f}."
 
 
 def _version(library: str) -> str:
@@ -139,6 +140,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     name, size, folder = chosen(asked)
     options = {"profiles": size.profiles, "events": size.events, "seed": asked.seed, "missing": True}
+    load = os.getloadavg()[0]
     started = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
     parts: dict[str, Measured] = {}
     for part in planned(folder, asked.only, asked.keep):
@@ -150,7 +152,7 @@ def main(arguments: list[str] | None = None) -> int:
         checked = len(parts["thousand-check"].facts["counts"])
         parts["thousand"] = replace(parts["thousand"], facts={**parts["thousand"].facts, "checked": checked})
     measured = {part: found for part, found in parts.items() if part != "generate" and found.problem != "there"}
-    run = Run(size.profiles, size.events, machine(), measured, dict.fromkeys(measured, started), agreed)
+    run = Run(size.profiles, size.events, machine(load), measured, dict.fromkeys(measured, started), agreed)
     print("\n".join(section(name, run)))
     if wrong:
         print("\n".join(["", "Counts differ:", *wrong]))
