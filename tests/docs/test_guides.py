@@ -41,6 +41,9 @@ NOUNS = [
     "profile-index",
     "call",
     "source",
+    "source-tables",
+    "server",
+    "event-log",
     "user",
 ]
 LINK = re.compile(r"\[[^\]\n]+\]\(([^)\s]+)\)")
