@@ -14,6 +14,9 @@ from kohort.index.columns import ArrayColumn, BehaviorRows, BooleanColumn, Colum
 Array = Any
 Batch = Any
 
+_DICTIONARY_SHARE = 8
+"""Whoever reads a batch converts its whole dictionary: a larger one than this share of the rows costs more than it saves."""
+
 
 def behavior_batches(rows: BehaviorRows, names: Sequence[str], batch_rows: int) -> Iterator[Batch]:
     """Batches of ordinal, the columns of `names`, time (timestamp in microseconds) and arrival."""
@@ -35,11 +38,14 @@ def _ordinals(offsets: npt.NDArray[Any], start: int, stop: int) -> npt.NDArray[n
 
 
 def column_slice(column: Column, start: int, stop: int) -> Array:
-    """The values of rows start to stop - 1: text as dictionary, times as timestamps and dates, decimals with 18 digits."""
+    """Values of rows start to stop - 1: text as dictionary where that is small, times as timestamps and dates, decimals with 18 digits."""
     match column:
         case TextColumn():
             codes = column.codes[start:stop]
-            return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), column.dictionary)
+            places = pa.array(codes, mask=codes < 0)
+            if len(column.dictionary) > len(codes) // _DICTIONARY_SHARE:
+                return column.dictionary.take(places)
+            return pa.DictionaryArray.from_arrays(places, column.dictionary)
         case NumberColumn():
             return _numbers(column, start, stop)
         case TimeColumn():

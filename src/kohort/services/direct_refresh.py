@@ -6,6 +6,7 @@ Where the index cannot hold something, its table is made by the SQL of the refre
 from __future__ import annotations
 
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -67,7 +68,7 @@ class DirectRefresh:
     _has_customers: bool = False
     _duplicates: dict[int, _Duplicates] = field(default_factory=dict)
     _ids: Any = None
-    _waiting: Future[Matched] | None = None
+    _waiting: deque[tuple[Future[Matched], int]] = field(default_factory=deque)
     _taken: list[tuple[Taken, Future[Matched]]] = field(default_factory=list)
 
     def run(self) -> Reports:
@@ -122,12 +123,15 @@ class DirectRefresh:
         return index, manifest, reports
 
     def _submit(self, builder: ThreadPoolExecutor, taken: Taken, call: Callable[..., Matched], *arguments: Any) -> None:
-        """Have rows put in order while the next table streams; never more than one table waits."""
-        if self._waiting is not None:
-            self._waiting.result()
+        """Have rows put in order while the next tables stream, as long as those that wait take little memory."""
         gathered, taken.gathered = taken.gathered, None
-        self._waiting = builder.submit(call, *arguments, gathered)
-        self._taken.append((taken, self._waiting))
+        assert gathered is not None
+        size = gathered.bytes
+        while self._waiting and sum(waiting for _, waiting in self._waiting) + size > self.place.gather_bytes // 2:
+            self._waiting.popleft()[0].result()
+        working = builder.submit(call, *arguments, gathered)
+        self._waiting.append((working, size))
+        self._taken.append((taken, working))
 
     def _take_in_profiles(self, build: DirectBuild, intake: Intake, builder: ThreadPoolExecutor, keys: KeyTable) -> None:
         resolved = self.resolved
