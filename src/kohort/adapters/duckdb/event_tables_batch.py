@@ -111,19 +111,22 @@ def profile_sql(column: str) -> str:
 
 def insert(connection: Connection, state: TableState, batch: Batch) -> int:
     """Append the rows, in order; returns how many."""
-    names = ", ".join(map(quote, batch.expressions))
     with registered(connection, BATCH, batch.rows):
-        connection.execute(f"INSERT INTO {state.sql} ({names}) SELECT {', '.join(batch.expressions.values())} FROM {BATCH}")
+        return _insert(connection, state, batch)
+
+
+def _insert(connection: Connection, state: TableState, batch: Batch) -> int:
+    names = ", ".join(map(quote, batch.expressions))
+    connection.execute(f"INSERT INTO {state.sql} ({names}) SELECT {', '.join(batch.expressions.values())} FROM {BATCH}")
     return int(batch.rows.num_rows)
 
 
 def lay_over(connection: Connection, state: TableState, batch: Batch, key: str = "id") -> int:
     """For each row: what it has goes before what the row of the same key had; the rest of that stays. Returns how many are new."""
-    with registered(connection, BATCH, batch.rows):
+    with registered(connection, BATCH, batch.rows, once=False):
         old = rows_of(connection, f"DELETE FROM {state.sql} WHERE {quote(key)} IN (SELECT {quote(key)} FROM {BATCH}) RETURNING *")
         if not old.num_rows:
-            insert(connection, state, batch)
-            return int(batch.rows.num_rows)
+            return _insert(connection, state, batch)
         with registered(connection, OLD, old):
             values = [
                 f"coalesce(b.{quote(name)}, o.{quote(name)})" if name in batch.expressions else f"o.{quote(name)}" for name in state.columns
@@ -158,9 +161,9 @@ def rows_of(connection: Connection, statement: str) -> pa.Table:
 
 
 @contextmanager
-def registered(connection: Connection, name: str, rows: pa.Table) -> Iterator[None]:
-    """Rows under a name that statements can read from."""
-    connection.register(name, rows)
+def registered(connection: Connection, name: str, rows: pa.Table, *, once: bool = True) -> Iterator[None]:
+    """Rows under a name that a statement can read from. once: by one statement only; a third cheaper for small batches."""
+    connection.register(name, rows.to_reader() if once else rows)
     try:
         yield
     finally:
