@@ -28,6 +28,8 @@ READER = "message-ids"
 """The name of the index among the readers of the log."""
 
 _RATIO = 3
+_MOST_FULL_SETS = 16
+"""When sorting does not keep up so far, the writer of the log waits for it, rather than memory growing."""
 _MANIFEST = "manifest.json"
 
 
@@ -92,6 +94,7 @@ class MessageIndex:
         self._closing = False
         self._open_files()
         log.mark(READER, Position(self._position))
+        self._room = threading.Semaphore(_MOST_FULL_SETS)
         self._sorting: SimpleQueue[_Full | None] = SimpleQueue()
         self._merging: SimpleQueue[bool] = SimpleQueue()
         self._threads = [threading.Thread(target=work, name=name, daemon=True) for name, work in self._work()]
@@ -149,6 +152,7 @@ class MessageIndex:
             self._hand_over()
 
     def _hand_over(self) -> None:
+        self._room.acquire()
         piece = _Full(self._active, tuple(self._settled), self._upto)
         with self._lock:
             self._full = (*self._full, piece)
@@ -169,6 +173,7 @@ class MessageIndex:
             with self._lock:
                 self._memory = (*self._memory, *run)
                 self._full = tuple(other for other in self._full if other is not piece)
+            self._room.release()
             self._merge_memory()
             if sum(run.size for run in self._memory) >= self._memory_keys:
                 self._write_memory(piece.upto)

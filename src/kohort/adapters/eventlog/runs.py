@@ -177,7 +177,7 @@ def _write_parts(runs: Sequence[Run], stream: IO[bytes], places: _Places, count:
         os.pwrite(number, upper.tobytes(), places.upper + 8 * done)
         os.pwrite(number, lower.tobytes(), places.lower + 8 * done)
         os.pwrite(number, words.tobytes(), places.words + 8 * next_word)
-        every.append(upper[-done % _STEP :: _STEP])
+        every.append(upper[-done % _STEP :: _STEP].copy())  # a view would keep all of it
         done, next_word, carried = done + len(upper), last, words[-1]
         os.fdatasync(number)
         time.sleep(max(0.0, KEY_BYTES * len(upper) / _BYTES_A_SECOND - (time.monotonic() - began)))
