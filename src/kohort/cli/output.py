@@ -126,6 +126,17 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: 
     _console().print(table)
 
 
+def fitting_columns(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """How many columns of a table fit the terminal side by side, two at least."""
+    shown = [[cell(value) for value in row] for row in rows]
+    used = 0
+    for number, column in enumerate(zip(names, *shown, strict=True)):
+        used += max(cell_len(text) for text in column) + 2
+        if used - 2 > _console().width:
+            return max(2, number)
+    return len(names)
+
+
 def show_rows(names: Sequence[str], types: Iterable[Any], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
     """Rows of the warehouse as a table, numbers to the right. types: Arrow types of the columns."""
     numbers = ("int", "uint", "double", "float", "decimal")

@@ -154,7 +154,7 @@ class _Shower:
         observed = node.observed
         assert observed is not None
         parts = [f"[cyan]{escape(self.value(observed.value, observed.storage))}[/cyan]"] if node.kind != "sequence" else []
-        if observed.rows is not None and node.kind == "behavior":
+        if observed.rows is not None and node.kind == "behavior" and observed.value != observed.rows:
             parts.append(f"{count_text(observed.rows)} row{'' if observed.rows == 1 else 's'}")
         if observed.steps:
             parts.append(f"rows of each step: {', '.join(count_text(step) for step in observed.steps)}")
@@ -185,8 +185,13 @@ class _Shower:
 
     def _row(self, row: EvidenceRow) -> str:
         fields = self.found.catalog.behavior[row.behavior].by_name
-        values = ", ".join(f"{name} {self.value(value, fields[name].storage)}" for name, value in row.values.items())
+        values = ", ".join(f"{name} {self.cell(value, fields[name].storage)}" for name, value in row.values.items())
         return f"{self.at(row.at)}  {row.behavior}  {values}".rstrip()
+
+    def cell(self, value: Any, storage: str) -> str:
+        """A value of a row: numbers as they are, for they may be keys."""
+        plain = isinstance(value, int) and not isinstance(value, bool) and storage != "timestamp"
+        return str(value) if plain else self.value(value, storage)
 
     def value(self, value: Any, storage: str) -> str:
         """A value as people read it."""
@@ -358,7 +363,7 @@ def lint(
     parent: ParentOption = "",
     as_json: JSON = False,
 ) -> None:
-    """Say what is odd about valid segments. Contradictions, idle conditions, null traps, empty segments, twins; exit code 1 when there is any."""
+    """Say what is odd about valid segments. Contradictions, idle conditions, null traps, empty segments, twins; then exit code 1."""
     from kohort.services.evaluate import resolve_path
     from kohort.services.lint import lint_segments
 

@@ -12,7 +12,9 @@ from kohort.cli.charts import bar, shade
 from kohort.cli.context import JSON, AsOf, ParentOption, existing_paths, open_current_engine, read_as_of
 from kohort.cli.output import (
     count_text,
+    counted,
     counted_bold,
+    fitting_columns,
     instant_text,
     note,
     printable,
@@ -28,6 +30,8 @@ from kohort.cli.session import open_session
 from kohort.cli.usage import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from kohort.services.drafts import Draft
     from kohort.services.evaluate import Engine
     from kohort.services.overlap import OverlapMatrix
@@ -108,8 +112,16 @@ def _show_preview(found: Preview, parent_name: str) -> None:
     _show_saved(found)
     if found.sample.rows:
         show()
-        show_table(found.sample.columns, found.sample.rows)
+        _show_sample(found.sample.columns, found.sample.rows)
     show_issues(found.issues)
+
+
+def _show_sample(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Some members with as many attributes as fit side by side."""
+    shown = fitting_columns(columns, rows)
+    show_table(columns[:shown], [row[:shown] for row in rows])
+    if shown < len(columns):
+        note(f"and {counted(len(columns) - shown, 'more attribute')} (--columns chooses, --json has all)")
 
 
 def _show_nodes(found: Preview) -> None:

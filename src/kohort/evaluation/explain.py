@@ -439,7 +439,7 @@ def _formula(node: Node, truths: dict[str, bool], turns: dict[str, Turn]) -> For
 
 
 def _limit_text(text: str, limit: LimitOutcome) -> str:
-    return f"{text} (rank {limit.rank} of {limit.candidates}, the first {limit.kept} are kept)" if limit.rank else text
+    return f"{text} (rank {limit.rank:,} of {limit.candidates:,}, the first {limit.kept:,} are kept)" if limit.rank else text
 
 
 def _logic(node: Node) -> LogicNode:

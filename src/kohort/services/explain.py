@@ -94,10 +94,10 @@ def _moves(engine: Engine, bound: Mapping[str, Expr], path: str, as_of: Micros) 
     edges = moving_edges(bound[path], bound)
     if any(edge != Edge("as_of") or column != TIME_FIELD.name for (_, column), edge in edges):
         return True
-    return any(_latest(engine, behavior) > as_of for behavior in {behavior for (behavior, _), _ in edges})
+    return any(latest_event(engine, behavior) > as_of for behavior in {behavior for (behavior, _), _ in edges})
 
 
-def _latest(engine: Engine, behavior: str) -> Micros:
+def latest_event(engine: Engine, behavior: str) -> Micros:
     """The time of the last event there is."""
     ref = behavior_table(engine.parent.id, engine.refresh.number, behavior)
     query = exp.select(exp.Max(this=build.column(TIMESTAMP))).from_(build.table(ref.database, ref.table))

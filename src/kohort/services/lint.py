@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import combinations
+from zoneinfo import ZoneInfo
 
 from sqlglot import exp
 
 from kohort.evaluation.bitmap import Bitmap
-from kohort.foundation.instants import to_micros
+from kohort.foundation.instants import MIN_MICROS, Micros, from_micros, to_micros
 from kohort.foundation.issues import Issue, Issues, Path
 from kohort.parent.layout import profiles_table
 from kohort.ports.progress import Progress
 from kohort.rules.ast import EVERYBODY, Condition, Group
 from kohort.rules.bind import bind
-from kohort.rules.core import Expr, MemberLeaf
+from kohort.rules.core import BehaviorLeaf, Expr, MemberLeaf
 from kohort.rules.lint import lint_rule
 from kohort.rules.lint_codes import OF_DATA, UNUSED_IGNORE
 from kohort.rules.text import write_rule
 from kohort.segments.definition import Segment
 from kohort.services.evaluate import Engine
-from kohort.services.explain import needed_segments
+from kohort.services.explain import latest_event, needed_segments
 from kohort.sql import build
 
 SAME_MEMBERS = 0.98
@@ -65,13 +67,23 @@ def lint_segments(
     asked = [engine.graph.by_path[path] for path in sorted(paths or engine.graph.by_path)]
     parts = {f"{_PART}{number}": part for number, part in enumerate(_conditions(engine, asked))}
     exprs: dict[str, Expr] = {**bound, **{name: part.expr for name, part in parts.items()}}
-    outcome = engine.run(exprs, to_micros(as_of or engine.refresh.as_of), progress)
+    moment = to_micros(as_of or engine.refresh.as_of)
+    outcome = engine.run(exprs, moment, progress)
     nullable = _nullable(engine)
     found = {segment.path: lint_rule(segment.rule, engine.catalog, _RULE, nullable.__contains__) for segment in asked}
+    why = _Why(engine, moment)
+    alone = {path for path, number in Counter(part.segment for part in parts.values()).items() if number == 1}
+    hints = {
+        part.segment: why.nobody(part.expr)
+        for name, part in parts.items()
+        if part.segment in alone and not outcome.members[name].count() and not isinstance(part.expr, MemberLeaf)
+    }
     for segment in asked:
-        _of_population(segment, outcome.members, outcome.live, found[segment.path])
+        _of_population(segment, outcome.members, outcome.live, found[segment.path], hints.get(segment.path, ""))
     for name, part in parts.items():
-        _of_condition(part, outcome.members[name], outcome.live, found[part.segment])
+        if part.segment in alone and {"LINT_EMPTY", "LINT_EVERYBODY"} & set(found[part.segment].codes()):
+            continue
+        _of_condition(part, outcome.members[name], outcome.live, found[part.segment], why)
     _twins(engine, outcome.members, outcome.live.count(), found)
     linted = tuple(_linted(segment, outcome.members[segment.path].count(), found[segment.path]) for segment in asked)
     return LintReport(linted, outcome.live.count())
@@ -132,23 +144,44 @@ def _nullable(engine: Engine) -> frozenset[str]:
 # --- what the data says -------------------------------------------------------------------------------------------
 
 
-def _of_population(segment: Segment, members: Mapping[str, Bitmap], live: Bitmap, issues: Issues) -> None:
+def _of_population(segment: Segment, members: Mapping[str, Bitmap], live: Bitmap, issues: Issues, hint: str) -> None:
+    """hint: why its only condition holds for nobody, where that is so."""
     count = members[segment.path].count()
     if count == 0 and live.count():
-        issues.warning(
-            "LINT_EMPTY", f'nobody is in "{segment.path}"', _RULE, f'see which condition drops all: kohort sg preview "{segment.path}"'
-        )
+        hint = hint or f'see which condition drops all: kohort sg preview "{segment.path}"'
+        issues.warning("LINT_EMPTY", f'nobody is in "{segment.path}"', _RULE, hint)
     elif count == live.count() and segment.rule != EVERYBODY:
         issues.warning("LINT_EVERYBODY", f'everybody is in "{segment.path}"', _RULE, "its rule keeps nobody out")
 
 
-def _of_condition(part: _Part, members: Bitmap, live: Bitmap, issues: Issues) -> None:
+class _Why:
+    """Why a condition may hold for nobody."""
+
+    def __init__(self, engine: Engine, as_of: Micros) -> None:
+        self._engine, self._as_of, self._zone = engine, as_of, ZoneInfo(engine.catalog.timezone)
+        self._latest: dict[str, Micros] = {}
+
+    def nobody(self, expr: Expr) -> str:
+        """What to look at: its window may lie behind the last event."""
+        if isinstance(expr, BehaviorLeaf):
+            behavior = expr.aggregate.behavior
+            if behavior not in self._latest:
+                self._latest[behavior] = latest_event(self._engine, behavior)
+            last = self._latest[behavior]
+            if last == MIN_MICROS:
+                return f'"{behavior}" has no events'
+            if any(last < window.interval(self._as_of, self._zone).low for window in expr.aggregate.windows):
+                return f'the last event of "{behavior}" is of {from_micros(last).astimezone(self._zone).date()}, before the window begins'
+        return "is its value written as in the data?"
+
+
+def _of_condition(part: _Part, members: Bitmap, live: Bitmap, issues: Issues, why: _Why) -> None:
     if isinstance(part.expr, MemberLeaf) or not live.count():
         return
     told = {issue.path for issue in issues if issue.code in ("LINT_NEVER", "LINT_ALWAYS", "LINT_FUTURE_WINDOW")}
     count = members.count()
     if count == 0 and part.path not in told:
-        issues.warning("LINT_KEEPS_NOBODY", f'"{part.text}" holds for nobody', part.path, "is its value written as in the data?")
+        issues.warning("LINT_KEEPS_NOBODY", f'"{part.text}" holds for nobody', part.path, why.nobody(part.expr))
     elif count == live.count() and part.path not in told:
         issues.warning("LINT_KEEPS_EVERYBODY", f'"{part.text}" holds for everybody', part.path, "today it makes no difference")
 
