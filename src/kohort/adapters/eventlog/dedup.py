@@ -168,15 +168,22 @@ class MessageIndex:
 
     def _sort(self) -> None:
         while (piece := self._sorting.get()) is not None:
-            keys = b"".join(piece.joined)
-            run = (MemoryRun.of(keys),) if keys else ()
-            with self._lock:
-                self._memory = (*self._memory, *run)
-                self._full = tuple(other for other in self._full if other is not piece)
-            self._room.release()
-            self._merge_memory()
+            try:
+                with self._watched(is_write=False):
+                    self._sort_one(piece)
+            finally:
+                self._room.release()
+            with self._watched(is_write=False):
+                self._merge_memory()
             if sum(run.size for run in self._memory) >= self._memory_keys:
                 self._write_memory(piece.upto)
+
+    def _sort_one(self, piece: _Full) -> None:
+        keys = b"".join(piece.joined)
+        run = (MemoryRun.of(keys),) if keys else ()
+        with self._lock:
+            self._memory = (*self._memory, *run)
+            self._full = tuple(other for other in self._full if other is not piece)
 
     def _merge_memory(self) -> None:
         runs = list(self._memory)
@@ -219,11 +226,11 @@ class MessageIndex:
         return True
 
     @contextlib.contextmanager
-    def _watched(self) -> Iterator[None]:
+    def _watched(self, *, is_write: bool = True) -> Iterator[None]:
         """What goes wrong (a full disk) is told once; the keys stay in memory and the next full set tries again."""
         try:
             yield
-            self._trouble = ""
+            self._trouble = "" if is_write else self._trouble
         except GivenUp:
             pass
         except Exception as error:
