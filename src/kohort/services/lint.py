@@ -148,7 +148,8 @@ def _of_population(segment: Segment, members: Mapping[str, Bitmap], live: Bitmap
     """hint: why its only condition holds for nobody, where that is so."""
     count = members[segment.path].count()
     if count == 0 and live.count():
-        hint = hint or f'see which condition drops all: kohort sg preview "{segment.path}"'
+        told = {"LINT_CONTRADICTION", "LINT_NEVER", "LINT_FUTURE_WINDOW"} & set(issues.codes())
+        hint = "the finding above says why" if told else hint or f'see which condition drops all: kohort sg preview "{segment.path}"'
         issues.warning("LINT_EMPTY", f'nobody is in "{segment.path}"', _RULE, hint)
     elif count == live.count() and segment.rule != EVERYBODY:
         issues.warning("LINT_EVERYBODY", f'everybody is in "{segment.path}"', _RULE, "its rule keeps nobody out")

@@ -95,6 +95,8 @@ def measure_fields(
         for tried, measured in enumerate(workers.map(lambda rows: measure_column(rows) if clock.now() < until else None, fields)):
             report.step("Measure fields", tried, len(fields))
             found += [measured] if measured else []
+            if tried + 1 == len(fields) or _table_of(fields[tried]) != _table_of(fields[tried + 1]):
+                _release(index)
     finally:
         workers.shutdown(cancel_futures=True)
     report.step("", len(fields), len(fields))
@@ -104,6 +106,17 @@ def measure_fields(
     write_text(place / _ALL, json.dumps(document, ensure_ascii=False))
     _drop_old(folder, done)
     return len(found)
+
+
+def _table_of(rows: FieldRows) -> str:
+    return rows.name.rpartition(".")[0] if rows.kind == "behavior" else ""
+
+
+def _release(index: ProfileIndex) -> None:
+    """Give back the memory of mapped files: only one table's are needed at a time."""
+    index.release()
+    for behavior in index.behaviors.values():
+        behavior.release()
 
 
 def _indexed(catalog: FieldCatalog, index: ProfileIndex, done: RefreshRecord) -> Iterator[FieldRows]:
