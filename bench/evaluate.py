@@ -97,7 +97,7 @@ def compared(parts: Mapping[str, Measured]) -> tuple[str, list[str]]:
     thousand = parts["thousand"].facts.get("counts", {}) if "thousand" in parts else {}
     wrong += [f"1,000 segments: {one}" for one in differences(check, {path: thousand.get(path) for path in check})]
     wrong += [f"membership: {one}" for part in parts.values() for one in part.facts.get("wrong", ())]
-    agreed = f"All counts of the 100 segments equal: {', '.join(LABELS[part] for part in counted)}." if len(counted) > 1 else ""
+    agreed = f"All counts of the 100 segments equal: {'; '.join(LABELS[part] for part in counted)}." if len(counted) > 1 else ""
     return agreed if not wrong else "", wrong
 
 

@@ -116,7 +116,7 @@ FIGURES: Mapping[str, Figure] = {
     "edit-overlap": Figure("the same with overlaps, p95", "s", _fact("preview", "with", "p95"), 0.15),
     "edit-overlap-median": Figure("the same with overlaps, median", "s", _fact("preview", "with", "median")),
     "combined": Figure("preview of known conditions put together anew, p95", "s", _fact("preview", "known", "p95"), 0.01),
-    "combined-count": Figure("the same, counting alone, p95", "s", _fact("preview", "counted", "p95"), 0.01),
+    "combined-count": Figure("the same, counting alone, p95", "s", _fact("preview", "counted", "p95")),
     "new": Figure("a new condition on the largest behavior, slowest of 10", "s", _fact("preview", "new", "slowest"), 0.4),
     "new-median": Figure("the same, median", "s", _fact("preview", "new", "median")),
     "overlap": Figure("overlap 100 x 100", "s", _fact("membership", "overlap"), 1),
