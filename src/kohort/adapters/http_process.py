@@ -79,7 +79,7 @@ class HttpProcess:
             stdout=subprocess.PIPE,
             text=True,
             pass_fds=[number],
-            start_new_session=True,  # Ctrl-C is for us; we stop it in good order
+            process_group=0,  # Ctrl-C is for us; we stop it in good order
         )
         threading.Thread(target=_listen, args=(self._running, self._said), daemon=True).start()
         self.tell({"settings": {**self._settings, "socket": number}})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from kohort.services.load_events_status import TablesStatus, read_status, write_
 FLUSH_SECONDS = 1.0
 AFTER_FAILURE_SECONDS = 5.0
 LENT_SECONDS = 0.1
+_NICE = 5
 
 Say = Callable[[str], None]
 
@@ -68,6 +70,8 @@ class LoadLoop:
         self._thread.start()
 
     def _run(self) -> None:
+        with suppress(OSError, AttributeError):  # requests go first: this thread, and those it starts, give way
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         while not self._stop.is_set():
             if self._place.is_wanted():
                 self._lend()
