@@ -194,7 +194,7 @@ class _Desk:
 
     def _start_server(self, options: list[str]) -> str:
         self.with_port(f":{PORT}")
-        command = [*KOHORT, "serve", *options, "--port", self._port]
+        command = [*KOHORT, "serve", *options, "--port", self._port, "--api-port", "0"]
         self._server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert self._server.stdout is not None
         lines: list[str] = []
@@ -220,6 +220,8 @@ class _Desk:
         text = DURATION.sub("0.1 s", printed.replace(str(self._root.resolve()), HOME))
         if self._port:
             now = self._clock.instant
+            text = re.sub(r"http://127\.0\.0\.1:\d+/(api/v1|setup)", r"http://127.0.0.1:8300/\1", text)
+            text = re.sub(r"/setup#[\w-]+", "/setup#SECRET", text)
             text = ARRIVAL.sub(f"{now:%H:%M}:00.000", text.replace(f":{self._port}", f":{PORT}"))
             text = re.sub(rf"{datetime.now(UTC):%Y}-\d\d-\d\d([ T])\d\d:\d\d:\d\d(\.\d+)?", rf"{now:%Y-%m-%d}\g<1>{now:%H:%M:%S}", text)
         return "".join(f"{line.rstrip()}\n" for line in text.splitlines() if not STEP.fullmatch(line))

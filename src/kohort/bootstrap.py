@@ -17,6 +17,8 @@ from kohort.workspace.workspace import SETTINGS_FILE, Workspace, open_workspace
 _BORROW_SECONDS = 20.0
 
 if TYPE_CHECKING:
+    import socket
+
     from kohort.adapters.duckdb import DuckDBWarehouse
     from kohort.adapters.duckdb.beside import SharedWarehouse
     from kohort.events.model import SourceRules
@@ -195,6 +197,22 @@ class Kohort:
             finally:
                 self._address_file.unlink(missing_ok=True)
                 process.stop(0.0)
+
+    @contextmanager
+    def api_socket(self, port: int | None) -> Iterator[tuple[socket.socket, str]]:
+        """The socket that the API listens on, and its address. port None: that of the settings.
+
+        Raises UserError PORT_IN_USE, ADDRESS_UNUSABLE.
+        """
+        from kohort.adapters.http_process import listening_socket
+
+        try:
+            listener = listening_socket(self.settings.api_host, self.settings.api_port if port is None else port)
+        except UserError as error:
+            hint = "choose another for the API: kohort serve --api-port N, or the settings api_host and api_port"
+            raise UserError(error.code, error.message, hint=hint) from error
+        with listener:
+            yield listener, http_url(*listener.getsockname()[:2])
 
     def _server_settings(self) -> dict[str, object]:
         settings = self.settings

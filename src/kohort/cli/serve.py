@@ -1,4 +1,4 @@
-"""`kohort serve`: take calls over HTTP and keep the tables of every source up to date."""
+"""`kohort serve`: take calls over HTTP, keep the tables of every source up to date, and answer the API."""
 
 from __future__ import annotations
 
@@ -17,28 +17,38 @@ if TYPE_CHECKING:
 
 Host = Annotated[str, typer.Option("--host", help="The address to listen on (default: setting serve_host).")]
 Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one (default: setting serve_port).")]
+ApiPort = Annotated[int | None, typer.Option("--api-port", min=0, max=65535, help="The port of the API (default: setting api_port).")]
 
 
-def serve(host: Host = "", port: Port = None) -> None:
-    """Take calls of the Segment HTTP API for all sources. Ctrl-C stops it in good order."""
+def serve(host: Host = "", port: Port = None, api_port: ApiPort = None) -> None:
+    """Take calls of the Segment HTTP API for all sources, and answer Kohort's own API. Ctrl-C stops it in good order."""
+    from kohort.web.api.server import api_server
+
     session = open_session()
     stop = threading.Event()
-    with session.serving(host, port, note) as (serving, url):
+    with session.serving(host, port, note) as (serving, url), session.api_socket(api_port) as (listener, api_url):
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stop.set())
         serving.start()
-        _welcome(session, url)
-        serving.watch(stop)
+        with api_server(session, listener):
+            _welcome(session, url, api_url)
+            serving.watch(stop)
         note("Stopping: open requests are finished, then what was received is loaded into tables.")
         loaded = serving.finish(session.settings.serve_grace_seconds, session.settings.serve_drain_seconds)
         _farewell(loaded, serving.why_tables_wait)
 
 
-def _welcome(session: Kohort, url: str) -> None:
+def _welcome(session: Kohort, url: str, api_url: str) -> None:
+    from kohort.services.users import new_setup_link
+
     sources = [source.slug for source in session.store.sources() if source.status == "enabled"]
     show(f"Kohort answers at {url}")
     show(f"  workspace  {session.workspace.root}")
     show(f"  event log  {session.log_folder}")
+    show(f"  API        {api_url}/api/v1")
+    secret = new_setup_link(session.store, clock=session.clock)
+    if secret:
+        show(f"  set up     {api_url}/setup#{secret} (makes the first user; once, within an hour)")
     listed = ", ".join(sources[:8]) + (", ..." if len(sources) > 8 else "")
     show(f"  sources    {listed or 'none yet: kohort source add NAME (it is seen here within seconds)'}")
 

@@ -38,6 +38,8 @@ class RunningServer:
     process: subprocess.Popen[str]
     url: str
     write_keys: dict[str, str]
+    api_url: str = ""
+    setup_secret: str = ""
     said: list[str] = field(default_factory=list)
 
     @property
@@ -101,7 +103,11 @@ def running_server(
     settings: name -> value, as if they stood in kohort.toml.
     """
     keys = dict(write_keys) if write_keys is not None else make_sources(workspace)
-    environment = {**os.environ, **{f"KOHORT_{name.upper()}": str(value) for name, value in (settings or {}).items()}}
+    environment = {
+        **os.environ,
+        "KOHORT_API_PORT": "0",
+        **{f"KOHORT_{name.upper()}": str(value) for name, value in (settings or {}).items()},
+    }
     command = [sys.executable, "-c", "from kohort.cli.main import entry; entry()", "-w", str(workspace), "serve", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     said: list[str] = []
@@ -109,7 +115,8 @@ def running_server(
     threading.Thread(target=_read_errors, args=(process, said), daemon=True).start()
     threading.Thread(target=_read_output, args=(process, lines), daemon=True).start()
     try:
-        yield RunningServer(workspace, process, _url(process, lines, said), keys, said)
+        url, api_url, secret = _addresses(process, lines, said)
+        yield RunningServer(workspace, process, url, keys, api_url, secret, said)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -120,18 +127,22 @@ def running_server(
             raise
 
 
-def _url(process: subprocess.Popen[str], lines: queue.SimpleQueue[str], said: list[str]) -> str:
-    """The address, from the first line of the welcome."""
+def _addresses(process: subprocess.Popen[str], lines: queue.SimpleQueue[str], said: list[str]) -> tuple[str, str, str]:
+    """(address, address of the API, secret of the set-up link or ""), from the welcome."""
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
+    welcome: dict[str, str] = {}
+    while time.monotonic() < deadline and "sources" not in welcome:
         try:
-            line = lines.get(timeout=0.1)
+            words = lines.get(timeout=0.1).split()
         except queue.Empty:
             if process.poll() is not None:
                 break
             continue
-        if " at http" in line:
-            return line.split(" at ")[1].strip()
+        welcome[" ".join(words[:2]) if words[:2] in (["Kohort", "answers"], ["set", "up"]) else words[0]] = " ".join(words[1:])
+    if "sources" in welcome:
+        api_url = welcome["API"].removesuffix("/api/v1")
+        secret = welcome.get("set up", "#").partition("#")[2].partition(" ")[0]
+        return welcome["Kohort answers"].split()[-1], api_url, secret
     time.sleep(0.1)
     raise NotStarted("".join(said))
 
