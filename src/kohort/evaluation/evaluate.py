@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import reduce
 from math import ceil
+from operator import and_, or_
 from typing import assert_never
 from zoneinfo import ZoneInfo
 
@@ -140,16 +142,13 @@ class _Combination:
                 assert_never(expr)
 
     def _all(self, parts: Iterable[Bitmap]) -> Bitmap:
-        found = self.live
-        for part in parts:
-            found = found & part
-        return found
+        """Nobody but live profiles is in any part."""
+        found = list(parts)
+        return reduce(and_, found) if found else self.live
 
     def _any(self, parts: Iterable[Bitmap]) -> Bitmap:
-        found = Bitmap.empty(self.live.size)
-        for part in parts:
-            found = found | part
-        return found
+        found = list(parts)
+        return reduce(or_, found) if found else Bitmap.empty(self.live.size)
 
     def _top(self, top: Top) -> Bitmap:
         candidates = self.members(top.part)

@@ -6,7 +6,7 @@ checked against the same catalog never does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Literal, TypeVar, assert_never
@@ -143,7 +143,9 @@ def _rows_any(parts: Iterable[RowFilter]) -> RowFilter:
     return members[0] if len(members) == 1 else RowAny(members)
 
 
-def _sorted(parts: Iterable[_Part]) -> tuple[_Part, ...]:
+def _sorted(parts: Sequence[_Part]) -> tuple[_Part, ...]:
+    if len(parts) < 2:
+        return tuple(parts)
     by_text = {text_of(part): part for part in parts}
     return tuple(by_text[text] for text in sorted(by_text))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
@@ -128,6 +128,11 @@ class Engine:
         from kohort.services.index import refresh_index
 
         return refresh_index(self.indexes.root, self.refresh)
+
+    @cached_property
+    def rows_seen(self) -> dict[tuple[str, ...], dict[int, tuple[Any, ...]]]:
+        """Columns -> ordinal -> row: samples shown before. Rows of a refresh never change."""
+        return {}
 
     @cached_property
     def _sources(self) -> dict[Micros, IndexLeafSource]:

@@ -120,8 +120,13 @@ class Preview:
     saved: SavedChange | None
     sentence: str
     text: str
-    yaml: str
+    rule: Rule | None
     issues: Issues
+
+    @property
+    def yaml(self) -> str:
+        """The rule as YAML; "" when it could not be read. Written when asked for: most who preview look at something else."""
+        return "" if self.rule is None else write_yaml(rule_to_yaml(self.rule))
 
 
 def preview(
@@ -145,8 +150,8 @@ def preview(
     moment = as_of or engine.refresh.as_of
     work = _Work.of(engine, draft)
     others = [path for path in work.saved if path in engine.graph.by_path and path != draft.segment.path] if overlaps else []
-    snapshot = kept_snapshot(engine, store, snapshots, moment) if snapshots is not None else None
     wanted = [*others, *(path for path in work.changes if path not in others)]
+    snapshot = kept_snapshot(engine, store, snapshots, moment) if snapshots is not None and wanted else None
     kept = (kept_members(engine, snapshot, wanted) or {}) if snapshot is not None else {}
     outcome = engine.run(work.exprs(wanted, kept), to_micros(moment), progress)
     if snapshot is not None and snapshot.word_count != len(outcome.live.words):
@@ -168,7 +173,7 @@ def preview(
         saved=result.saved(store),
         sentence=_worded(lambda: describe(draft.segment.rule, engine.catalog)) if work.is_readable else "",
         text=write_rule(draft.segment.rule) if work.is_readable else "",
-        yaml=write_yaml(rule_to_yaml(draft.segment.rule)) if work.is_readable else "",
+        rule=draft.segment.rule if work.is_readable else None,
         issues=work.issues,
     )
 
@@ -342,7 +347,7 @@ class _Result:
                 yield Waterfall(path_text(path), self.base_count, tuple(self._steps(path, part)))
 
     def _steps(self, path: Path, group: Group) -> Iterator[WaterfallStep]:
-        left = self.universe
+        left, before = self.universe, self.base_count
         for index, part in enumerate(group.conditions):
             place = (*path, "conditions", index)
             members = self.node(place)
@@ -350,8 +355,10 @@ class _Result:
             if members is None:
                 yield WaterfallStep(path_text(place), text, None, None)
                 continue
-            before, left = left.count(), left & members
-            yield WaterfallStep(path_text(place), text, left.count(), before - left.count())
+            left = left & members
+            kept = left.count()
+            yield WaterfallStep(path_text(place), text, kept, before - kept)
+            before = kept
 
     def saved(self, store: DefinitionStore) -> SavedChange | None:
         path = self.work.draft.segment.path

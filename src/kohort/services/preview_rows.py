@@ -17,6 +17,7 @@ from kohort.services.evaluate import Engine
 from kohort.sql import build
 
 _MOST_COLUMNS = 8
+_MOST_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,26 @@ def sample_rows(engine: Engine, members: Bitmap | None, rule: Condition, columns
     ordinals = first_ordinals(members, limit) if members is not None else []
     if not ordinals:
         return SampleRows(names, ())
+    known = engine.rows_seen.setdefault(names, {})
+    missing = [ordinal for ordinal in ordinals if ordinal not in known]
+    if len(known) + len(missing) > _MOST_KEPT:
+        known.clear()
+        missing = ordinals
+    if missing:
+        known |= _read_rows(engine, names, missing)
+    return SampleRows(names, tuple(known[ordinal] for ordinal in ordinals))
+
+
+def _read_rows(engine: Engine, names: Sequence[str], ordinals: Sequence[int]) -> dict[int, tuple[Any, ...]]:
+    """Ordinal -> row."""
     table = profiles_table(engine.parent.id, engine.refresh.number)
     query = (
-        exp.select(*(build.column(name) for name in names))
+        exp.select(build.column(ORDINAL), *(build.column(name) for name in names))
         .from_(build.table(table.database, table.table))
         .where(exp.In(this=build.column(ORDINAL), expressions=[build.integer(ordinal) for ordinal in ordinals]))
-        .order_by(build.column(ORDINAL))
     )
     found = engine.warehouse.query(query)
-    return SampleRows(names, tuple(zip(*(column.to_pylist() for column in found.columns), strict=True)))
+    return {row[0]: row[1:] for row in zip(*(column.to_pylist() for column in found.columns), strict=True)}
 
 
 def first_ordinals(members: Bitmap, limit: int) -> list[int]:
