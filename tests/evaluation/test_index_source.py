@@ -115,13 +115,22 @@ def test_the_past_is_another_answer(index: ProfileIndex, warehouse: DuckDBWareho
 
 
 def test_sql_answers_what_has_no_kernel(index: ProfileIndex, warehouse: DuckDBWarehouse) -> None:
-    half = VariantLeaf("test", "name", 0, 2**63)
-    other = VariantLeaf("test", "name", 2**63, 2**64)
+    half = VariantLeaf("test", "score", 0, 2**63)
+    other = VariantLeaf("test", "score", 2**63, 2**64)
     asked = source(index, warehouse)
     _, found = asked.members([half, other, money(">", "0")])
-    assert sorted(names(found[half]) + names(found[other])) == ["a", "b"]
+    assert sorted(names(found[half]) + names(found[other])) == ["a", "c"]
     assert (asked.by_kernel, asked.by_fallback) == (1, 2)
     assert set(asked.left_to_sql) == {half, other}
+
+
+def test_variants_by_text_need_no_sql(index: ProfileIndex, warehouse: DuckDBWarehouse) -> None:
+    halves = [VariantLeaf("test", "name", 0, 2**63), VariantLeaf("test", "name", 2**63, 2**64)]
+    asked = source(index, warehouse)
+    _, found = asked.members(halves)
+    assert sorted(name for half in halves for name in names(found[half])) == ["a", "b"]
+    assert (asked.by_kernel, asked.by_fallback) == (2, 0)
+    assert found == asked.fallback.members(halves)[1]
 
 
 def test_numbers_too_large_for_the_kernels_go_to_sql(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
