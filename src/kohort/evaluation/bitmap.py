@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ class Bitmap:
 
     words: Words
     size: int
+    _counted: int = field(default=-1, init=False, repr=False)
 
     @staticmethod
     def empty(size: int) -> Bitmap:
@@ -65,8 +66,10 @@ class Bitmap:
         return 0 <= ordinal < self.size and bool(int(self.words[ordinal >> 6]) >> (ordinal & 63) & 1)
 
     def count(self) -> int:
-        """How many belong to the set."""
-        return int(np.bitwise_count(self.words).sum(dtype=np.int64))
+        """How many belong to the set; remembered."""
+        if self._counted < 0:
+            object.__setattr__(self, "_counted", int(np.bitwise_count(self.words).sum(dtype=np.int64)))
+        return self._counted
 
     def to_bools(self) -> Bools:
         """One bool per ordinal."""
