@@ -21,51 +21,77 @@ import uvloop
 
 EVENT_BYTES = 593
 BATCH = 100
+KNOWN_USERS = 20_000
+NEW_USERS = 2
+"""Calls of each batch that come from somebody new; the others come from one of the known."""
+
 _ID = "@@@@@@@@-####-4000-8000-%%%%%%%%%%%%"
+_PRODUCT = {
+    "product_id": "507f1f77bcf86cd799439011",
+    "sku": "G-32",
+    "category": "Games",
+    "name": "Monopoly: 3rd Edition",
+    "price": 18.99,
+    "quantity": 1,
+    "currency": "EUR",
+    "in_stock": True,
+}
+_KINDS: tuple[tuple[int, dict[str, Any]], ...] = (
+    (10, {"type": "identify", "traits": {"email": "user-######@example.com", "plan": "pro", "logins": 12, "city": "Köln"}}),
+    (10, {"type": "page", "name": "Home", "properties": {"url": "https://shop.example/", "title": "Shop", "referrer": ""}}),
+    (80, {"type": "track", "event": "Product Viewed", "properties": _PRODUCT}),
+)
+"""How many calls of each batch are of which kind."""
 
 
-def template_event() -> bytes:
-    """A track call of 593 bytes, the comma after it included."""
+def template_event(kind: dict[str, Any]) -> bytes:
+    """A call of 593 bytes, the comma after it included."""
     event = {
-        "type": "track",
-        "event": "Product Viewed",
         "messageId": _ID,
         "userId": "user-######",
-        "anonymousId": "507f191e-810c-4197-29de-860ea###%%%%",
+        "anonymousId": "507f191e-810c-4197-29de-860ea######",
         "timestamp": "2026-01-15T10:20:30.123Z",
-        "properties": {
-            "product_id": "507f1f77bcf86cd799439011",
-            "sku": "G-32",
-            "category": "Games",
-            "name": "Monopoly: 3rd Edition",
-            "price": 18.99,
-            "quantity": 1,
-            "currency": "EUR",
-            "in_stock": True,
-        },
+        **kind,
         "context": {"library": {"name": "analytics-python", "version": "2.4.0"}, "locale": "en-GB", "ip": "203.0.113.7", "note": ""},
         "integrations": {},
     }
-    short = len(json.dumps(event, separators=(",", ":"))) + 1
-    event["context"]["note"] = "x" * (EVENT_BYTES - short)  # type: ignore[index]
-    return json.dumps(event, separators=(",", ":")).encode() + b","
+    short = len(_json(event)) + 1
+    event["context"]["note"] = "x" * (EVENT_BYTES - short)
+    return _json(event) + b","
+
+
+def _json(event: dict[str, Any]) -> bytes:
+    return json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 class Bodies:
     """Batches in which every call has an id that was never sent before; only those bytes change that must."""
 
     def __init__(self, run: int) -> None:
-        event = template_event().replace(b"@@@@@@@@", f"{run:08x}".encode())
-        rows = [event.replace(b"######", f"{number:06d}".encode()).replace(b"####", f"{number:04x}".encode()) for number in range(BATCH)]
-        rows = [row.replace(b"###%%%%", f"{number:07d}".encode()) for number, row in enumerate(rows)]
+        kinds = [kind for count, kind in _KINDS for _ in range(count)]
+        rows = [template_event(kind).replace(b"@@@@@@@@", f"{run:08x}".encode()) for kind in kinds]
+        rows = [row.replace(b"-####-", f"-{number:04x}-".encode()) for number, row in enumerate(rows)]
         self._rows = np.frombuffer(b"".join(rows), np.uint8).reshape(BATCH, -1).copy()
-        self._slot = event.index(b"%%%%%%%%%%%%")
+        self._slot = rows[0].index(b"%%%%%%%%%%%%")
+        self._people = [[at for at in range(len(row) - 5) if row[at : at + 6] == b"######"] for row in rows]
+        self._common = sorted(set.intersection(*map(set, self._people)))
+        self._digits = np.array([list(f"{number:06d}".encode()) for number in range(1_000_000)], dtype=np.uint8)
+        self._order = np.random.default_rng(run)
         self._sent = 0
 
     def following(self) -> bytes:
         """The body of the next batch."""
         self._sent += 1
         self._rows[:, self._slot : self._slot + 12] = np.frombuffer(f"{self._sent:012x}".encode(), np.uint8)
+        people = self._order.integers(0, KNOWN_USERS, BATCH)
+        people[:NEW_USERS] = (KNOWN_USERS + self._sent * NEW_USERS + np.arange(NEW_USERS)) % 1_000_000
+        digits = self._digits[people]
+        for at in self._common:
+            self._rows[:, at : at + 6] = digits
+        for place, places in enumerate(self._people):
+            for at in places:
+                if at not in self._common:
+                    self._rows[place, at : at + 6] = digits[place]
         return b'{"batch":[' + self._rows.tobytes()[:-1] + b"]}"
 
 

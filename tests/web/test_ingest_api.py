@@ -163,6 +163,7 @@ def test_gzip(server: RunningServer, client: httpx.Client) -> None:
         ("br", b"{}", "unsupported_encoding"),
         ("gzip", gzip.compress(b" " * 50_000_000), "payload_too_large"),
     ],
+    ids=["not gzip", "cut off", "rubbish behind", "deflate", "brotli", "bomb"],
 )
 def test_other_encodings_and_bombs_are_refused(server: RunningServer, client: httpx.Client, encoding: str, body: bytes, code: str) -> None:
     answer = client.post("/v1/batch", content=body, headers={"Content-Encoding": encoding}, auth=(server.write_key, ""))
