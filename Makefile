@@ -45,7 +45,7 @@ format: $(VENV)/dev.stamp ## Format the code and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/dev.stamp ## Measure the SQL evaluator beside one query per segment (SIZE=S, M or L)
+bench: $(VENV)/dev.stamp ## Measure evaluations, previews and builds beside DuckDB, ClickHouse and Polars (SIZE=S, M or L)
 	@$(BIN)/python -m bench.evaluate --size $(SIZE)
 
 bench-ingest: $(VENV)/dev.stamp ## Measure the server: calls a second, latency, memory, tables keeping up
