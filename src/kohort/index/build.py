@@ -56,8 +56,10 @@ def build_index(
     """
     beside = begin_folder(root, parent_id)
     try:
-        builder = _Builder(run, catalog, Files(beside), parent_id, refresh_number, progress or _silent)
+        files = Files(beside)
+        builder = _Builder(run, catalog, files, parent_id, refresh_number, progress or _silent)
         manifest = replace(builder.build(), stamp=stamp)
+        files.settle()
         builder.step("Switch to the new index")
         switch_to(beside, root, manifest)
     except BaseException:

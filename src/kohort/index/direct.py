@@ -178,12 +178,17 @@ class DirectBuild:
         )
         manifest = replace(manifest, stamp=stamp)
         self._columns.shutdown()
+        self._files.settle()
         switch_to(self._folder, self._root, manifest)
         return manifest
 
-    def abandon(self) -> None:
-        """Give it up and leave nothing behind. Waits for threads that still write."""
+    def stop(self) -> None:
+        """Have whoever still writes end soon, with Stopped."""
         self._stopped = True
+
+    def abandon(self) -> None:
+        """Give it up and leave nothing behind. Nobody may be taking in rows any more."""
+        self.stop()
         self._columns.shutdown(wait=True, cancel_futures=True)
         shutil.rmtree(self._folder, ignore_errors=True)
         for folder in (self._folder.parent, self._root):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.facts: dict[str, FileFacts] = {}
+        self._flusher = ThreadPoolExecutor(1, thread_name_prefix="kohort-flush")
+        self._flushing: list[Future[None]] = []
 
     def discard(self, stem: str) -> None:
         """Remove every file of one column."""
@@ -29,15 +32,32 @@ class Files:
             path.unlink()
             self.facts.pop(path.name, None)
 
+    def flush(self, number: int) -> None:
+        """Have an open file (its number) written to the disk, beside what goes on meanwhile; `settle` waits for it."""
+        self._flushing.append(self._flusher.submit(_to_disk, os.dup(number)))
+
+    def settle(self) -> None:
+        """Everything is on the disk when this returns. Raises OSError. Nothing can be flushed afterwards."""
+        self._flusher.shutdown()
+        for one in self._flushing:
+            one.result()
+
     def sync(self, name: str, facts: FileFacts) -> None:
         """Take in a file that was written in another way, with facts its writer knows."""
         with (self.folder / name).open("rb") as file:
-            os.fsync(file.fileno())
+            self.flush(file.fileno())
         self.facts[name] = facts
 
     def add_written(self, name: str) -> None:
         """The same for a file of which nothing is known."""
         self.sync(name, read_facts(self.folder / name))
+
+
+def _to_disk(number: int) -> None:
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def read_facts(path: Path) -> FileFacts:
@@ -80,7 +100,7 @@ class ArrayFile:
     def close(self) -> None:
         """Flush to the disk and note what was written."""
         self._file.flush()
-        os.fsync(self._file.fileno())
+        self._files.flush(self._file.fileno())
         self._file.close()
         self._files.facts[self._name] = FileFacts(self._length, self._checksum)
 

@@ -73,10 +73,15 @@ class TextCodes:
         self._rows = 0
         self._plain: list[Array] | None = None
 
+    def encoded(self, array: Array) -> Array:
+        """The texts as codes of their own, as long as codes are what is kept. Any thread may ask."""
+        return array if self._plain is not None or pa.types.is_dictionary(array.type) else array.dictionary_encode()
+
     def append(self, array: Array) -> None:
         self._rows += len(array)
         if self._plain is not None:
-            self._plain.append(_copied(array))
+            plain = array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+            self._plain.append(_copied(plain.cast(pa.large_string())))
             return
         encoded = array if pa.types.is_dictionary(array.type) else array.dictionary_encode()
         texts = encoded.dictionary.cast(pa.large_string())
@@ -123,6 +128,17 @@ class TextCodes:
         return pa.concat_arrays(chunks)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """The rows of one batch as they are kept; rows: how many of them count."""
+
+    rows: int
+    ordinals: Int32
+    times: Int64 | None
+    arrivals: Int64 | None
+    columns: Sequence[Array]
+
+
 @dataclass(slots=True)
 class Gathered:
     """Rows under way: their ordinals, for behaviors also times and arrivals, and columns. are_codes: which columns hold text as codes."""
@@ -139,23 +155,37 @@ class Gathered:
         kinds = zip(self.types, self.are_codes, strict=True)
         self.columns = [TextCodes() if is_text else PlainColumn(arrow_type) for arrow_type, is_text in kinds]
 
-    def append(self, ordinals: Array, times: Array | None, arrivals: Array | None, columns: Sequence[Array], nobody: int) -> None:
-        """Add rows; ordinals int32, times timestamps in microseconds, arrivals int64. Rows without ordinal or time are passed over.
+    def prepared(self, ordinals: Array, times: Array | None, arrivals: Array | None, columns: Sequence[Array], nobody: int) -> Prepared:
+        """What `add` adds: the part of the work that batches do not share. Any thread may do it.
 
-        nobody: the number of ordinals; such rows get this one and are dropped when rows are put in order.
+        ordinals int32, times timestamps in microseconds, arrivals int64. Rows without ordinal or time are passed over; nobody: the
+        number of ordinals; such rows get this one and are dropped when rows are put in order.
         """
         kept: Array | None = None
         if ordinals.null_count or (times is not None and times.null_count):
             kept = ordinals.is_valid() if times is None else pc.and_(ordinals.is_valid(), times.is_valid())
             ordinals = pc.if_else(kept, ordinals, pa.scalar(nobody, ordinals.type))
-        self.rows += len(ordinals) if kept is None else kept.true_count
-        self.ordinals.append(np.array(ordinals))
-        if times is not None and arrivals is not None:
-            moments = times.view(pa.int64())
-            self.times.append(np.array(moments.fill_null(0) if moments.null_count else moments))
-            self.arrivals.append(np.array(arrivals))
-        for column, array in zip(self.columns, columns, strict=True):
-            column.append(_without(array, kept) if kept is not None and isinstance(column, TextCodes) else array)
+        moments = None if times is None else times.view(pa.int64())
+        texts = [
+            _without(array, kept) if kept is not None and is_text else array for array, is_text in zip(columns, self.are_codes, strict=True)
+        ]
+        return Prepared(
+            len(ordinals) if kept is None else kept.true_count,
+            np.array(ordinals),
+            None if moments is None else np.array(moments.fill_null(0) if moments.null_count else moments),
+            None if arrivals is None else np.array(arrivals),
+            [column.encoded(array) if isinstance(column, TextCodes) else array for column, array in zip(self.columns, texts, strict=True)],
+        )
+
+    def add(self, part: Prepared) -> None:
+        """Add the rows of a batch. One thread at a time."""
+        self.rows += part.rows
+        self.ordinals.append(part.ordinals)
+        if part.times is not None and part.arrivals is not None:
+            self.times.append(part.times)
+            self.arrivals.append(part.arrivals)
+        for column, array in zip(self.columns, part.columns, strict=True):
+            column.append(array)
 
     @property
     def bytes(self) -> int:

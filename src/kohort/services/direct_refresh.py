@@ -109,10 +109,10 @@ class DirectRefresh:
             reports = self._reports()
             manifest = build.finish(self.stamp)
         except BaseException:
-            builder.shutdown(wait=False, cancel_futures=True)
+            build.stop()
+            builder.shutdown(wait=True, cancel_futures=True)
             intake.close()
             build.abandon()
-            builder.shutdown(wait=True)
             raise
         builder.shutdown()
         intake.close()

@@ -17,13 +17,14 @@ from kohort.parent.measures import SAMPLES
 from kohort.ports.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from kohort.index.gathered import Gathered
+    from kohort.index.gathered import Gathered, Prepared
     from kohort.index.key_table import KeyTable
 
 Array = Any
 
 _STRANGER_BYTES = 1 << 28
-_WAITING_BATCHES = 4
+_WAITING_BATCHES = 6
+_PREPARERS = 2
 _CHECKED_BATCHES = 32
 _VALUE, _LOST = re.compile(r"c\d+"), re.compile(r"m\d+")
 
@@ -82,12 +83,26 @@ class Taken:
     lost: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """One batch: what is counted of it, and its rows as they are kept."""
+
+    rows: int
+    ordinals: Array
+    strangers: Array
+    times: Array | None
+    copies: Array | None
+    lost: dict[str, int]
+    prepared: Prepared
+
+
 class Intake:
     """Streams tables into memory; batches are worked on beside the stream. bytes_limit: memory that the rows of one table may take."""
 
     def __init__(self, warehouse: Warehouse, keys: KeyTable, batch_rows: int, bytes_limit: int) -> None:
         self._warehouse, self._keys, self._batch_rows, self._bytes_limit = warehouse, keys, batch_rows, bytes_limit
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="kohort-intake")
+        self._preparers = ThreadPoolExecutor(_PREPARERS, thread_name_prefix="kohort-prepare")
 
     def take(self, query: str, are_codes: Sequence[bool], taken: Taken | None = None) -> Taken:
         """Take in the rows of a query (see `parent.intake_plan` for its columns). Raises TooLarge."""
@@ -100,7 +115,8 @@ class Intake:
             taken.gathered = Gathered([reader.schema.types[place] for place in values], are_codes)
         waiting: deque[Future[None]] = deque()
         for number, batch in enumerate(reader):
-            waiting.append(self._worker.submit(self._add, batch, taken, values))
+            part = self._preparers.submit(self._prepare, batch, taken.gathered, values)
+            waiting.append(self._worker.submit(self._add, part, taken))
             while len(waiting) > (_WAITING_BATCHES if number % _CHECKED_BATCHES else 0):
                 waiting.popleft().result()
             if not waiting:
@@ -114,23 +130,30 @@ class Intake:
         if gathered.bytes > self._bytes_limit:
             raise TooLarge(f"{gathered.rows:,} rows take more than {self._bytes_limit:,} bytes")
 
-    def _add(self, batch: Any, taken: Taken, values: Sequence[int]) -> None:
+    def _prepare(self, batch: Any, gathered: Gathered, values: Sequence[int]) -> _Part:
         columns = dict(zip(batch.schema.names, batch.columns, strict=True))
         ordinals = self._keys.find(columns["key"]) if "key" in columns else columns[ORDINAL]
         strangers = columns["key"] if "key" in columns else columns["stranger"]
         times, arrivals = columns.get("moment"), columns.get(ARRIVAL)
         if arrivals is not None and arrivals.null_count:
             raise ValueError("a row has no place")
-        taken.rows += batch.num_rows
-        for name in filter(_LOST.fullmatch, columns):
-            taken.lost[name] = taken.lost.get(name, 0) + (pc.sum(columns[name]).as_py() or 0)
-        if ordinals.null_count or (times is not None and times.null_count):
-            _count_lost(taken, ordinals, strangers, times, columns.get("copies"))
+        lost = {name: pc.sum(columns[name]).as_py() or 0 for name in filter(_LOST.fullmatch, columns)}
+        rows = gathered.prepared(ordinals, times, arrivals, [batch.column(place) for place in values], len(self._keys.keys))
+        return _Part(batch.num_rows, ordinals, strangers, times, columns.get("copies"), lost, rows)
+
+    def _add(self, work: Future[_Part], taken: Taken) -> None:
+        part = work.result()
+        taken.rows += part.rows
+        for name, count in part.lost.items():
+            taken.lost[name] = taken.lost.get(name, 0) + count
+        if part.ordinals.null_count or (part.times is not None and part.times.null_count):
+            _count_lost(taken, part.ordinals, part.strangers, part.times, part.copies)
         assert taken.gathered is not None
-        taken.gathered.append(ordinals, times, arrivals, [batch.column(place) for place in values], len(self._keys.keys))
+        taken.gathered.add(part.prepared)
 
     def close(self) -> None:
-        """Give back the thread."""
+        """Give back the threads."""
+        self._preparers.shutdown(wait=True, cancel_futures=True)
         self._worker.shutdown(wait=True, cancel_futures=True)
 
 
