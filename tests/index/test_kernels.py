@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from kohort.index import kernels
+from kohort.index import hashing, kernels
 from kohort.index.compiled import warm_up
 
 LENGTHS = (0, 1, 2, 31, 32, 33, 47, 48, 49, 63, 64, 65, 100, 257, 1000)
@@ -139,5 +139,5 @@ def test_places_are_those_of_sha_256() -> None:
     _, ends, letters = array.buffers()
     places = np.empty(len(texts), dtype=np.uint64)
     arguments = (np.frombuffer(ends, dtype=np.int64)[: len(texts) + 1], np.frombuffer(letters, dtype=np.uint8))
-    kernels.hash_places(*arguments, np.frombuffer(b"spring:", dtype=np.uint8), 0, len(texts), places)
+    hashing.hash_places(*arguments, np.frombuffer(b"spring:", dtype=np.uint8), 0, len(texts), places)
     assert places.tolist() == [int(hashlib.sha256(f"spring:{text}".encode()).hexdigest()[:16], 16) for text in texts]

@@ -114,13 +114,14 @@ def kernel(*signatures: Signature, keyed: int = 1) -> Callable[[Callable[..., No
 
 def warm_up(progress: Progress | None = None) -> None:
     """See to it that every kernel was compiled on this machine; cheap when it was. progress: functions done, in all."""
-    from kohort.index import kernels
+    from kohort.index import hashing, kernels
 
     global _is_warm
     with _WARM_UP:
         if _is_warm:
             return
         assert kernels.__name__
+        assert hashing.__name__
         mark = _mark()
         if mark is None or not mark.exists():
             _compile_all(progress)

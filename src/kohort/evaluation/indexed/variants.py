@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from kohort.evaluation.bitmap import Bitmap, Words
 from kohort.evaluation.indexed.reader import IndexReader
 from kohort.evaluation.indexed.tests import NoKernel
-from kohort.index import kernels
+from kohort.index import hashing
 from kohort.index.columns import NumberColumn, TextColumn
 from kohort.rules.core import VariantLeaf
 
@@ -51,5 +51,5 @@ def _hashed(reader: IndexReader, test_id: str, texts: Any) -> Places:
     ends = np.frombuffer(offsets, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
     letters = np.frombuffer(data, dtype=np.uint8) if data is not None and data.size else np.zeros(1, dtype=np.uint8)
     prefix, found = np.frombuffer(f"{test_id}:".encode(), dtype=np.uint8), np.empty(len(texts), dtype=np.uint64)
-    reader.spread(len(texts), lambda low, high: kernels.hash_places(ends, letters, prefix, low, high, found[low:high]), _BLOCK)
+    reader.spread(len(texts), lambda low, high: hashing.hash_places(ends, letters, prefix, low, high, found[low:high]), _BLOCK)
     return found
