@@ -114,7 +114,7 @@ def add_user(
     kept = passwords.hash(checked_password(password)) if password else ""
     with store.transaction():
         user = store.add_user(name, checked, kept, by=actor.name, at=clock.now())
-        _note(store, actor, clock, "user.add", "user", user.name, after=user_fingerprint(user))
+        note_audit(store, actor, clock, "user.add", "user", user.name, after=user_fingerprint(user))
     return user
 
 
@@ -143,7 +143,9 @@ def change_user(
             if changed.disabled:
                 store.end_sessions(user_id=user.id)
             before, after = user_fingerprint(user), user_fingerprint(changed)
-            _note(store, actor, clock, "user.change", "user", user.name, before, after, f"{changed.role}{', disabled' * changed.disabled}")
+            note_audit(
+                store, actor, clock, "user.change", "user", user.name, before, after, f"{changed.role}{', disabled' * changed.disabled}"
+            )
     return changed
 
 
@@ -155,7 +157,7 @@ def set_password(store: DefinitionStore, passwords: Passwords, name: str, passwo
         changed = store.update_user(replace(user, password_hash=kept), by=actor.name, at=clock.now())
         store.end_sessions(user_id=user.id)
         store.clear_failures(_account_key(user.name))
-        _note(store, actor, clock, "user.password", "user", user.name)
+        note_audit(store, actor, clock, "user.password", "user", user.name)
     return changed
 
 
@@ -178,7 +180,7 @@ def set_grants(store: DefinitionStore, name: str, grants: Sequence[Grant], *, ac
         store.set_grants(user.id, wanted)
         after = tuple(store.grants(user.id))
         detail = "; ".join(f"{grant.parent_id}:/{grant.folder} {grant.role}" for grant in after)
-        _note(store, actor, clock, "user.grants", "user", user.name, _marks(before), _marks(after), detail)
+        note_audit(store, actor, clock, "user.grants", "user", user.name, _marks(before), _marks(after), detail)
     return after
 
 
@@ -226,14 +228,14 @@ def sign_out(store: DefinitionStore, caller: Caller, *, clock: Clock) -> None:
     """End the session that the caller came with."""
     with store.transaction():
         store.end_sessions(token_hash=caller.secret_hash)
-        _note(store, caller.actor, clock, "session.end", "user", caller.user.name)
+        note_audit(store, caller.actor, clock, "session.end", "user", caller.user.name)
 
 
 def _new_session(store: DefinitionStore, user: UserRecord, address: str, clock: Clock, way: Way) -> SignedIn:
     now, secret = clock.now(), new_secret()
     with store.transaction():
         session = store.add_session(secret_hash(secret), user.id, at=now, expires_at=now + SESSION, address=address)
-        _note(store, Actor(user.name, way, address), clock, "session.start", "user", user.name)
+        note_audit(store, Actor(user.name, way, address), clock, "session.start", "user", user.name)
     return SignedIn(user, secret, session.expires_at)
 
 
@@ -252,7 +254,7 @@ def _require_password(
     if not passwords.verify(kept, password):
         with store.transaction():
             store.add_failure(source, clock.now())
-            _note(store, Actor(name[:200], "session", address), clock, "session.refused", "user", name[:200])
+            note_audit(store, Actor(name[:200], "session", address), clock, "session.refused", "user", name[:200])
         hint = "an admin can set a new password: kohort user passwd NAME"
         raise UserError("WRONG_PASSWORD", "the name or the password is wrong", hint=hint)
     store.clear_failures(account)
@@ -331,7 +333,9 @@ def add_token(
     until = now + timedelta(days=days) if days is not None else None
     with store.transaction():
         record = store.add_token(secret_hash(token), token[-4:], owner.id, name, wanted, by=actor.name, at=now, expires_at=until)
-        _note(store, actor, clock, "token.add", "token", f"{record.id}", after=record.last_four, detail=f"{owner.name}: {name}, {wanted}")
+        note_audit(
+            store, actor, clock, "token.add", "token", f"{record.id}", after=record.last_four, detail=f"{owner.name}: {name}, {wanted}"
+        )
     return IssuedToken(record, token)
 
 
@@ -343,7 +347,7 @@ def revoke_token(store: DefinitionStore, token_id: int, *, owner: UserRecord | N
             raise UserError("TOKEN_NOT_FOUND", f"there is no token with id {token_id}", hint="list them with: kohort token list")
         revoked = store.revoke_token(token_id, clock.now())
         if revoked != found:
-            _note(store, actor, clock, "token.revoke", "token", str(token_id), before=found.last_four, detail=found.name)
+            note_audit(store, actor, clock, "token.revoke", "token", str(token_id), before=found.last_four, detail=found.name)
     return revoked
 
 
@@ -377,20 +381,6 @@ def set_up(store: DefinitionStore, passwords: Passwords, secret: str, name: str,
 # --- the audit log ------------------------------------------------------------------------------------------------
 
 
-def _note(
-    store: DefinitionStore,
-    actor: Actor,
-    clock: Clock,
-    action: str,
-    kind: str,
-    name: str,
-    before: str = "",
-    after: str = "",
-    detail: str = "",
-) -> None:
-    note_audit(store, actor, clock, action, kind, name, before=before, after=after, detail=detail)
-
-
 def note_audit(
     store: DefinitionStore,
     actor: Actor,
@@ -398,7 +388,6 @@ def note_audit(
     action: str,
     kind: str,
     name: str,
-    *,
     before: str = "",
     after: str = "",
     detail: str = "",
