@@ -1,5 +1,5 @@
 # Kohort's one list of commands. Everything runs inside .venv; nothing else on the machine is changed
-# (the test set-up may install Debian's postgresql when run as root and it is missing).
+# (the test set-up may install Debian's postgresql and chromium when run as root and they are missing).
 PYTHON ?= python3
 SIZE ?= S
 VENV := .venv
@@ -29,6 +29,7 @@ demo: $(VENV)/run.stamp ## Run the main job on real retail data (Complete Journe
 
 test: $(VENV)/dev.stamp ## Run every test
 	@$(BIN)/python -m kohort.testing.postgres
+	@$(BIN)/python -m kohort.testing.browser
 	@$(BIN)/python -m pytest -n 2
 
 test-fast: $(VENV)/dev.stamp ## Run the tests that take no more than a moment

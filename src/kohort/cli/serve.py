@@ -22,7 +22,7 @@ ApiPort = Annotated[int | None, typer.Option("--api-port", min=0, max=65535, hel
 
 def serve(host: Host = "", port: Port = None, api_port: ApiPort = None) -> None:
     """Take calls of the Segment HTTP API for all sources, and answer Kohort's own API. Ctrl-C stops it in good order."""
-    from kohort.web.api.server import api_server
+    from kohort.web.server import api_server
 
     session = open_session()
     stop = threading.Event()

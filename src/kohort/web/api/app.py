@@ -15,7 +15,7 @@ from kohort import __version__
 from kohort.foundation.errors import UserError
 from kohort.foundation.issues import Issue, Issues, path_text
 from kohort.services.preview_document import issue_document
-from kohort.web.api import parents, profiles, rules, segments, setup_page, sources, users
+from kohort.web.api import parents, profiles, rules, segments, sources, users
 from kohort.web.api.answers import TITLES, Json, problem, problem_of
 from kohort.web.api.desk import Refreshing
 from kohort.web.api.guard import COOKIE, GuardedRoute, Routes, action_of
@@ -47,7 +47,6 @@ def build_api(kohort: Kohort) -> FastAPI:
     for routes in (*_ROUTES, _own_routes(app)):
         app.include_router(routes, prefix=PREFIX)
     app.add_api_route("/healthz", _healthz, methods=["GET"], include_in_schema=False)
-    app.add_api_route(setup_page.PATH, setup_page.setup_page, methods=["GET"], include_in_schema=False, response_model=None)
     app.add_exception_handler(UserError, _on_user_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -85,12 +84,12 @@ def guarded_routes(router: Any) -> list[GuardedRoute]:
     return found
 
 
-def require_guarded(app: FastAPI) -> None:
-    """Raises ValueError when a route has no action, or is not behind the door."""
+def require_guarded(app: FastAPI, open_to_all: tuple[str, ...] = ("/healthz",)) -> None:
+    """Raises ValueError when a route has no action, or is not behind the door and not one of those that may be open."""
     for route in guarded_routes(app):
         action_of(route)
     open_routes = [getattr(route, "path", "?") for route in app.routes if not hasattr(route, "original_router")]
-    if open_routes != ["/healthz", setup_page.PATH]:
+    if open_routes != list(open_to_all):
         raise ValueError(f"these are not behind the door: {open_routes}")
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 COOKIE = "kohort_session"
 PUBLIC = "public"
 JSON_MEDIA = "application/json"
-_ACTION = "x-action"
+ACTION_KEY = "x-action"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _PROBLEMS = {
     400: "The request cannot be read",
@@ -58,7 +58,7 @@ class GuardedRoute(APIRoute):
 
 def action_of(route: APIRoute) -> str:
     """What the route does; PUBLIC: anybody may. Raises ValueError for a route that does not say."""
-    action = (route.openapi_extra or {}).get(_ACTION)
+    action = (route.openapi_extra or {}).get(ACTION_KEY)
     if action != PUBLIC and action not in ACTIONS:
         raise ValueError(f"{route.path} has no action")
     return str(action)
@@ -139,7 +139,7 @@ class Routes(APIRouter):
         described = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
         responses[status] = {"description": "Done", **content, **({"headers": described} if described else {})}
         extra = {
-            _ACTION: action,
+            ACTION_KEY: action,
             "x-role": ACTIONS[action].role if action != PUBLIC else "",
             "security": [] if action == PUBLIC else _SECURITY,
         }

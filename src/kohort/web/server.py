@@ -1,4 +1,4 @@
-"""Answers the API on a thread of its own, beside whatever else the process does."""
+"""Answers the API and the studio on a thread of its own, beside whatever else the process does."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from kohort.foundation.errors import UserError
-from kohort.web.api.app import build_api
+from kohort.web.studio.app import build_web
 
 if TYPE_CHECKING:
     from kohort.bootstrap import Kohort
@@ -26,7 +26,7 @@ def api_server(kohort: Kohort, listener: socket.socket) -> Iterator[None]:
     """The API on a socket that is already listening, inside the block. Raises UserError SERVER_NOT_STARTED."""
     settings = kohort.settings
     config = uvicorn.Config(
-        build_api(kohort),
+        build_web(kohort),
         log_config=None,
         access_log=False,
         server_header=False,

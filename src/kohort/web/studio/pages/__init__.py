@@ -1,0 +1,1 @@
+"""Pages by area. Each module has `routes`, a `PageRoutes`."""

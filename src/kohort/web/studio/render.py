@@ -1,0 +1,117 @@
+"""Renders pages: the frame around every page, the templates, and what browsers may do with them."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from kohort.ports.definitions import ParentRecord
+from kohort.services.listing import list_segments
+from kohort.web.api.desk import Desk
+from kohort.web.studio.formats import FILTERS, when
+from kohort.web.studio.static_files import static_files
+from kohort.web.studio.tree import Node, segment_tree
+
+POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+THEMES = ("auto", "light", "dark")
+THEME_COOKIE = "kohort_theme"
+PARENT_COOKIE = "kohort_parent"
+_PACK_FROM_BYTES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What surrounds a page: the parent segments one may see, the one that is open, its tree."""
+
+    parents: tuple[ParentRecord, ...] = ()
+    parent: ParentRecord | None = None
+    tree: list[Node] = field(default_factory=list)
+
+
+def render(
+    request: Request, template: str, desk: Desk | None, *, parent: ParentRecord | None = None, status: int = 200, **context: Any
+) -> HTMLResponse:
+    """A page. parent: the parent segment it is about; without one, the tree shows the one that was open before."""
+    now = desk.kohort.clock.now() if desk else None
+    theme = request.cookies.get(THEME_COOKIE, "")
+    known = {
+        "request_path": request.url.path,
+        "desk": desk,
+        "frame": frame_of(request, desk, parent) if desk else Frame(),
+        "may": _may(desk, parent),
+        "theme": theme if theme in THEMES else "auto",
+        "now": now,
+        "when": _when(now),
+    }
+    content = _environment().get_template(template).render(**known, **context).encode("utf-8", "replace")
+    headers = dict(HEADERS)
+    if len(content) > _PACK_FROM_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
+        content = gzip.compress(content, 3, mtime=0)
+        headers |= {"Content-Encoding": "gzip"}
+    answer = HTMLResponse(content, status_code=status, headers={**headers, "Vary": "Accept-Encoding"})
+    if parent is not None and request.cookies.get(PARENT_COOKIE) != str(parent.id):
+        answer.set_cookie(PARENT_COOKIE, str(parent.id), samesite="lax", httponly=True, max_age=31_536_000)
+    return answer
+
+
+def _may(desk: Desk | None, parent: ParentRecord | None) -> Any:
+    def may(action: str, folder: str = "") -> bool:
+        return desk is not None and desk.access.may(action, parent.id if parent else None, folder)
+
+    return may
+
+
+def _when(now: datetime | None) -> Any:
+    return lambda instant: when(instant, now) if now else ""
+
+
+def frame_of(request: Request, desk: Desk, parent: ParentRecord | None) -> Frame:
+    """The parent segments one may see, and the tree of the open one."""
+    store, access = desk.kohort.store, desk.access
+    parents = tuple(record for record in store.parents() if access.may("parents.read", record.id))
+    remembered = request.cookies.get(PARENT_COOKIE, "")
+    shown = parent or next((p for p in parents if str(p.id) == remembered), parents[0] if parents else None)
+    return Frame(parents, shown, tree_of(desk, shown) if shown else [])
+
+
+def tree_of(desk: Desk, parent: ParentRecord) -> list[Node]:
+    """Folders and segments of a parent segment that one may see."""
+    ids = {record.path: record.id for record in desk.kohort.store.segments(parent.id)}
+    listed, segment_id = [], 0
+    for item in list_segments(desk.kohort.store, parent):
+        segment_id = segment_id if item.is_variant else ids[item.path]
+        if desk.access.may("segments.read", parent.id, item.folder if not item.is_variant else item.folder.rpartition("/")[0]):
+            listed.append((item, segment_id))
+    return segment_tree(listed)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("kohort.web.studio"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(FILTERS)
+    environment.globals.update(static=lambda path: static_files().url(path))
+    return environment
+
+
+def problem_page(request: Request, desk: Desk | None, problem: Mapping[str, Any]) -> HTMLResponse:
+    """A problem as a page: what, why and what to do."""
+    return render(request, "problem.html", desk, status=int(problem["status"]), problem=problem)

@@ -1,0 +1,36 @@
+// Calls of the API. A problem is thrown as `Problem`, with everything the server said.
+export class Problem extends Error {
+  constructor(document) {
+    super(document.detail);
+    Object.assign(this, { code: "", hint: "", issues: [], status: 0 }, document);
+  }
+
+  /** The problem for a person: what, every issue, what to do. */
+  get text() {
+    const lines = this.issues.length ? this.issues.map((issue) => sentence(issue.message, issue.hint)) : [sentence(this.detail, this.hint)];
+    return lines.join("\n");
+  }
+}
+
+function sentence(message, hint) {
+  const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "") + ".";
+  return hint ? `${upper(message)} ${upper(hint)}` : upper(message);
+}
+
+/** Ask the API. Returns {data, etag, status}; throws Problem, or AbortError when `signal` says so. */
+export async function call(method, path, body, { etag, signal } = {}) {
+  const headers = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (etag) headers["If-Match"] = etag;
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body), signal, credentials: "same-origin" });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem({ code: "NOT_REACHED", detail: "the server does not answer", hint: "check that it is running, then try again" });
+  }
+  const data = (answer.headers.get("content-type") ?? "").includes("json") ? await answer.json() : await answer.text();
+  if (answer.ok) return { data, etag: answer.headers.get("etag"), status: answer.status };
+  if (data?.code === "SIGN_IN_FIRST") location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  throw new Problem(typeof data === "object" ? data : { detail: `the server answered ${answer.status}`, status: answer.status });
+}

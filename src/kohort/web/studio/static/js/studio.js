@@ -1,0 +1,115 @@
+// Runs on every page: loads the elements a page uses, and does the few things that belong to the frame.
+import "./api-form.js";
+import { call } from "./api.js";
+import { toast } from "./page.js";
+
+/** Elements with a file of their own, loaded when a page has one. */
+const ELEMENTS = {};
+
+function loadElements(root = document) {
+  for (const [name, file] of Object.entries(ELEMENTS)) {
+    if (root.querySelector(name) && !customElements.get(name)) import(file).catch(() => toast("A part of this page could not be loaded. Load the page again.", "bad"));
+  }
+}
+
+const DO = {
+  theme() {
+    const dark = document.documentElement.dataset.theme === "auto" ? matchMedia("(prefers-color-scheme: dark)").matches : document.documentElement.dataset.theme === "dark";
+    const theme = dark ? "light" : "dark";
+    document.documentElement.dataset.theme = theme;
+    document.cookie = `kohort_theme=${theme}; path=/; max-age=31536000; samesite=lax`;
+    document.dispatchEvent(new CustomEvent("theme-change"));
+  },
+  async "sign-out"() {
+    await call("POST", "/api/v1/logout", {}).catch(() => {});
+    location.assign("/login");
+  },
+  "open-dialog"(button) {
+    document.getElementById(button.dataset.dialog)?.showModal();
+  },
+  "close-dialog"(button) {
+    button.closest("dialog")?.close();
+  },
+};
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-do]");
+  if (button) DO[button.dataset.do]?.(button);
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  const menu = event.target.closest?.("details.menu[open]");
+  if (menu) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+// --- the tree -------------------------------------------------------------------------------------------------
+const CLOSED = "kohort.closed-folders";
+let wanted = "";
+
+function closedFolders() {
+  try {
+    return new Set(JSON.parse(localStorage.getItem(CLOSED) ?? "[]"));
+  } catch {
+    return new Set();
+  }
+}
+
+function arrangeTree() {
+  const closed = closedFolders();
+  for (const folder of document.querySelectorAll("#tree details[data-folder]")) folder.open = !closed.has(folder.dataset.folder);
+  const input = document.querySelector("#tree [data-do=filter-tree]");
+  if (input && wanted) {
+    input.value = wanted;
+    filterTree(wanted);
+  }
+}
+
+function filterTree(text) {
+  wanted = text;
+  const needle = text.trim().toLowerCase();
+  const closed = closedFolders();
+  let shown = 0;
+  for (const line of document.querySelectorAll("#tree a[data-path]")) {
+    const fits = !needle || line.dataset.path.toLowerCase().includes(needle);
+    line.hidden = !fits;
+    shown += fits;
+  }
+  for (const folder of [...document.querySelectorAll("#tree details[data-folder]")].reverse()) {
+    const holds = [...folder.querySelectorAll("a[data-path]")].some((line) => !line.hidden);
+    folder.parentElement.hidden = Boolean(needle) && !holds;
+    folder.open = needle ? holds : !closed.has(folder.dataset.folder);
+  }
+  const none = document.querySelector("#tree .tree-none");
+  if (none) none.hidden = shown > 0;
+}
+
+document.addEventListener("input", (event) => {
+  if (event.target.matches?.("#tree [data-do=filter-tree]")) filterTree(event.target.value);
+});
+document.addEventListener("toggle", (event) => {
+  const folder = event.target.matches?.("#tree details[data-folder]") ? event.target : null;
+  if (!folder || wanted) return;
+  const closed = closedFolders();
+  closed[folder.open ? "delete" : "add"](folder.dataset.folder);
+  localStorage.setItem(CLOSED, JSON.stringify([...closed]));
+}, true);
+
+// --- parts that htmx brings -------------------------------------------------------------------------------------
+document.addEventListener("htmx:afterSettle", () => {
+  loadElements();
+  arrangeTree();
+  const content = document.getElementById("content");
+  if (content?.dataset.title) document.title = content.dataset.title;
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr } = event.detail;
+  if (xhr.status >= 400 && (xhr.getResponseHeader("content-type") ?? "").startsWith("text/html")) event.detail.shouldSwap = true;
+});
+document.addEventListener("htmx:sendError", () => toast("The server does not answer.", "bad"));
+
+loadElements();
+arrangeTree();

@@ -1,0 +1,96 @@
+"""The files browsers load: read once, compressed once, under an address that changes with them, so that they are kept for ever."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from fastapi import Request, Response
+
+from kohort.foundation.errors import UserError
+
+PREFIX = "/static"
+_TYPES = {
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml; charset=utf-8",
+    "woff2": "font/woff2",
+    "md": "text/markdown; charset=utf-8",
+}
+_STYLES = "studio.css"
+_FOR_EVER = "public, max-age=31536000, immutable"
+_CHECK = "no-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """One file. packed: by content coding."""
+
+    media_type: str
+    content: bytes
+    packed: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFiles:
+    """All files by path, and the digest of all."""
+
+    files: Mapping[str, StaticFile]
+    digest: str
+
+    def url(self, path: str) -> str:
+        """The address of a file. Raises KeyError when there is none."""
+        if path not in self.files:
+            raise KeyError(path)
+        return f"{PREFIX}/{self.digest}/{path}"
+
+
+@cache
+def static_files() -> StaticFiles:
+    """The files of the studio; all of `css/` is one file, `studio.css`, in the order of its names."""
+    root = files("kohort.web.studio") / "static"
+    raw = dict(sorted(_walk(root, "")))
+    styles = b"\n".join(content for path, content in raw.items() if path.startswith("css/"))
+    raw = {path: content for path, content in raw.items() if not path.startswith("css/")} | {_STYLES: styles}
+    found = {path: _file(path, content, raw.get(f"{path}.br")) for path, content in raw.items() if path.rpartition(".")[2] in _TYPES}
+    digest = hashlib.sha256(b"".join(path.encode() + content for path, content in sorted(raw.items()))).hexdigest()[:12]
+    return StaticFiles(found, digest)
+
+
+def _walk(folder: Traversable, before: str) -> list[tuple[str, bytes]]:
+    found = []
+    for item in folder.iterdir():
+        path = f"{before}{item.name}"
+        found += _walk(item, f"{path}/") if item.is_dir() else [(path, item.read_bytes())]
+    return found
+
+
+def _file(path: str, content: bytes, brotli: bytes | None) -> StaticFile:
+    packed = {"br": brotli} if brotli else {}
+    small = gzip.compress(content, 6, mtime=0) if not path.endswith(".woff2") else content
+    if len(small) < len(content):
+        packed["gzip"] = small
+    return StaticFile(_TYPES[path.rpartition(".")[2]], content, packed)
+
+
+def answer_static(request: Request, digest: str, path: str) -> Response:
+    """A file; nobody has to sign in for it. Raises UserError FILE_NOT_FOUND."""
+    known = static_files()
+    file = known.files.get(path)
+    if file is None:
+        raise UserError("FILE_NOT_FOUND", f'there is no file "{path[:200]}"')
+    headers = {
+        "Cache-Control": _FOR_EVER if digest == known.digest else _CHECK,
+        "Vary": "Accept-Encoding",
+        "X-Content-Type-Options": "nosniff",
+    }
+    accepted = {part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")}
+    for coding, content in file.packed.items():
+        if coding in accepted:
+            return Response(content, media_type=file.media_type, headers={**headers, "Content-Encoding": coding})
+    return Response(file.content, media_type=file.media_type, headers=headers)
