@@ -14,13 +14,13 @@ from kohort.web.api.app import PREFIX, build_api, require_guarded
 from kohort.web.api.desk import Desk
 from kohort.web.api.guard import recognised
 from kohort.web.studio import static_files
-from kohort.web.studio.pages import audiences, sign_in
+from kohort.web.studio.pages import audiences, segment_activations, sign_in
 from kohort.web.studio.render import problem_page
 
 if TYPE_CHECKING:
     from kohort.bootstrap import Kohort
 
-_PAGES = (sign_in.routes, audiences.routes)
+_PAGES = (sign_in, audiences, segment_activations)
 _OPEN = ("/healthz", f"{static_files.PREFIX}/{{digest}}/{{path:path}}")
 
 
@@ -28,8 +28,8 @@ def build_web(kohort: Kohort) -> FastAPI:
     """The API and the studio over an open workspace, which stays the caller's."""
     app = build_api(kohort)
     app.add_api_route(_OPEN[1], static_files.answer_static, methods=["GET"], include_in_schema=False, response_model=None)
-    for routes in _PAGES:
-        app.include_router(routes)
+    for module in _PAGES:
+        app.include_router(module.routes)
     for kind, handler in list(app.exception_handlers.items()):
         if kind is not Exception or handler is not None:
             app.add_exception_handler(kind, _shown(handler))

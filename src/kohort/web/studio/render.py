@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from kohort.ports.definitions import ParentRecord
 from kohort.services.listing import list_segments
 from kohort.web.api.desk import Desk
-from kohort.web.studio.formats import FILTERS, when
+from kohort.web.studio.formats import FILTERS, ago_text, when
 from kohort.web.studio.static_files import static_files
 from kohort.web.studio.tree import Node, segment_tree
 
@@ -59,6 +59,7 @@ def render(
         "theme": theme if theme in THEMES else "auto",
         "now": now,
         "when": _when(now),
+        "ago": lambda instant: ago_text(instant, now) if now else "",
     }
     content = _environment().get_template(template).render(**known, **context).encode("utf-8", "replace")
     headers = dict(HEADERS)

@@ -1,0 +1,60 @@
+"""What every tab of a segment shows: path, kind, population, share, freshness."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import Request, Response
+
+from kohort.ports.definitions import ParentRecord, SegmentRecord
+from kohort.services.listing import ListedSegment, list_segments
+from kohort.services.revisions import revision_of
+from kohort.web.api.desk import Desk
+from kohort.web.studio.render import render
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentView:
+    """One segment as its pages need it. variants: as the list has them, each right below its segment."""
+
+    parent: ParentRecord
+    record: SegmentRecord
+    listed: ListedSegment
+    variants: tuple[ListedSegment, ...]
+
+    @property
+    def address(self) -> str:
+        """Where its pages are."""
+        return f"/audiences/{self.parent.slug}/segments/{self.record.id}"
+
+    @property
+    def api(self) -> str:
+        """Where the API has it."""
+        return f"/api/v1/parents/{self.parent.slug}/segments/{self.record.id}"
+
+    @property
+    def etag(self) -> str:
+        """What a change must send as If-Match."""
+        return f'"{revision_of(self.record)}"'
+
+    @property
+    def folders(self) -> list[tuple[str, str]]:
+        """(name, path) of the folders around it, outermost first."""
+        parts = self.record.folder.split("/") if self.record.folder else []
+        return [(name, "/".join(parts[: end + 1])) for end, name in enumerate(parts)]
+
+
+def segment_view(desk: Desk, parent: str, segment_id: int, action: str) -> SegmentView:
+    """A segment that one may see, and do this with. Raises UserError SEGMENT_NOT_FOUND, FORBIDDEN."""
+    record, stored = desk.segment(parent, segment_id, action)
+    listed = list_segments(desk.kohort.store, record)
+    own = next(item for item in listed if item.path == stored.path)
+    variants = tuple(item for item in listed if item.is_variant and item.folder == stored.path)
+    return SegmentView(record, stored, own, variants)
+
+
+def render_tab(request: Request, template: str, desk: Desk, view: SegmentView, tab: str, **context: Any) -> Response:
+    """A tab of a segment's page."""
+    last = desk.kohort.store.last_refresh(view.parent.id)
+    return render(request, template, desk, parent=view.parent, view=view, tab=tab, last=last, **context)
