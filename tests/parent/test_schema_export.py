@@ -5,7 +5,7 @@ from __future__ import annotations
 from kohort.documents.yaml import read_yaml
 from kohort.parent.catalog import Behavior, Field, FieldCatalog
 from kohort.parent.catalog_codec import catalog_from_document, catalog_to_document
-from kohort.parent.schema_export import fields_document, fields_text, schema_document
+from kohort.parent.schema_export import editor_document, fields_document, fields_text, schema_document
 
 CATALOG = FieldCatalog(
     (
@@ -46,6 +46,14 @@ behaviors:
 def test_fields_have_the_printed_shape() -> None:
     assert fields_text(CATALOG) == PRINTED
     assert read_yaml(PRINTED)[0].value == fields_document(CATALOG)
+
+
+def test_an_editor_knows_the_type_and_the_words_of_every_field() -> None:
+    document = editor_document(CATALOG)
+    value, url = document["attributes"][0], document["behaviors"][1]["columns"][0]
+    assert value == {"name": "lifetime_value", "type": "number", "label": "Lifetime value", "visibility": "pii", "group": "Value"}
+    assert url == {"name": "url", "type": "string", "label": "", "visibility": "clear"}
+    assert [c["name"] for c in document["behaviors"][0]["columns"]] == ["amount", "product_id", "tags", "timestamp"]
 
 
 def test_odd_names_read_back() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, assert_never
 
 from kohort.documents.yaml import write_yaml
-from kohort.parent.catalog import Field, FieldCatalog
+from kohort.parent.catalog import TIME_FIELD, Field, FieldCatalog
 from kohort.parent.layout import CUSTOMER_ID, TIMESTAMP, output_database
 
 
@@ -32,6 +32,21 @@ def fields_document(catalog: FieldCatalog) -> dict[str, Any]:
         "attributes": [{"name": f.name, "type": f.type} for f in catalog.attributes],
         "behaviors": [{"name": b.name, "fields": [f.name for f in b.fields]} for b in catalog.behaviors],
     }
+
+
+def editor_document(catalog: FieldCatalog) -> dict[str, Any]:
+    """What an editor of rules shows of every field: its type, its words for people, and whether its values may be seen."""
+    return {
+        "attributes": [{**_described(field), "group": field.group} for field in catalog.attributes],
+        "behaviors": [
+            {"name": b.name, "label": b.label, "columns": [_described(field) for field in (*b.fields, TIME_FIELD)]}
+            for b in catalog.behaviors
+        ],
+    }
+
+
+def _described(field: Field) -> dict[str, Any]:
+    return {"name": field.name, "type": field.type, "label": field.label, "visibility": field.visibility}
 
 
 def schema_document(catalog: FieldCatalog, parent_name: str, parent_id: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import Path, Query
 
 from kohort.foundation.errors import UserError
-from kohort.parent.schema_export import fields_document
+from kohort.parent.schema_export import editor_document, fields_document
 from kohort.ports.definitions import RefreshRecord
 from kohort.services.evaluate import evaluate_all
 from kohort.services.fields import parent_fields
@@ -137,7 +137,8 @@ def list_fields(desk: AtDesk, parent: ParentName) -> Json:
     kohort, record = desk.kohort, desk.parent(parent, "parents.read")
     with kohort.shared_warehouse.use() as warehouse:
         found = parent_fields(warehouse, kohort.store, record)
-    return Json({"refreshed_at": found.refreshed_at, "timezone": found.catalog.timezone, "fields": fields_document(found.catalog)})
+    names, catalog = fields_document(found.catalog), editor_document(found.catalog)
+    return Json({"refreshed_at": found.refreshed_at, "timezone": found.catalog.timezone, "fields": names, "catalog": catalog})
 
 
 @routes.on("GET", "/parents/{parent}/fields/{name}", "values.read", problems=(409, 503), example={"field": "loyalty_tier", "rows": 14})
