@@ -1,7 +1,7 @@
 import { BarChart, LineChart } from "echarts/charts";
 import { GridSimpleComponent, TooltipComponent } from "echarts/components";
 import { init, use } from "echarts/core";
-import { SVGRenderer } from "echarts/renderers";
+import { CanvasRenderer } from "echarts/renderers";
 
-use([BarChart, LineChart, GridSimpleComponent, TooltipComponent, SVGRenderer]);
+use([BarChart, LineChart, GridSimpleComponent, TooltipComponent, CanvasRenderer]);
 export { init };
