@@ -47,8 +47,11 @@ def source_rules(source: SourceRecord) -> SourceRules:
     return SourceRules(naming=source.naming)
 
 
-def recent_arrivals(log: EventLog, source: SourceRecord, most: int) -> tuple[list[Arrival], Position]:
-    """The last `most` calls of a source that are still in the log, oldest first, and the position to go on from."""
+def recent_arrivals(log: EventLog, source: SourceRecord, most: int, look_back: int = _LOOK_BACK_REQUESTS) -> tuple[list[Arrival], Position]:
+    """The last `most` calls of a source that are still in the log, oldest first, and the position to go on from.
+
+    look_back: how many requests are looked at before it is left at those that were found.
+    """
     end = log.end()
     span = max(most, 1)
     while True:
@@ -56,7 +59,7 @@ def recent_arrivals(log: EventLog, source: SourceRecord, most: int) -> tuple[lis
         found: deque[Arrival] = deque(maxlen=most)
         for entry in _between(log, Position(start), end):
             found.extend(arrivals_of(entry, source))
-        if len(found) == most or start == 0 or span >= _LOOK_BACK_REQUESTS:
+        if len(found) == most or start == 0 or span >= look_back:
             return list(found), end
         span *= 8
 

@@ -25,8 +25,9 @@ _LOOK_SECONDS = 0.02
 def api_server(kohort: Kohort, listener: socket.socket) -> Iterator[None]:
     """The API on a socket that is already listening, inside the block. Raises UserError SERVER_NOT_STARTED."""
     settings = kohort.settings
+    app = build_web(kohort)
     config = uvicorn.Config(
-        build_web(kohort),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -46,5 +47,6 @@ def api_server(kohort: Kohort, listener: socket.socket) -> Iterator[None]:
     try:
         yield
     finally:
+        app.state.is_ending = True  # answers without end, such as live events, end now
         server.should_exit = True
         thread.join(settings.serve_grace_seconds + 5.0)

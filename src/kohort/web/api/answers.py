@@ -42,6 +42,7 @@ STATUSES: Mapping[str, int] = {
     "WAREHOUSE_BUSY": 503,
     "WAREHOUSE_LOCKED": 503,
     "STORE_LOCKED": 503,
+    "TOO_MANY_STREAMS": 503,
     "DISK_FULL": 507,
 }
 """Of codes that are neither `..._NOT_FOUND` (404) nor something else to correct (422)."""

@@ -15,7 +15,7 @@ from kohort import __version__
 from kohort.foundation.errors import UserError
 from kohort.foundation.issues import Issue, Issues, path_text
 from kohort.services.preview_document import issue_document
-from kohort.web.api import parents, parse, profiles, rules, segments, sources, users
+from kohort.web.api import folders, insights, live_events, parents, parse, profiles, rules, segments, sources, users
 from kohort.web.api.answers import TITLES, Json, problem, problem_of
 from kohort.web.api.desk import Refreshing
 from kohort.web.api.guard import COOKIE, GuardedRoute, Routes, action_of
@@ -24,7 +24,18 @@ if TYPE_CHECKING:
     from kohort.bootstrap import Kohort
 
 PREFIX = "/api/v1"
-_ROUTES = (users.routes, parents.routes, segments.routes, rules.routes, parse.routes, profiles.routes, sources.routes)
+_ROUTES = (
+    users.routes,
+    parents.routes,
+    segments.routes,
+    folders.routes,
+    insights.routes,
+    rules.routes,
+    parse.routes,
+    profiles.routes,
+    sources.routes,
+    live_events.routes,
+)
 _DESCRIPTION = """Everything that people do with Kohort, for programs. Send an API token: `Authorization: Bearer TOKEN`.
 
 Definitions carry an `ETag`; a change needs it as `If-Match`, so that nobody overwrites another's edit (412, 428).
