@@ -13,12 +13,15 @@ from kohort.services.evaluate import Engine, members_of
 
 @dataclass(frozen=True, slots=True)
 class ForecastDay:
-    """One day ahead. left, entered: against the first day (members then who are not now, and the other way round)."""
+    """One day ahead. left, entered: against the first day (members then who are not now, and the other way round);
+    leaving, joining: the same against the day before."""
 
     as_of: datetime
     count: int
     left: int
     entered: int
+    leaving: int = 0
+    joining: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +44,14 @@ def forecast(engine: Engine, expr: Expr, days: int, *, as_of: datetime | None = 
     moments = same_time_of_day(as_of or engine.refresh.as_of, range(days + 1), engine.catalog.timezone)
     start, live, _ = members_of(engine, expr, moments[0])
     leaving, entering = start - start, start - start
+    before = start
     listed = [ForecastDay(moments[0], start.count(), 0, 0)]
     for done, moment in enumerate(moments[1:], 1):
         members, _, _ = members_of(engine, expr, moment)
         left, entered = start - members, members - start
         leaving, entering = leaving | left, entering | entered
-        listed.append(ForecastDay(moment, members.count(), left.count(), entered.count()))
+        moves = ((before - members).count(), (members - before).count())
+        listed.append(ForecastDay(moment, members.count(), left.count(), entered.count(), *moves))
+        before = members
         report.step("Evaluate days", done, days)
     return Forecast(tuple(listed), leaving.count(), entering.count(), live.count())

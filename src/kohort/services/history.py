@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 from kohort.foundation.errors import UserError
-from kohort.foundation.instants import to_micros
+from kohort.foundation.instants import load_zone, to_micros
 from kohort.membership.changes import count_changes
 from kohort.membership.snapshots import SegmentKey, Snapshot, SnapshotDamaged, SnapshotStore
 from kohort.membership.statistics import GROWTH_DAYS, DayPopulation, Growth, daily_populations, day_of, growth
@@ -119,6 +120,30 @@ def _points(records: Sequence[EvaluationRecord], key: SegmentKey, moves: Mapping
             )
         )
     return points
+
+
+@dataclass(frozen=True, slots=True)
+class DayMoves:
+    """Who came and went on one calendar day, over all its evaluations. None: members of one of them, or of the one before, are not kept."""
+
+    day: date
+    entered: int | None
+    left: int | None
+
+
+def daily_moves(history: SegmentHistory) -> tuple[DayMoves, ...]:
+    """Entered and left of every day of a history; nothing happened on days without an evaluation."""
+    zone = load_zone(history.timezone) or ZoneInfo("UTC")
+    by_day: dict[date, list[HistoryPoint]] = {}
+    for point in history.points:
+        by_day.setdefault(day_of(to_micros(point.evaluation.as_of), zone), []).append(point)
+    return tuple(_day_moves(day.day, by_day.get(day.day, [])) for day in history.days)
+
+
+def _day_moves(day: date, points: Sequence[HistoryPoint]) -> DayMoves:
+    entered, left = [point.entered for point in points], [point.left for point in points]
+    known = None not in entered and None not in left
+    return DayMoves(day, sum(e or 0 for e in entered) if known else None, sum(m or 0 for m in left) if known else None)
 
 
 @dataclass(frozen=True, slots=True)

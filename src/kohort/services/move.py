@@ -82,10 +82,29 @@ def move_segments(
     """
     if name is not None and len(targets) != 1:
         raise UserError("INVALID_NAME", "only one segment at a time can be renamed", hint="name one segment")
-    _check_words(folder, name)
+    check_words(folder, name)
+
+    def places(records: Sequence[SegmentRecord]) -> Mapping[int, Place]:
+        found = {record.id: record for record in (find_segment(records, target) for target in targets)}
+        return {key: (r.folder if folder is None else folder, r.name if name is None else name) for key, r in found.items()}
+
+    return move_to_places(store, workspace, parent, places, by=by, clock=clock, dry_run=dry_run)
+
+
+def move_to_places(
+    store: DefinitionStore,
+    workspace: Workspace | None,
+    parent: ParentRecord,
+    places_of: Callable[[Sequence[SegmentRecord]], Mapping[int, Place]],
+    *,
+    by: str,
+    clock: Clock,
+    dry_run: bool = False,
+) -> MoveResult:
+    """Give each segment a place of its own: `places_of` says, of all segments, the new place by id. Raises as `move_segments` does."""
     with store.transaction():
         records = store.segments(parent.id)
-        places = _new_places(records, targets, folder, name)
+        places = _changed_places(records, places_of(records))
         words = _Words.of(records, places)
         _refuse_new_problems(words)
         files = _plan_files(workspace, parent, readable_files(workspace, parent), words) if workspace is not None else []
@@ -99,7 +118,8 @@ def move_segments(
     return result
 
 
-def _check_words(folder: str | None, name: str | None) -> None:
+def check_words(folder: str | None, name: str | None) -> None:
+    """Raises UserError INVALID_FOLDER, INVALID_NAME for what cannot be a folder, or a name."""
     parts = folder.split("/") if folder else []
     if any(not part.strip() or part in (".", "..") or part != part.strip() or not part.isprintable() for part in parts):
         raise UserError("INVALID_FOLDER", f'"{folder}" cannot be a folder', hint='write names joined by "/", such as Marketing/VIP')
@@ -107,18 +127,16 @@ def _check_words(folder: str | None, name: str | None) -> None:
         raise UserError("INVALID_NAME", f'"{name}" cannot be the name of a segment', hint='write it without "/" and spaces around it')
 
 
-def _new_places(records: Sequence[SegmentRecord], targets: Sequence[str], folder: str | None, name: str | None) -> dict[int, Place]:
+def _changed_places(records: Sequence[SegmentRecord], wanted: Mapping[int, Place]) -> dict[int, Place]:
     """Id -> new place of what really moves. Raises NAME_TAKEN when two would have one path."""
-    found = {record.id: record for record in (find_segment(records, target) for target in targets)}
-    new = {key: (r.folder if folder is None else folder, r.name if name is None else name) for key, r in found.items()}
-    taken: dict[str, str] = {}
+    taken: set[str] = set()
     for record in records:
-        path = _path(new.get(record.id, (record.folder, record.name)))
+        path = _path(wanted.get(record.id, (record.folder, record.name)))
         if path in taken:
             hint = "choose another folder, or rename one of them first"
             raise UserError("NAME_TAKEN", f'there is already a segment "{path}"', hint=hint)
-        taken[path] = record.path
-    return {key: place for key, place in new.items() if place != (found[key].folder, found[key].name)}
+        taken.add(path)
+    return {r.id: wanted[r.id] for r in records if r.id in wanted and wanted[r.id] != (r.folder, r.name)}
 
 
 def _path(place: Place) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from kohort.evaluation.bitmap import Bitmap
-from kohort.evaluation.overlap import Counts, jaccard, shared_counts
+from kohort.evaluation.overlap import Counts, counts_with, jaccard, shared_counts
 from kohort.foundation.errors import UserError
 from kohort.foundation.instants import to_micros
 from kohort.membership.snapshots import SegmentKey, Snapshot, SnapshotDamaged, SnapshotStore
@@ -94,6 +94,22 @@ def overlap_matrix(
     outcome = engine.run(needed_segments(engine, paths), to_micros(moment), progress)
     found = shared_counts([outcome.members[path] for path in paths])
     return OverlapMatrix(paths, found, outcome.live.count(), moment, "run")
+
+
+def overlaps_with(
+    engine: Engine, store: DefinitionStore, snapshots: SnapshotStore, target: str, others: Sequence[str], *, as_of: datetime | None = None
+) -> list[Overlap]:
+    """What a segment or variant (by path) shares with each of the others: most of its members first. See `overlap_matrix`."""
+    moment = as_of or engine.refresh.as_of
+    paths = [target, *others]
+    kept = kept_snapshot(engine, store, snapshots, moment)
+    members: Mapping[str, Bitmap] | None = kept_members(engine, kept, paths) if kept is not None else None
+    if members is None:
+        members = engine.run(needed_segments(engine, paths), to_micros(moment)).members
+    own = members[target]
+    counted = counts_with(own, [members[path] for path in others])
+    found = [Overlap(target, path, own.count(), size, shared) for path, (size, shared) in zip(others, counted, strict=True)]
+    return sorted(found, key=lambda pair: (-pair.shared, pair.second_count, pair.second))
 
 
 def kept_snapshot(engine: Engine, store: DefinitionStore, snapshots: SnapshotStore, as_of: datetime) -> Snapshot | None:

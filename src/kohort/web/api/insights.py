@@ -1,0 +1,130 @@
+"""What can be said about a saved segment beyond its members: who leaves next, how it would have been, what is odd, who refers to it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import Query
+
+from kohort.foundation.issues import Issue
+from kohort.ports.definitions import ParentRecord
+from kohort.services.backtest import backtest
+from kohort.services.dependents import relations_of
+from kohort.services.evaluate import Engine
+from kohort.services.forecast import forecast
+from kohort.services.lint import LintReport, lint_segments
+from kohort.services.preview_document import issue_document
+from kohort.web.api.answers import Json
+from kohort.web.api.desk import AsOf, AtDesk, Desk, ParentName, SegmentId
+from kohort.web.api.guard import Routes
+
+routes = Routes("Insights")
+_ONE = "/parents/{parent}/segments/{segment}"
+_DAY = {"as_of": "2024-03-02T00:00:00Z", "population": 11, "left": 1, "entered": 0, "leaving": 1, "joining": 0}
+_FORECAST = {"path": "Value/VIP", "total": 14, "leaving": 1, "entering": 0, "days": [_DAY]}
+_BACKTEST = {
+    "path": "Value/VIP",
+    "total": 14,
+    "undated": ["lifetime_value"],
+    "days": [{"as_of": "2024-02-29T00:00:00Z", "population": 12}],
+}
+_ISSUE = {"code": "LINT_EMPTY", "severity": "warning", "path": "rule", "message": 'nobody is in "VIP"', "hint": ""}
+_LINT = {"total": 14, "segments": [{"path": "Value/VIP", "population": 0, "issues": [_ISSUE], "silenced": 0}]}
+_DEPENDENT = {"id": 7, "path": "Lifecycle/Active VIP", "kind": "batch", "as_base": True, "in_rule": False}
+_RELATIONS = {"path": "Value/VIP", "dependents": [_DEPENDENT], "hidden": 0, "further": [], "needs": []}
+
+
+@routes.on("GET", f"{_ONE}/forecast", "segments.read", problems=(409, 503), example=_FORECAST)
+def forecast_of_segment(
+    desk: AtDesk,
+    parent: ParentName,
+    segment: SegmentId,
+    days: Annotated[int, Query(ge=1, le=90, description="How many days ahead.")] = 14,
+    as_of: AsOf = "",
+) -> Json:
+    """Who leaves and enters on each of the next days if nothing new happens: windows move on, events and attributes stay."""
+    record, stored = desk.segment(parent, segment, "segments.read")
+    with desk.engine(record) as engine:
+        found = forecast(engine, engine.bound()[stored.path], days, as_of=desk.instant(as_of, engine.catalog.timezone))
+    listed = [
+        {
+            "as_of": day.as_of,
+            "population": day.count,
+            "left": day.left,
+            "entered": day.entered,
+            "leaving": day.leaving,
+            "joining": day.joining,
+        }
+        for day in found.days
+    ]
+    return Json({"path": stored.path, "total": found.total, "leaving": found.leaving, "entering": found.entering, "days": listed})
+
+
+@routes.on("GET", f"{_ONE}/backtest", "segments.read", problems=(409, 503), example=_BACKTEST)
+def backtest_of_segment(
+    desk: AtDesk,
+    parent: ParentName,
+    segment: SegmentId,
+    days: Annotated[int, Query(ge=1, le=366, description="How many days back.")] = 30,
+    as_of: AsOf = "",
+) -> Json:
+    """How many the rule of today would have held for on each of the past days. undated: attributes that have no past."""
+    record, stored = desk.segment(parent, segment, "segments.read")
+    with desk.engine(record) as engine:
+        found = backtest(engine, engine.bound()[stored.path], days, as_of=desk.instant(as_of, engine.catalog.timezone))
+    listed = [{"as_of": day.as_of, "population": day.count} for day in found.days]
+    return Json({"path": stored.path, "total": found.total, "undated": list(found.undated), "days": listed})
+
+
+@routes.on("GET", f"{_ONE}/lint", "segments.read", problems=(409, 503), example=_LINT)
+def lint_segment(desk: AtDesk, parent: ParentName, segment: SegmentId) -> Json:
+    """What is odd about a segment: contradictions, conditions that change nothing, nobody in it, the same members as another."""
+    record, stored = desk.segment(parent, segment, "segments.read")
+    with desk.engine(record) as engine:
+        return Json(_lint_document(desk, record, engine, lint_segments(engine, [stored.path])))
+
+
+@routes.on("GET", "/parents/{parent}/lint", "segments.list", problems=(409, 503), example=_LINT)
+def lint_parent(desk: AtDesk, parent: ParentName) -> Json:
+    """The same of every segment one may see."""
+    record = desk.parent(parent, "segments.list")
+    with desk.engine(record) as engine:
+        seen = [path for path in engine.graph.by_path if desk.sees(record, path)]
+        report = lint_segments(engine, seen) if seen else LintReport((), engine.refresh.population)
+        return Json(_lint_document(desk, record, engine, report))
+
+
+def _lint_document(desk: Desk, parent: ParentRecord, engine: Engine, report: LintReport) -> dict[str, Any]:
+    hidden = [path for path in engine.graph.by_path if not desk.sees(parent, path)]
+    listed = [
+        {
+            "path": segment.path,
+            "population": segment.population,
+            "issues": [issue_document(issue) for issue in segment.issues if not _names(issue, hidden)],
+            "silenced": len(segment.silenced),
+        }
+        for segment in report.segments
+    ]
+    return {"total": report.total, "segments": listed}
+
+
+def _names(issue: Issue, paths: list[str]) -> bool:
+    return any(f'"{path}"' in issue.message or f"'{path}'" in issue.hint for path in paths)
+
+
+@routes.on("GET", f"{_ONE}/dependents", "segments.read", example=_RELATIONS)
+def dependents_of_segment(desk: AtDesk, parent: ParentName, segment: SegmentId) -> Json:
+    """Which segments refer to it, which of them need those in turn, and what it refers to. hidden: how many one may not see."""
+    record, stored = desk.segment(parent, segment, "segments.read")
+    found = relations_of(desk.kohort.store, record, stored.path)
+    dependents = [asdict(dependent) for dependent in found.dependents if desk.sees(record, dependent.path)]
+    return Json(
+        {
+            "path": stored.path,
+            "dependents": dependents,
+            "hidden": len(found.dependents) - len(dependents),
+            "further": [path for path in found.further if desk.sees(record, path)],
+            "needs": [path for path in found.needs if desk.sees(record, path)],
+        }
+    )
