@@ -99,6 +99,10 @@ class SourceStore(Protocol):
         """
         ...
 
+    def end_key(self, source_id: int, key_hash: str, *, at: datetime) -> WriteKeyRecord:
+        """Refuse one key from an instant on, or from earlier if that was so before. Raises UserError KEY_NOT_FOUND."""
+        ...
+
     def write_keys(self, source_id: int | None = None) -> Sequence[WriteKeyRecord]:
         """The keys of a source (or of all), newest first, expired ones too."""
         ...

@@ -69,7 +69,7 @@ def call_document(call: Arrival, *, shows_values: bool) -> dict[str, Any]:
         "anonymous_id": values(call.anonymous_id),
         "timestamp": call.timestamp,
         "code": call.code,
-        "message": call.message if shows_values or call.outcome != "rejected" else "",
+        "message": call.message,
         "sample": call.sample if shows_values else "",
         "payload": values(call.payload),
     }

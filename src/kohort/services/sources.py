@@ -139,6 +139,21 @@ def rotate_key(
     return IssuedKey(record, key, now + grace if grace else None)
 
 
+def revoke_key(store: DefinitionStore, name: str, last_four: str, *, clock: Clock) -> tuple[SourceRecord, WriteKeyRecord]:
+    """Refuse one key from now on. last_four: its last characters. Raises UserError SOURCE_NOT_FOUND, KEY_NOT_FOUND, KEY_AMBIGUOUS."""
+    now = clock.now()
+    with store.transaction():
+        record = require_source(store, name)
+        found = [key for key in valid_keys(store, record, now) if key.last_four == last_four]
+        if not found:
+            valid = ", ".join(masked_key(key.last_four) for key in valid_keys(store, record, now)) or "none"
+            raise UserError("KEY_NOT_FOUND", f'no valid key of "{record.name}" ends with {last_four}', hint=f"valid keys: {valid}")
+        if len(found) > 1:
+            hint = "rotate the key: all older ones end then"
+            raise UserError("KEY_AMBIGUOUS", f'{len(found)} keys of "{record.name}" end with {last_four}', hint=hint)
+        return record, store.end_key(record.id, found[0].key_hash, at=now)
+
+
 def source_of_key(store: SourceStore, key: str, clock: Clock) -> SourceRecord | None:
     """Whose write key this is now."""
     return store.source_of_key(key_hash(key), clock.now())

@@ -465,6 +465,18 @@ class StoreContract:
         store.rotate_key(web.id, "fourth", "wxyz", by="ann", at=T1)
         assert [key.expires_at for key in store.write_keys(web.id)] == [None, T1, T1, T1]
 
+    def test_one_key_ends(self, store: DefinitionStore) -> None:
+        web, app, later = _source(store, "Web", "web"), _source(store, "App", "app"), T0 + timedelta(hours=24)
+        store.rotate_key(web.id, "second", "wxyz", by="ann", at=T0, old_until=later)
+        assert store.end_key(web.id, "key of web", at=T1).expires_at == T1
+        assert store.end_key(web.id, "key of web", at=T2).expires_at == T1
+        assert store.source_of_key("key of web", T1) is None
+        assert store.source_of_key("second", T1) == web
+        with pytest.raises(UserError) as caught:
+            store.end_key(app.id, "second", at=T1)
+        assert caught.value.code == "KEY_NOT_FOUND"
+        assert store.source_of_key("second", T1) == web
+
     def test_a_key_is_used_once(self, store: DefinitionStore) -> None:
         web = _source(store, "Web", "web")
         calls: list[Callable[[], object]] = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -123,9 +123,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
         yield running
 
 
+def test_one_key_ends_and_the_others_go_on(own: Api, source: SourceRecord) -> None:
+    old = own.kohort.store.write_keys(source.id)[0].last_four
+    new = own.ok("POST", "/sources/web_shop/rotate-key", json={"grace": "7d"})["write_key"][-4:]
+    assert [key["valid"] for key in own.ok("GET", "/sources/web_shop")["keys"]] == [True, True]
+    ended = own.ok("POST", "/sources/web_shop/revoke-key", json={"last_four": old})
+    assert [(key["last_four"], key["valid"]) for key in ended["keys"]] == [(new, True), (old, False)]
+    assert own.refused(404, "POST", "/sources/web_shop/revoke-key", json={"last_four": old})["code"] == "KEY_NOT_FOUND"
+    assert own.ok("GET", "/audit?kind=source")["items"][0]["action"] == "source.revoke"
+
+
 def test_a_real_server_tells_calls_as_they_come_and_stops_at_once(server: RunningServer) -> None:
     with httpx.Client(base_url=server.api_url, timeout=30) as client:
         client.post("/api/v1/setup", json={"secret": server.setup_secret, "name": "ann", "password": "correct horse battery"})
+        assert client.get("/api/v1/sources/web_shop/rejects").json() == {"count": 0, "reasons": [], "rows": []}
+        nobody = {"type": "track", "event": "Bought", "messageId": "m9"}
+        httpx.post(f"{server.url}/v1/batch", json={"batch": [nobody]}, auth=(server.write_key, ""), timeout=30)
+        rejects = _until(lambda: client.get("/api/v1/sources/web_shop/rejects").json(), lambda found: found["count"] == 1)
+        assert [(reason["code"], reason["count"]) for reason in rejects["reasons"]] == [("no_user_anon_id", 1)]
+        assert '"Bought"' in rejects["rows"][0]["sample"]
         with client.stream("GET", "/api/v1/sources/web_shop/events") as answer:
             lines = answer.iter_lines()
             assert next(lines) == "event: hello"
@@ -136,3 +152,10 @@ def test_a_real_server_tells_calls_as_they_come_and_stops_at_once(server: Runnin
             began = time.monotonic()
             assert server.stop() == 0
             assert time.monotonic() - began < 8
+
+
+def _until(ask: Callable[[], Any], is_good: Callable[[Any], bool]) -> Any:
+    deadline = time.monotonic() + 30
+    while not is_good(found := ask()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found

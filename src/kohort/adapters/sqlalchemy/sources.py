@@ -79,6 +79,17 @@ class Sources(Transactions):
             row = connection.execute(select(*_KEY_COLUMNS).where(write_keys.c.key_hash == key_hash)).one()
             return WriteKeyRecord(**row._mapping)
 
+    def end_key(self, source_id: int, key_hash: str, *, at: datetime) -> WriteKeyRecord:
+        """Refuse one key from an instant on, or from earlier if that was so before. Raises UserError KEY_NOT_FOUND."""
+        one = (write_keys.c.source_id == source_id) & (write_keys.c.key_hash == key_hash)
+        later = or_(write_keys.c.expires_at.is_(None), write_keys.c.expires_at > at)
+        with self._writing() as connection:
+            connection.execute(update(write_keys).where(one & later).values(expires_at=at))
+            row = connection.execute(select(*_KEY_COLUMNS).where(one)).one_or_none()
+            if row is None:
+                raise UserError("KEY_NOT_FOUND", "the source has no such key", hint="list its keys first")
+            return WriteKeyRecord(**row._mapping)
+
     def write_keys(self, source_id: int | None = None) -> Sequence[WriteKeyRecord]:
         """The keys of a source (or of all), newest first, expired ones too."""
         query = select(*_KEY_COLUMNS).order_by(write_keys.c.id.desc())

@@ -15,10 +15,10 @@ from kohort import __version__
 from kohort.foundation.errors import UserError
 from kohort.foundation.issues import Issue, Issues, path_text
 from kohort.services.preview_document import issue_document
-from kohort.web.api import folders, insights, live_events, parents, parse, profiles, rules, segments, sources, users
+from kohort.web.api import folders, insights, live_events, parents, parse, profiles, rules, runs, segments, source_details, sources, users
 from kohort.web.api.answers import TITLES, Json, problem, problem_of
-from kohort.web.api.desk import Refreshing
 from kohort.web.api.guard import COOKIE, GuardedRoute, Routes, action_of
+from kohort.web.api.running import Running
 
 if TYPE_CHECKING:
     from kohort.bootstrap import Kohort
@@ -27,6 +27,7 @@ PREFIX = "/api/v1"
 _ROUTES = (
     users.routes,
     parents.routes,
+    runs.routes,
     segments.routes,
     folders.routes,
     insights.routes,
@@ -35,6 +36,7 @@ _ROUTES = (
     profiles.routes,
     sources.routes,
     live_events.routes,
+    source_details.routes,
 )
 _DESCRIPTION = """Everything that people do with Kohort, for programs. Send an API token: `Authorization: Bearer TOKEN`.
 
@@ -54,7 +56,7 @@ def build_api(kohort: Kohort) -> FastAPI:
         default_response_class=Json,
         redirect_slashes=False,
     )
-    app.state.kohort, app.state.runs = kohort, Refreshing(kohort)
+    app.state.kohort, app.state.runs = kohort, Running(kohort)
     for routes in (*_ROUTES, _own_routes(app)):
         app.include_router(routes, prefix=PREFIX)
     app.add_api_route("/healthz", _healthz, methods=["GET"], include_in_schema=False)
