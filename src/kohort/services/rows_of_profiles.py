@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 from sqlglot import exp
 
-from kohort.evaluation.bitmap import Bitmap
+from kohort.evaluation.bitmap import Bitmap, Ordinals
 from kohort.parent.layout import CUSTOMER_ID, ORDINAL, keys_table, profiles_table
+from kohort.rules.core import EVERYBODY, Expr
 from kohort.services.evaluate import Engine, members_of, resolve_path
 from kohort.sql import build
 
@@ -28,12 +30,17 @@ class ProfileRow:
 
 @dataclass(frozen=True, slots=True)
 class ProfilePage:
-    """Profiles by ordinal. has_more: there are later ones; total: of all pages, None when it was not counted."""
+    """Profiles by ordinal. has_more: there are later ones; total: of all pages, None when it was not counted.
+
+    earlier: how many stand on the pages before this one; previous: the `after` of the page before, None on the first page.
+    """
 
     rows: tuple[ProfileRow, ...]
     has_more: bool
     total: int | None
     as_of: datetime
+    earlier: int = 0
+    previous: int | None = None
 
 
 def member_page(engine: Engine, target: str, *, after: int = -1, limit: int = 50, as_of: datetime | None = None) -> ProfilePage:
@@ -46,6 +53,54 @@ def member_page(engine: Engine, target: str, *, after: int = -1, limit: int = 50
         else ()
     )
     return ProfilePage(rows, len(ordinals) > limit, members.count(), moment)
+
+
+def profile_page(
+    engine: Engine,
+    target: str | None,
+    *,
+    search: str = "",
+    by_key: bool = True,
+    after: int = -1,
+    limit: int = 50,
+    as_of: datetime | None = None,
+) -> ProfilePage:
+    """Members of a saved segment or variant (None: everybody), counted, with the way back to the page before.
+
+    search: how the key begins (by_key False: only whole keys, for those who may not see keys), or a cdp_customer_id.
+    Raises UserError SEGMENT_NOT_FOUND, InvalidInput.
+    """
+    expr: Expr = EVERYBODY if target is None else engine.bound()[resolve_path(engine, target)]
+    members, _, moment = members_of(engine, expr, as_of)
+    if search:
+        members = members & _named(engine, search, by_key, members.size)
+    ordinals = ordinals_after(members, after, limit + 1)
+    shown = exp.In(this=build.column(ORDINAL, "p"), expressions=[build.integer(o) for o in ordinals[:limit]])
+    rows = _rows(engine, shown, limit) if ordinals else ()
+    before = ordinals_until(members, after)
+    previous = None if not len(before) else int(before[-limit - 1]) if len(before) > limit else -1
+    return ProfilePage(rows, len(ordinals) > limit, members.count(), moment, len(before), previous)
+
+
+def _named(engine: Engine, text: str, by_key: bool, size: int) -> Bitmap:
+    """Everybody whose key begins with (or is) a text, or whose cdp_customer_id it is."""
+    keys, profiles = keys_table(engine.parent.id), profiles_table(engine.parent.id, engine.refresh.number)
+    key, wanted = build.column("key"), build.text(text)
+    named: exp.Expression = build.call("STARTS_WITH", key, wanted) if by_key else exp.EQ(this=key, expression=wanted)
+    queries = [exp.select(build.column(ORDINAL)).from_(build.table(keys.database, keys.table)).where(named)]
+    if re.fullmatch(r"[0-9a-f]{40}", text):
+        same = exp.EQ(this=build.column(CUSTOMER_ID), expression=build.text(text))
+        queries.append(exp.select(build.column(ORDINAL)).from_(build.table(profiles.database, profiles.table)).where(same))
+    found = [engine.warehouse.query(query).column(0).to_numpy().astype(np.int64) for query in queries]
+    ordinals = np.concatenate(found)
+    return Bitmap.of(ordinals[ordinals < size], size)
+
+
+def ordinals_until(members: Bitmap, last: int) -> Ordinals:
+    """The ordinals of a set up to and including `last`."""
+    words = members.words[: (last + 64) // 64]
+    ordinals = Bitmap(words, min(len(words) * 64, members.size)).ordinals()
+    return ordinals[ordinals <= last]
 
 
 def search_profiles(engine: Engine, text: str = "", *, after: int = -1, limit: int = 50) -> ProfilePage:

@@ -14,13 +14,19 @@ from kohort.web.api.app import PREFIX, build_api, require_guarded
 from kohort.web.api.desk import Desk
 from kohort.web.api.guard import recognised
 from kohort.web.studio import static_files
-from kohort.web.studio.pages import audiences, segment_activations, sign_in
+from kohort.web.studio.pages import (
+    audiences,
+    profiles,
+    segment_activations,
+    segment_profiles,
+    sign_in,
+)
 from kohort.web.studio.render import problem_page
 
 if TYPE_CHECKING:
     from kohort.bootstrap import Kohort
 
-_PAGES = (sign_in, audiences, segment_activations)
+_PAGES = (sign_in, audiences, segment_activations, segment_profiles, profiles)
 _OPEN = ("/healthz", f"{static_files.PREFIX}/{{digest}}/{{path:path}}")
 
 

@@ -4,7 +4,9 @@ import { call } from "./api.js";
 import { toast } from "./page.js";
 
 /** Elements with a file of their own, loaded when a page has one. */
-const ELEMENTS = {};
+const ELEMENTS = {
+  "profile-drawer": "./profile-drawer.js",
+};
 
 function loadElements(root = document) {
   for (const [name, file] of Object.entries(ELEMENTS)) {
