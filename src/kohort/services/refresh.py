@@ -25,7 +25,7 @@ from kohort.parent.refresh_plan import RefreshPlan, WorkingTables, plan_refresh,
 from kohort.parent.report import AttributeReport, BehaviorReport, MasterReport, RefreshReport, report_to_document
 from kohort.parent.resolution import ResolvedParent
 from kohort.parent.statements import Step, quoted, statement, table_sql
-from kohort.ports.definitions import DefinitionStore, ParentRecord, RefreshRecord
+from kohort.ports.definitions import DefinitionStore, Json, ParentRecord, RefreshRecord, RefreshStatus
 from kohort.ports.progress import Progress, Silent
 from kohort.ports.warehouse import Warehouse
 from kohort.services.measure_tables import measure_attribute, measure_behavior, measure_master, resolve_parent, rows_of
@@ -84,7 +84,7 @@ def refresh(
         _abandon(run, clock, "canceled", "stopped by the user")
         raise Interrupted(f"the refresh of {record.name} was stopped; the last good one still answers") from None
     except BaseException as error:
-        _abandon(run, clock, "error", _message(error))
+        _abandon(run, clock, "error", _message(error), _problems(error))
         raise
     with contextlib.suppress(KohortError):
         _drop_old(warehouse, store, record)
@@ -274,7 +274,16 @@ def _message(error: BaseException) -> str:
     return error.message if isinstance(error, UserError) else str(error) or type(error).__name__
 
 
-def _abandon(run: _Run, clock: Clock, status: str, message: str) -> None:
+def _problems(error: BaseException) -> Json:
+    """What a failed refresh reports: every issue of the input, as documents."""
+    if not isinstance(error, InvalidInput):
+        return {}
+    from kohort.services.preview_document import issue_document
+
+    return {"issues": [issue_document(issue) for issue in error.issues]}
+
+
+def _abandon(run: _Run, clock: Clock, status: str, message: str, report: Json | None = None) -> None:
     """Leave no trace of a refresh that failed; what cannot be removed now is left to the next one."""
     with contextlib.suppress(Exception):
         _publish_last(run.warehouse, run.store, run.record)
@@ -282,7 +291,8 @@ def _abandon(run: _Run, clock: Clock, status: str, message: str) -> None:
     with contextlib.suppress(Exception):
         _drop_stray_indexes(run)
     with contextlib.suppress(Exception):
-        run.store.finish_refresh(run.refresh.id, "canceled" if status == "canceled" else "error", at=clock.now(), message=message)
+        ended: RefreshStatus = "canceled" if status == "canceled" else "error"
+        run.store.finish_refresh(run.refresh.id, ended, at=clock.now(), report=report, message=message)
 
 
 def _good_numbers(store: DefinitionStore, record: ParentRecord) -> list[int]:

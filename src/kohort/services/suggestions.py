@@ -150,6 +150,11 @@ def all_statistics(engine: Engine, folder: Path, progress: Progress | None = Non
     return [kept[name] for name in field_names(engine)]
 
 
+def kept_statistics(engine: Engine, folder: Path) -> dict[str, FieldStatistics]:
+    """What was measured already, by field; nothing is measured now."""
+    return _kept(folder, engine.refresh)
+
+
 def suggest_values(engine: Engine, folder: Path, name: str, prefix: str = "", limit: int = 20) -> tuple[ValueCount, ...]:
     """The most frequent values that begin with `prefix` (any case), as somebody types them into a rule. Errors as `field_statistics`."""
     known = field_statistics(engine, folder, name)

@@ -15,7 +15,21 @@ from kohort import __version__
 from kohort.foundation.errors import UserError
 from kohort.foundation.issues import Issue, Issues, path_text
 from kohort.services.preview_document import issue_document
-from kohort.web.api import folders, insights, live_events, parents, parse, profiles, rules, runs, segments, source_details, sources, users
+from kohort.web.api import (
+    folders,
+    insights,
+    live_events,
+    parent_checks,
+    parents,
+    parse,
+    profiles,
+    rules,
+    runs,
+    segments,
+    source_details,
+    sources,
+    users,
+)
 from kohort.web.api.answers import TITLES, Json, problem, problem_of
 from kohort.web.api.guard import COOKIE, GuardedRoute, Routes, action_of
 from kohort.web.api.running import Running
@@ -27,6 +41,7 @@ PREFIX = "/api/v1"
 _ROUTES = (
     users.routes,
     parents.routes,
+    parent_checks.routes,
     runs.routes,
     segments.routes,
     folders.routes,

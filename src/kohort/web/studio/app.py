@@ -16,6 +16,11 @@ from kohort.web.api.guard import recognised
 from kohort.web.studio import static_files
 from kohort.web.studio.pages import (
     audiences,
+    parent_fields,
+    parent_model,
+    parent_new,
+    parent_refreshes,
+    parent_yaml,
     profiles,
     segment_activations,
     segment_profiles,
@@ -26,7 +31,18 @@ from kohort.web.studio.render import problem_page
 if TYPE_CHECKING:
     from kohort.bootstrap import Kohort
 
-_PAGES = (sign_in, audiences, segment_activations, segment_profiles, profiles)
+_PAGES = (
+    sign_in,
+    parent_new,
+    audiences,
+    segment_activations,
+    segment_profiles,
+    profiles,
+    parent_fields,
+    parent_model,
+    parent_refreshes,
+    parent_yaml,
+)
 _OPEN = ("/healthz", f"{static_files.PREFIX}/{{digest}}/{{path:path}}")
 
 

@@ -5,6 +5,8 @@ import { toast } from "./page.js";
 
 /** Elements with a file of their own, loaded when a page has one. */
 const ELEMENTS = {
+  "yaml-editor": "./yaml-editor.js",
+  "in-place": "./in-place-element.js",
   "profile-drawer": "./profile-drawer.js",
 };
 
