@@ -10,12 +10,15 @@ from kohort.documents.document import Document
 from kohort.documents.yaml import read_yaml, write_yaml
 from kohort.foundation.issues import Issues, path_text
 from kohort.parent.catalog import FieldCatalog
+from kohort.rules.ast import EVERYBODY
 from kohort.rules.decode import is_sound
 from kohort.rules.text import parse_with_places, write_rule
 from kohort.rules.text.tokens import place
 from kohort.segments.codec import segment_to_document
 from kohort.services.drafts import RULE, Draft, draft_of_document, draft_of_rule, draft_of_text
 from kohort.services.push import check_segment
+
+_OF_SEGMENTS = {"rule", "base", "kind", "visible", "ab_test", "activations", "lint"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ def forms_of_yaml(text: str, folder: str, catalog: FieldCatalog | None) -> Forms
     if not issues.ok:
         return Forms(None, text, "", issues)
     lines = {path_text(path): line for path, (line, _) in document.places.items()}
-    return _forms(draft_of_document(document, folder), catalog, text, lines)
+    return _forms(_draft(document, folder), catalog, text, lines)
 
 
 def forms_of_text(text: str, catalog: FieldCatalog | None) -> Forms:
@@ -55,7 +58,16 @@ def forms_of_document(value: Any, folder: str, catalog: FieldCatalog | None) -> 
     """A definition in its other forms; as YAML also when it is wrong, just as it stands there."""
     sound = is_sound(value, (), Issues())
     written = write_yaml(value) if sound and value else ""
-    return _forms(draft_of_document(Document(value), folder), catalog, written, {})
+    return _forms(_draft(Document(value), folder), catalog, written, {})
+
+
+def _draft(document: Document, folder: str) -> Draft:
+    """A segment without a name is a segment all the same when it says what only segments say."""
+    value = document.value
+    if not isinstance(value, dict) or "name" in value or not (value.keys() & _OF_SEGMENTS or set(value) == {"description"}):
+        return draft_of_document(document, folder)
+    found = draft_of_document(replace(document, value={**value, "name": "draft"}), folder)
+    return replace(found, segment=replace(found.segment, name=draft_of_rule(EVERYBODY).segment.name))
 
 
 def _forms(draft: Draft, catalog: FieldCatalog | None, written: str, lines: Mapping[str, int]) -> Forms:

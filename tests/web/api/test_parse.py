@@ -68,6 +68,13 @@ def test_what_cannot_be_read_is_no_definition_but_stays_as_yaml(api: Api) -> Non
     assert found["text"] == ""
 
 
+def test_a_segment_without_a_name_keeps_everything_else(api: Api) -> None:
+    yaml = YAML.replace("name: Big spenders\n", "") + "base: Value/VIP\nab_test: { variants: [{ name: A, ratio: 50 }] }\n"
+    found = api.ok("POST", PARSE, json={"yaml": yaml})
+    assert found["issues"] == []
+    assert list(found["definition"]) == ["description", "base", "rule", "ab_test"]
+
+
 def test_there_is_one_form_to_read(api: Api) -> None:
     for body in ({}, {"yaml": "", "text": ""}):
         assert api.refused(422, "POST", PARSE, json=body)["code"] == "RULE_MISSING"

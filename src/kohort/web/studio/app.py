@@ -24,6 +24,7 @@ from kohort.web.studio.pages import (
     profiles,
     segment_activations,
     segment_profiles,
+    segment_rules,
     sign_in,
 )
 from kohort.web.studio.render import problem_page
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _PAGES = (
     sign_in,
+    segment_rules,
     parent_new,
     audiences,
     segment_activations,

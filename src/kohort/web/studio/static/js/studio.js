@@ -5,6 +5,7 @@ import { toast } from "./page.js";
 
 /** Elements with a file of their own, loaded when a page has one. */
 const ELEMENTS = {
+  "segment-editor": "./segment-editor/segment-editor.js",
   "yaml-editor": "./yaml-editor.js",
   "in-place": "./in-place-element.js",
   "profile-drawer": "./profile-drawer.js",
