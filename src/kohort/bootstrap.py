@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
     from kohort.adapters.duckdb import DuckDBWarehouse
     from kohort.adapters.duckdb.beside import SharedWarehouse
+    from kohort.adapters.server_link import ServerLink
     from kohort.events.model import SourceRules
     from kohort.membership.snapshots import SnapshotStore
     from kohort.ports.definitions import DefinitionStore
     from kohort.ports.event_log import EventLog
     from kohort.ports.sources import ServerCounts
-    from kohort.ports.warehouse import Warehouse
+    from kohort.ports.warehouse import TableInfo, Warehouse
     from kohort.services.evaluate import IndexUse
     from kohort.services.index import IndexPlace
     from kohort.services.load_events import Loader
@@ -44,16 +45,21 @@ class Kohort:
         self.clock = clock
         self.recovered: tuple[str, ...] = ()
         self._serves = False
+        self.link_secret = ""
         self._turn: IO[bytes] | None = None
 
     @cached_property
     def warehouse(self) -> Warehouse:
-        """The embedded DuckDB warehouse. Raises UserError WAREHOUSE_LOCKED when another process has it.
+        """The embedded DuckDB warehouse; while a server has it, through the server. Raises UserError WAREHOUSE_LOCKED.
 
         What a refresh that was killed left behind is dropped; `recovered` names it.
         """
         from kohort.services.refresh import recover_interrupted
 
+        if self.server is not None:
+            from kohort.adapters.served_warehouse import ServedWarehouse
+
+            return ServedWarehouse(self.server)
         self.workspace.state.mkdir(exist_ok=True)
         try:
             warehouse = self._open_warehouse()
@@ -64,6 +70,26 @@ class Kohort:
         with suppress(KohortError):
             self.recovered = recover_interrupted(warehouse, self.store)
         return warehouse
+
+    @cached_property
+    def server(self) -> ServerLink | None:
+        """The way to the server that runs for this workspace; None when none does, when its API does not answer, and in the server."""
+        from kohort.adapters.locks import is_held
+        from kohort.adapters.server_link import read_link
+
+        if self._serves or not is_held(self._serve_lock):
+            return None
+        link = read_link(self._link_file, self.settings.user_name)
+        return link if link is not None and link.answers() else None
+
+    def create_table(self, name: str, select: str, *, as_view: bool) -> TableInfo:
+        """Create or replace a table or view from one SELECT; all or nothing. See `kohort.services.tables.create_table`."""
+        from kohort.adapters.served_warehouse import ServedWarehouse
+        from kohort.services.tables import create_table
+
+        if isinstance(self.warehouse, ServedWarehouse):
+            return self.warehouse.create_table(name, select, as_view=as_view)
+        return create_table(self.warehouse, name, select, as_view=as_view)
 
     def _open_warehouse(self) -> DuckDBWarehouse:
         from kohort.adapters.duckdb import DuckDBWarehouse
@@ -161,6 +187,10 @@ class Kohort:
     def _address_file(self) -> Path:
         return self.workspace.state / "serve.json"
 
+    @property
+    def _link_file(self) -> Path:
+        return self.workspace.state / "server.json"
+
     @cached_property
     def index_use(self) -> IndexUse:
         """What evaluations need to answer from profile indexes."""
@@ -187,6 +217,7 @@ class Kohort:
         taken = UserError("ALREADY_SERVING", f"another `kohort serve` runs for {self.workspace.root}", hint=hint)
         with held(self._serve_lock, taken):
             self._serves = True
+            self._link_file.unlink(missing_ok=True)
             listener = listening_socket(host or settings.serve_host, settings.serve_port if port is None else port)
             url = http_url(*listener.getsockname()[:2])
             process = HttpProcess(listener, self._server_settings())
@@ -200,19 +231,26 @@ class Kohort:
 
     @contextmanager
     def api_socket(self, port: int | None) -> Iterator[tuple[socket.socket, str]]:
-        """The socket that the API listens on, and its address. port None: that of the settings.
+        """The socket that the API listens on, and its address. port None: that of the settings. Commands beside it learn of it.
 
         Raises UserError PORT_IN_USE, ADDRESS_UNUSABLE.
         """
         from kohort.adapters.http_process import listening_socket
+        from kohort.adapters.server_link import write_link
 
         try:
             listener = listening_socket(self.settings.api_host, self.settings.api_port if port is None else port)
         except UserError as error:
             hint = "choose another for the API: kohort serve --api-port N, or the settings api_host and api_port"
             raise UserError(error.code, error.message, hint=hint) from error
+        url = http_url(*listener.getsockname()[:2])
         with listener:
-            yield listener, http_url(*listener.getsockname()[:2])
+            self.link_secret = write_link(self._link_file, url)
+            try:
+                yield listener, url
+            finally:
+                self.link_secret = ""
+                self._link_file.unlink(missing_ok=True)
 
     def _server_settings(self) -> dict[str, object]:
         settings = self.settings

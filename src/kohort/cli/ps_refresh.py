@@ -177,25 +177,22 @@ def preview(
 
 def run(name: Name = "", as_of: AsOf = "", as_json: JSON = False) -> None:
     """Refresh a parent segment. Builds profiles and behaviors, then switches to them all at once."""
+    from kohort.cli.work import refresh
     from kohort.parent.report import report_from_document
-    from kohort.services.index import refresh_and_index
     from kohort.services.stored import parent_of
 
-    session = open_session()
     record = current_parent(name)
     moment = read_as_of(as_of, parent_of(record).timezone)
     _note_unpushed(record)
     with _placed(lambda issues: _in_file(record, issues)), progress(not as_json) as steps:
-        refreshed = refresh_and_index(
-            session.warehouse, session.store, record, session.indexes, clock=session.clock, as_of=moment, progress=steps
-        )
+        refreshed = refresh(open_session(), record, moment, steps)
     done = refreshed.record
     if refreshed.problem:
         show_issues([Issue("INDEX_NOT_BUILT", f"evaluations go by SQL, which is slower: {refreshed.problem}", severity="warning")])
     if refreshed.unmeasured:
         note(f"the values of fields will be measured when they are asked for: {refreshed.unmeasured}")
     if as_json:
-        show_json({**refresh_document(done), "indexed": refreshed.index is not None})
+        show_json({**refresh_document(done), "indexed": refreshed.is_indexed})
         return
     styled(
         f"Refreshed [bold]{escape(record.name)}[/bold]: {counted(done.population, 'profile')} as of {instant_text(done.as_of)} "

@@ -136,15 +136,11 @@ def _show_root(found: list[ListedSegment]) -> None:
 @sg_app.command("eval")
 def evaluate(as_of: AsOf = "", parent: ParentOption = "", as_json: JSON = False) -> None:
     """Evaluate all segments. Keeps who is in which, and the populations."""
-    from kohort.services.evaluate import evaluate_all
+    from kohort.cli.work import evaluate_segments
 
-    session = open_session()
-    engine = open_current_engine(parent)
-    moment = read_as_of(as_of, engine.catalog.timezone)
+    parent_segment = current_parent(parent)
     with progress(not as_json) as steps:
-        record = evaluate_all(
-            engine, session.store, session.snapshots, session.clock, as_of=moment, keep=session.settings.keep_evaluations, progress=steps
-        )
+        record = evaluate_segments(open_session(), parent_segment, as_of, steps)
     if as_json:
         populations = [{"path": p.path, "population": p.count, "share_of": p.share_of, "version": p.version} for p in record.populations]
         show_json({"as_of": instant_text(record.as_of), "total": record.total, "segments": populations})

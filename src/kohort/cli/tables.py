@@ -93,12 +93,10 @@ def create(
     as_view: Annotated[bool, typer.Option("--view", help="A view instead of a table.")] = False,
 ) -> None:
     """Create a table (or view) from a SELECT over other ones. Derived attributes live in such tables."""
-    from kohort.services.tables import create_table
-
     if (select is None) == (file is None):
         raise UsageError("give either --as 'SELECT ...' or --file FILE.sql")
     text = select if select is not None else file.read_text(encoding="utf-8")  # type: ignore[union-attr]
-    info = create_table(open_session().warehouse, table, text, as_view=as_view)
+    info = open_session().create_table(table, text, as_view=as_view)
     rows = f"{count_text(info.rows)} rows, " if info.rows >= 0 else ""
     styled(f"created {info.kind} [bold]{info.ref}[/bold]: {rows}{len(info.columns)} columns")
 

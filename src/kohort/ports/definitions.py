@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from kohort.ports.runs import RunStore
 from kohort.ports.sources import SourceStore
 from kohort.ports.users import UserStore
 
@@ -71,7 +72,10 @@ class SegmentVersion:
 
 @dataclass(frozen=True, slots=True)
 class RefreshRecord:
-    """One refresh of a parent segment. `catalog` and `report` are documents ({} until it succeeded)."""
+    """One refresh of a parent segment. `catalog` and `report` are documents ({} until it succeeded).
+
+    The report of one that failed on its input is `{"issues": [...]}`.
+    """
 
     id: int
     parent_id: int
@@ -126,7 +130,7 @@ class EvaluationSummary:
     total: int
 
 
-class DefinitionStore(SourceStore, UserStore, Protocol):
+class DefinitionStore(RunStore, SourceStore, UserStore, Protocol):
     """Keeps definitions and the record of what was run on them."""
 
     def transaction(self) -> AbstractContextManager[None]:

@@ -52,6 +52,7 @@ ACTIONS: Mapping[str, Action] = {
     "tokens.all": Action("admin", "everywhere", "see and revoke everybody's API tokens"),
     "users.read": Action("admin", "everywhere", "see users and their grants"),
     "users.write": Action("admin", "everywhere", "add and change users and their grants"),
+    "warehouse.use": Action("admin", "everywhere", "use the warehouse as commands beside the server do"),
     "audit.read": Action("admin", "everywhere", "read the audit log"),
 }
 

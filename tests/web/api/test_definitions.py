@@ -206,9 +206,15 @@ class TestParents:
         while (found := own.ok("GET", run))["status"] == "running" and time.monotonic() < deadline:
             time.sleep(0.05)
         assert (found["status"], found["number"], found["population"]) == ("success", 2, 60)
-        assert found["report"]
-        assert [run["number"] for run in own.ok("GET", "/runs")["items"]] == [2, 1]
+        assert (found["kind"], found["asked_by"], found["way"]) == ("refresh", "engineer", "token")
+        assert found["counts"]["profiles"] == 60
+        assert len(found["log"]) > 5
+        assert all(step["name"] and step["seconds"] >= 0 for step in found["log"])
+        assert own.ok("GET", f"{PARENT}/refreshes/2")["report"]["master"]["customers"] == 60
         assert own.ok("POST", f"{PARENT}/evaluate", "marketer")["segments"] == 12
+        shown = [(run["kind"], run["number"], run["asked_by"]) for run in own.ok("GET", "/runs", "viewer")["items"][:2]]
+        assert shown == [("evaluation", 2, "marketer"), ("refresh", 2, "engineer")]
+        assert [run["number"] for run in own.ok("GET", "/runs?kind=refresh&limit=1")["items"]] == [2]
 
     def test_a_refresh_that_cannot_begin_says_why(self, own: Api) -> None:
         other = {"name": "Other", "master": {"database": "shop", "table": "nothing", "key_column": "customer_id"}}

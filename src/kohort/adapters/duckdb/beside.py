@@ -6,15 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 from weakref import WeakSet
 
 import duckdb
 
 from kohort.adapters.duckdb.running import InterruptibleRunner
 from kohort.adapters.duckdb.warehouse import DuckDBWarehouse
-from kohort.foundation.errors import UserError
+from kohort.foundation.errors import Interrupted, UserError
 
+Result = TypeVar("Result")
 _LOOK_SECONDS = 0.1
+_COMMANDS_AT_ONCE = 16
 
 
 class BesideWarehouse(DuckDBWarehouse):
@@ -30,11 +33,31 @@ class BesideWarehouse(DuckDBWarehouse):
         self._depth = 0
         self._main = other.connection()
         self._main.execute("SET TimeZone = 'UTC'")
+        self.is_to_stop: Callable[[], bool] = _never
 
     def interrupt(self) -> None:
         """What runs at this moment fails."""
-        with suppress(duckdb.Error):
-            self._main.interrupt()
+        for connection in (self._main, *list(self._streams)):
+            with suppress(duckdb.Error):
+                connection.interrupt()
+
+    def _guarded(self, call: Callable[[], Result], connection: duckdb.DuckDBPyConnection | None = None, *, raw: bool = False) -> Result:
+        """The same; raises Interrupted when `is_to_stop` says so (it says so once), before the call or because it was interrupted."""
+        if self.is_to_stop():
+            raise Interrupted(_STOPPED)
+        try:
+            return super()._guarded(call, connection, raw=raw)
+        except (duckdb.Error, UserError) as error:
+            if self.is_to_stop():
+                raise Interrupted(_STOPPED) from error
+            raise
+
+
+_STOPPED = "somebody stopped it"
+
+
+def _never() -> bool:
+    return False
 
 
 class SharedWarehouse:
@@ -49,12 +72,16 @@ class SharedWarehouse:
         self._in_use: set[BesideWarehouse] = set()
         self._idle: list[BesideWarehouse] = []
         self._taken = 0
+        self._taken_by_commands = 0
         self._closing = False
 
     @contextmanager
-    def use(self, wait_seconds: float = 20.0) -> Iterator[BesideWarehouse]:
-        """A warehouse for this thread. Raises UserError WAREHOUSE_BUSY when none is free in time, and what opening raises."""
-        self._enter(wait_seconds)
+    def use(self, wait_seconds: float = 5.0, *, by_command: bool = False) -> Iterator[BesideWarehouse]:
+        """A warehouse for this thread. by_command: for a command beside the server, which may take its time: it costs requests no place.
+
+        Raises UserError WAREHOUSE_BUSY when none is free in time, and what opening raises.
+        """
+        self._enter(wait_seconds, by_command)
         warehouse: BesideWarehouse | None = None
         try:
             with self._changed:
@@ -64,23 +91,31 @@ class SharedWarehouse:
         except BaseException:
             if warehouse is not None:  # its connection may be in the middle of something
                 warehouse.close()
-            self._leave(warehouse, keep=False)
+            self._leave(warehouse, by_command, keep=False)
             raise
-        self._leave(warehouse, keep=True)
+        warehouse.is_to_stop = _never
+        self._leave(warehouse, by_command, keep=True)
 
-    def _enter(self, wait_seconds: float) -> None:
+    def _is_full(self, by_command: bool) -> bool:
+        if by_command:
+            return self._taken_by_commands >= _COMMANDS_AT_ONCE
+        return self._taken - self._taken_by_commands >= self._at_once
+
+    def _enter(self, wait_seconds: float, by_command: bool) -> None:
         deadline = time.monotonic() + wait_seconds
         with self._changed:
-            while self._closing or self._taken >= self._at_once or (not self._taken and not self._idle and self._is_wanted()):
+            while self._closing or self._is_full(by_command) or (not self._taken and not self._idle and self._is_wanted()):
                 if time.monotonic() > deadline:
                     hint = "try again in a moment"
                     raise UserError("WAREHOUSE_BUSY", "the warehouse is busy, or lent to a command", hint=hint)
                 self._changed.wait(_LOOK_SECONDS)
             self._taken += 1
+            self._taken_by_commands += by_command
 
-    def _leave(self, warehouse: BesideWarehouse | None, *, keep: bool) -> None:
+    def _leave(self, warehouse: BesideWarehouse | None, by_command: bool, *, keep: bool) -> None:
         with self._changed:
             self._taken -= 1
+            self._taken_by_commands -= by_command
             if warehouse is not None:
                 self._in_use.discard(warehouse)
                 if keep:

@@ -148,6 +148,28 @@ populations = Table(
     Column("base_count", BigInteger, nullable=False),
 )
 
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("parent_id", ForeignKey("parent_segments.id", ondelete="CASCADE"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("as_of", Instant),
+    Column("asked_by", Text, nullable=False),
+    Column("way", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("log", JSON, nullable=False),
+    Column("problem", JSON, nullable=False),
+    Column("process", Text, nullable=False),
+    Index(None, "parent_id", "id"),
+    sqlite_autoincrement=True,
+)
+
 sources = Table(
     "sources",
     metadata,

@@ -16,6 +16,7 @@ from kohort.foundation.errors import UserError
 from kohort.foundation.issues import Issue, Issues, path_text
 from kohort.services.preview_document import issue_document
 from kohort.web.api import (
+    beside,
     folders,
     insights,
     live_events,
@@ -43,6 +44,7 @@ _ROUTES = (
     parents.routes,
     parent_checks.routes,
     runs.routes,
+    beside.routes,
     segments.routes,
     folders.routes,
     insights.routes,

@@ -63,6 +63,12 @@ class RefreshWish(Body):
     as_of: Annotated[str, Field(max_length=60, examples=["2024-03-01T00:00:00Z"])] = ""
 
 
+class EvaluationWish(Body):
+    """The instant of the evaluation; empty: that of the last refresh."""
+
+    as_of: Annotated[str, Field(max_length=60, examples=["2024-03-01T00:00:00Z"])] = ""
+
+
 class Place(Body):
     """A new folder ("" is the root), a new name, or both; what is left out stays."""
 

@@ -1,34 +1,29 @@
-"""What the routes of the API work with: the workspace, a warehouse for each request, revisions, the audit log, running refreshes."""
+"""What the routes of the API work with: the workspace, a warehouse for each request, revisions, the audit log, runs."""
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Header, Path, Query, Request
 
 from kohort.foundation.errors import UserError
 from kohort.foundation.instants import from_micros, load_zone, parse_instant
-from kohort.ports.definitions import ParentRecord, RefreshRecord, SegmentRecord
+from kohort.ports.definitions import ParentRecord, SegmentRecord
 from kohort.services.access import Access
 from kohort.services.evaluate import Engine, open_engine
-from kohort.services.index import refresh_and_index
 from kohort.services.save import stored_segment
 from kohort.services.stored import require_parent
 from kohort.services.users import Actor, Caller, note_audit
 from kohort.web.api.guard import caller_of
+from kohort.web.api.running import Running
 
 if TYPE_CHECKING:
     from kohort.bootstrap import Kohort
-
-_REFRESH_SHOWS_SECONDS = 10.0
 
 ParentName = Annotated[str, Path(max_length=300, description="The parent segment: slug or id.")]
 SegmentId = Annotated[int, Path(ge=1, lt=2**31, description="The id of a segment.")]
@@ -38,26 +33,13 @@ AsOf = Annotated[
 IfMatch = Annotated[str, Header(max_length=200, description="The ETag you read.", examples=['"3-1a2b3c4d5e6f7081"'])]
 
 
-@dataclass(slots=True)
-class Progress:
-    """How far a running refresh is."""
-
-    name: str = ""
-    done: int = 0
-    total: int = 0
-
-    def step(self, name: str, done: int, total: int) -> None:
-        """See `kohort.ports.progress.Progress`."""
-        self.name, self.done, self.total = name, done, total
-
-
 @dataclass
 class Desk:
     """One request: the workspace and who asks."""
 
     kohort: Kohort
     caller: Caller
-    runs: Refreshing
+    runs: Running
 
     @property
     def access(self) -> Access:
@@ -146,60 +128,3 @@ def revision_in(if_match: str) -> str | None:
 def etag(revision: str) -> dict[str, str]:
     """The header that tells a revision."""
     return {"ETag": f'"{revision}"'}
-
-
-# --- refreshes ----------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _Running:
-    future: Future[Any]
-    progress: Progress = field(default_factory=Progress)
-
-
-class Refreshing:
-    """Refreshes that were asked for, each on a thread of its own, one of each parent segment at a time."""
-
-    def __init__(self, kohort: Kohort) -> None:
-        self._kohort = kohort
-        self._lock = threading.Lock()
-        self._running: dict[int, _Running] = {}
-
-    def progress(self, parent_id: int) -> Progress | None:
-        """How far the running refresh is; None when this server runs none."""
-        running = self._running.get(parent_id)
-        return running.progress if running is not None and not running.future.done() else None
-
-    def start(self, parent: ParentRecord, as_of: datetime | None) -> RefreshRecord:
-        """Begin; the record of the refresh. Raises what makes it fail at once, UserError REFRESH_RUNNING."""
-        before = self._newest(parent)
-        with self._lock:
-            if self.progress(parent.id) is not None:
-                raise UserError("REFRESH_RUNNING", f'"{parent.name}" is being refreshed', hint="wait until it is done")
-            running = self._running[parent.id] = _Running(Future())
-            threading.Thread(target=self._run, args=(parent, as_of, running), name="kohort-refresh", daemon=True).start()
-        deadline = time.monotonic() + _REFRESH_SHOWS_SECONDS
-        while time.monotonic() < deadline:
-            newest = self._newest(parent)
-            if newest is not None and (before is None or newest.number > before.number):
-                return newest
-            if running.future.done():
-                running.future.result()
-            time.sleep(0.02)
-        raise UserError(
-            "WAREHOUSE_BUSY", "the refresh waits for the warehouse and begins when it is free", hint="look at the runs in a while"
-        )
-
-    def _newest(self, parent: ParentRecord) -> RefreshRecord | None:
-        return next(iter(self._kohort.store.refreshes(parent.id, 1)), None)
-
-    def _run(self, parent: ParentRecord, as_of: datetime | None, running: _Running) -> None:
-        kohort = self._kohort
-        try:
-            with kohort.shared_warehouse.use() as warehouse:
-                done = refresh_and_index(
-                    warehouse, kohort.store, parent, kohort.indexes, clock=kohort.clock, as_of=as_of, progress=running.progress
-                )
-            running.future.set_result(done)
-        except BaseException as error:
-            running.future.set_exception(error)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from kohort.ports.definitions import ParentRecord, RefreshRecord, SegmentRecord, SegmentVersion
+from kohort.ports.definitions import EvaluationRecord, ParentRecord, RefreshRecord, SegmentRecord, SegmentVersion
+from kohort.ports.runs import RunRecord
 from kohort.ports.sources import SourceRecord, WriteKeyRecord
 from kohort.ports.users import AuditRecord, Grant, TokenRecord, UserRecord
 from kohort.rules.text import write_rule
@@ -17,7 +18,8 @@ from kohort.services.revisions import revision_of
 from kohort.services.source_status import SourceState
 from kohort.services.stored import segment_of
 from kohort.services.versions import SegmentDiff
-from kohort.web.api.desk import Progress
+from kohort.web.api import shapes
+from kohort.web.api.running import Progress
 
 Json = dict[str, Any]
 
@@ -39,7 +41,6 @@ def parent_document(record: ParentRecord, last: RefreshRecord | None) -> Json:
 
 def refresh_document(record: RefreshRecord, parent: ParentRecord, progress: Progress | None = None) -> Json:
     """A refresh without its report; with how far it is while it runs."""
-    running = progress is not None and record.status == "running"
     return {
         "id": record.id,
         "kind": "refresh",
@@ -51,8 +52,54 @@ def refresh_document(record: RefreshRecord, parent: ParentRecord, progress: Prog
         "as_of": record.as_of,
         "population": record.population if record.status == "success" else None,
         "message": record.message,
-        "progress": {"step": progress.name, "done": progress.done, "total": progress.total} if running and progress else None,
+        "progress": _progress(progress) if record.status == "running" else None,
     }
+
+
+def run_document(run: RunRecord, parent: ParentRecord, progress: Progress | None = None) -> shapes.Run:
+    """A refresh or an evaluation with its log; with how far it is while it runs in this server."""
+    return {
+        "id": run.id,
+        "kind": run.kind,
+        "parent": parent.slug,
+        "number": run.number,
+        "status": run.status,
+        "started_at": run.started_at,
+        "finished_at": run.finished_at,
+        "seconds": _seconds(run),
+        "as_of": run.as_of,
+        "population": run.counts.get("profiles"),
+        "asked_by": run.asked_by,
+        "way": _WAYS.get(run.way, ""),
+        "message": run.message,
+        "counts": dict(run.counts),
+        "log": [{"name": step.name, "seconds": step.seconds} for step in run.log],
+        "progress": _progress(progress) if run.status == "running" else None,
+        "problem": _run_problem(run.problem) if run.problem else None,
+    }
+
+
+_WAYS: Mapping[str, shapes.Way] = {"session": "session", "token": "token", "cli": "cli", "link": "link"}
+
+
+def _seconds(run: RunRecord) -> float:
+    """How long it took; while it runs, the steps that are over."""
+    if run.finished_at is None:
+        return round(sum(step.seconds for step in run.log), 3)
+    return round((run.finished_at - run.started_at).total_seconds(), 3)
+
+
+def _progress(progress: Progress | None) -> shapes.RunProgress | None:
+    return {"step": progress.name, "done": progress.done, "total": progress.total} if progress is not None else None
+
+
+def _run_problem(problem: Mapping[str, Any]) -> shapes.RunProblem:
+    return {"code": problem["code"], "detail": problem["detail"], "hint": problem["hint"], "issues": problem["issues"]}
+
+
+def evaluation_document(done: EvaluationRecord) -> shapes.Evaluation:
+    """An evaluation that is done."""
+    return {"evaluation": done.id, "as_of": done.as_of, "total": done.total, "segments": len(done.populations)}
 
 
 def segment_document(record: SegmentRecord, listed: ListedSegment | None) -> Json:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
+from kohort.adapters.server_link import USER_HEADER
 from kohort.foundation.errors import UserError
-from kohort.services.access import ACTIONS
-from kohort.services.users import Caller, caller_of_session, caller_of_token
+from kohort.ports.users import UserRecord
+from kohort.services.access import ACTIONS, Access
+from kohort.services.users import Actor, Caller, caller_of_session, caller_of_token
 from kohort.web.api.answers import Json
+from kohort.web.api.contract import ANSWERS, MORE_ANSWERS
 
 if TYPE_CHECKING:
     from kohort.bootstrap import Kohort
@@ -22,6 +28,8 @@ PUBLIC = "public"
 JSON_MEDIA = "application/json"
 ACTION_KEY = "x-action"
 _SAFE = ("GET", "HEAD", "OPTIONS")
+COMMANDS = "warehouse.use"
+_OF_USERS = ("me.change", "tokens.own")
 _PROBLEMS = {
     400: "The request cannot be read",
     401: "Nobody has signed in, or what was sent is not valid any more",
@@ -73,6 +81,8 @@ def admitted(request: Request, action: str) -> Caller:
     if caller.actor.way == "session" and request.method not in _SAFE:
         _refuse_cross_site(request)
     caller.access.require(action)
+    if (caller.actor.way == "cli" and action in _OF_USERS) or (caller.actor.way != "cli" and action == COMMANDS):
+        raise UserError("FORBIDDEN", "this is not for those who came in this way", hint="sign in, or use the command line")
     return caller
 
 
@@ -85,9 +95,19 @@ def recognised(request: Request) -> Caller | None:
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             return None
+        if kohort.link_secret and compare_digest(token.encode("utf-8", "replace"), kohort.link_secret.encode()):
+            return _operator(request)
         return caller_of_token(kohort.store, token, address=address, clock=kohort.clock)
     secret = request.cookies.get(COOKIE, "")
     return caller_of_session(kohort.store, secret, address=address, clock=kohort.clock) if secret else None
+
+
+def _operator(request: Request) -> Caller:
+    """Who types a command beside the server: who can read the secret could change everything without the server, too."""
+    name = unquote(request.headers.get(USER_HEADER, ""))[:200] or "unknown"
+    never = datetime.min.replace(tzinfo=UTC)
+    user = UserRecord(0, name, "admin", False, "", never, "", never, "")
+    return Caller(user, Access("admin"), Actor(name, "cli"), "")
 
 
 def address_of(request: Request) -> str:
@@ -130,14 +150,16 @@ class Routes(APIRouter):
         example: Any = None,
         media: str = JSON_MEDIA,
         headers: dict[str, str] | None = None,
+        hidden: bool = False,
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Add a route. problems: statuses it may answer beside those that every route may; example: of its answer."""
+        """Add a route. problems: statuses it may answer beside those that every route may; example: of its answer.
+
+        hidden: it is not in the OpenAPI document.
+        """
         responses: dict[int | str, dict[str, Any]] = {
             number: _problem_response(number) for number in _usual(method, path, action, problems)
         }
-        content: dict[str, Any] = {} if status == 204 else {"content": {media: {"example": example} if example is not None else {}}}
         described = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
-        responses[status] = {"description": "Done", **content, **({"headers": described} if described else {})}
         extra = {
             ACTION_KEY: action,
             "x-role": ACTIONS[action].role if action != PUBLIC else "",
@@ -145,6 +167,10 @@ class Routes(APIRouter):
         }
 
         def add(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+            name = endpoint.__name__
+            responses[status] = _answer(media, ANSWERS.get(name) if media == JSON_MEDIA else None, example, described)
+            for number, shape in MORE_ANSWERS.get(name, {}).items():
+                responses[number] = _answer(media, shape)
             self.add_api_route(
                 path,
                 endpoint,
@@ -154,11 +180,25 @@ class Routes(APIRouter):
                 openapi_extra=extra,
                 response_model=None,
                 response_class=Json if media == JSON_MEDIA else Response,
-                operation_id=endpoint.__name__,
+                operation_id=name,
+                include_in_schema=not hidden,
             )
             return endpoint
 
         return add
+
+
+def _answer(media: str, shape: Any, example: Any = None, headers: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A good answer: its shape, an example, its headers."""
+    content: dict[str, Any] = {} if example is None else {"example": example}
+    if media != JSON_MEDIA:
+        content["schema"] = {"type": "string"}
+    return {
+        "description": "Done",
+        **({"model": shape} if shape is not None else {}),
+        "content": {media: content},
+        **({"headers": headers} if headers else {}),
+    }
 
 
 _SECURITY: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]

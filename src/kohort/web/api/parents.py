@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Path, Query
 
-from kohort.foundation.errors import UserError
 from kohort.parent.schema_export import editor_document, fields_document
-from kohort.ports.definitions import RefreshRecord
-from kohort.services.evaluate import evaluate_all
 from kohort.services.fields import parent_fields
 from kohort.services.revisions import revision_of
 from kohort.services.save import save_parent
 from kohort.services.suggestions import field_statistics, suggest_values
 from kohort.web.api.answers import Json
-from kohort.web.api.bodies import ParentDefinition, RefreshWish
+from kohort.web.api.bodies import ParentDefinition
 from kohort.web.api.desk import AtDesk, IfMatch, ParentName, etag, revision_in
-from kohort.web.api.documents import parent_document, refresh_document
+from kohort.web.api.documents import parent_document
 from kohort.web.api.guard import Routes
-from kohort.web.api.pages import Cursor, Limit, page_of, read_number, write_cursor
+from kohort.web.api.pages import Cursor, Limit, page_of
 
 routes = Routes("Parent segments")
 FieldName = Annotated[str, Path(max_length=600, description="`loyalty_tier`, or `purchase.amount` for a column of a behavior.")]
@@ -67,65 +64,6 @@ def put_parent(desk: AtDesk, parent: ParentName, body: ParentDefinition, if_matc
             note("parent.save", "parent", saved.slug, revision_of(before) if before else "", revision_of(saved))
     last = kohort.store.last_refresh(record.id)
     return Json({**parent_document(saved, last), "definition": saved.document}, 200, etag(revision_of(saved)))
-
-
-# --- refreshes and runs -------------------------------------------------------------------------------------------
-
-
-@routes.on("POST", "/parents/{parent}/refresh", "parents.refresh", status=202, problems=(409,), example=_RUN)
-def refresh_parent(desk: AtDesk, parent: ParentName, body: RefreshWish) -> Json:
-    """Refresh now. The answer is the run; look at it until it is done."""
-    record = desk.parent(parent, "parents.refresh")
-    started = desk.runs.start(record, desk.instant(body.as_of, "UTC"))
-    desk.note("parent.refresh", "parent", record.slug, after=str(started.number))
-    document = refresh_document(started, record, desk.runs.progress(record.id))
-    return Json(document, 202, {"Location": f"/api/v1/parents/{record.id}/refreshes/{started.number}"})
-
-
-@routes.on("GET", "/parents/{parent}/refreshes", "parents.read", example={"items": [_RUN], "next": None})
-def list_refreshes(desk: AtDesk, parent: ParentName, cursor: Cursor = "", limit: Limit = 50) -> Json:
-    """Refreshes, newest first."""
-    record = desk.parent(parent, "parents.read")
-    before = read_number(cursor, 2**31 - 1)
-    found = [r for r in desk.kohort.store.refreshes(record.id, 2**31 - 1) if r.number < before]
-    shown = [refresh_document(r, record, desk.runs.progress(record.id)) for r in found[:limit]]
-    return Json({"items": shown, "next": write_cursor(found[limit - 1].number) if len(found) > limit else None})
-
-
-@routes.on("GET", "/parents/{parent}/refreshes/{number}", "parents.read", example={**_RUN, "report": {}})
-def get_refresh(desk: AtDesk, parent: ParentName, number: RefreshNumber) -> Json:
-    """A refresh with its report: what was read, what did not fit."""
-    record = desk.parent(parent, "parents.read")
-    found = next((r for r in desk.kohort.store.refreshes(record.id, 2**31 - 1) if r.number == number), None)
-    if found is None:
-        raise UserError("REFRESH_NOT_FOUND", f'"{record.name}" has no refresh {number}', hint="list the refreshes")
-    return Json({**refresh_document(found, record, desk.runs.progress(record.id)), "report": found.report})
-
-
-@routes.on("GET", "/runs", "runs.list", example={"items": [_RUN], "next": None})
-def list_runs(desk: AtDesk, cursor: Cursor = "", limit: Limit = 50) -> Json:
-    """Runs of all parent segments, newest first."""
-    store, found = desk.kohort.store, list[tuple[RefreshRecord, Any]]()
-    before = read_number(cursor, 2**31 - 1)
-    for parent in store.parents():
-        if desk.access.may("parents.read", parent.id):
-            found += [(r, parent) for r in store.refreshes(parent.id, 2**31 - 1) if r.id < before]
-    found.sort(key=lambda item: -item[0].id)
-    shown = [refresh_document(r, parent, desk.runs.progress(parent.id)) for r, parent in found[:limit]]
-    return Json({"items": shown, "next": write_cursor(found[limit - 1][0].id) if len(found) > limit else None})
-
-
-@routes.on(
-    "POST", "/parents/{parent}/evaluate", "parents.evaluate", problems=(409,), example={"evaluation": 12, "total": 14, "segments": 9}
-)
-def evaluate_parent(desk: AtDesk, parent: ParentName) -> Json:
-    """Evaluate all segments on the last refresh, and keep populations and members."""
-    kohort, record = desk.kohort, desk.parent(parent, "parents.evaluate")
-    keep = kohort.settings.keep_evaluations
-    with desk.engine(record) as engine:
-        done = evaluate_all(engine, kohort.store, kohort.snapshots, kohort.clock, keep=keep)
-    desk.note("parent.evaluate", "parent", record.slug, after=str(done.id))
-    return Json({"evaluation": done.id, "as_of": done.as_of, "total": done.total, "segments": len(done.populations)})
 
 
 # --- fields -------------------------------------------------------------------------------------------------------

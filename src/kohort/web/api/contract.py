@@ -1,0 +1,81 @@
+"""What every route answers with: one table, by the name of its function. The OpenAPI document is made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kohort.web.api import shapes as s
+from kohort.web.api import shapes_rules as r
+
+ANSWERS: Mapping[str, Any] = {
+    # parent segments
+    "list_parents": s.ParentPage,
+    "add_parent": s.ParentWithDefinition,
+    "get_parent": s.ParentWithDefinition,
+    "put_parent": s.ParentWithDefinition,
+    "list_fields": s.Fields,
+    "get_field": s.FieldStatistics,
+    "suggest": s.Values,
+    # runs
+    "refresh_parent": s.Run,
+    "evaluate_parent": s.Evaluation,
+    "list_refreshes": s.RefreshPage,
+    "get_refresh": s.RefreshWithReport,
+    "list_runs": s.RunPage,
+    "get_run": s.Run,
+    "cancel_run": s.Run,
+    # segments
+    "list_all_segments": s.SegmentPage,
+    "list_folders": s.Folders,
+    "add_segment": s.SegmentWithDefinition,
+    "get_segment": s.SegmentWithDefinition,
+    "put_segment": s.SegmentWithDefinition,
+    "remove_segment": s.Deleted,
+    "move_segment": s.MoveResult,
+    "list_segment_versions": s.VersionPage,
+    "diff_segment": s.Diff,
+    "revert": s.SegmentWithDefinition,
+    "history_of_segment": s.History,
+    "list_members": s.MemberPage,
+    # rules
+    "preview_rule": r.Preview,
+    "count_rule": r.Count,
+    "explain_unsaved": r.Explanation,
+    "explain_saved": r.Explanation,
+    "overlap": r.OverlapMatrix,
+    "parse_written": r.Forms,
+    "split_written": r.SplitSizes,
+    # profiles
+    "list_profiles": s.ProfilePage,
+    "get_profile": r.Profile,
+    "history_of_profile": r.ProfileHistory,
+    # sources
+    "list_sources": r.SourcePage,
+    "add": r.SourceWithKey,
+    "get_source": r.Source,
+    "change": r.Source,
+    "rotate": r.SourceWithKey,
+    "status_of_source": r.SourceState,
+    # users and access
+    "sign_in": r.SignedIn,
+    "set_up": r.SignedIn,
+    "sign_out": r.SignedOut,
+    "get_me": r.Me,
+    "change_my_password": r.Done,
+    "list_users": r.UserPage,
+    "add_user": r.User,
+    "get_user": r.User,
+    "change_user": r.User,
+    "set_password": r.Done,
+    "put_grants": r.User,
+    "list_tokens": r.TokenPage,
+    "add_token": r.NewToken,
+    "revoke_token": r.Token,
+    "read_audit": r.AuditPage,
+    "openapi": dict[str, Any],
+}
+"""Function of the route -> the shape of its good answer in JSON."""
+
+MORE_ANSWERS: Mapping[str, Mapping[int, Any]] = {"evaluate_parent": {202: s.Run}}
+"""The same of further good statuses."""
