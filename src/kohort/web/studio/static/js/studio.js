@@ -6,9 +6,13 @@ import { toast } from "./page.js";
 /** Elements with a file of their own, loaded when a page has one. */
 const ELEMENTS = {
   "segment-editor": "./segment-editor/segment-editor.js",
-  "yaml-editor": "./yaml-editor.js",
-  "in-place": "./in-place-element.js",
+  "live-events": "./live-events.js",
+  "secret-once": "./secret-once.js",
+  "rule-builder": "./rules/rule-builder.js",
+  "e-chart": "./chart.js",
   "profile-drawer": "./profile-drawer.js",
+  "in-place": "./in-place-element.js",
+  "yaml-editor": "./yaml-editor.js",
 };
 
 function loadElements(root = document) {
@@ -34,6 +38,17 @@ const DO = {
   },
   "close-dialog"(button) {
     button.closest("dialog")?.close();
+  },
+  operate(button) {
+    button.closest("details.menu")?.removeAttribute("open");
+    import("./operations.js").then(({ operate }) => operate(button.dataset));
+  },
+  revert(button) {
+    import("./operations.js").then(({ revert }) => revert(button.dataset));
+  },
+  async copy(button) {
+    const text = document.getElementById(button.dataset.from)?.textContent ?? "";
+    await navigator.clipboard.writeText(text).then(() => toast("Copied.", "good"), () => toast("The browser does not let this page copy.", "bad"));
   },
 };
 
@@ -102,6 +117,20 @@ document.addEventListener("toggle", (event) => {
   closed[folder.open ? "delete" : "add"](folder.dataset.folder);
   localStorage.setItem(CLOSED, JSON.stringify([...closed]));
 }, true);
+
+const TREE_ROW = "#tree [data-parent] .tree-row";
+document.addEventListener("pointerover", (event) => {
+  const row = event.target.closest?.(TREE_ROW);
+  if (row) import("./tree-menu.js").then(({ offer }) => offer(row));
+});
+document.addEventListener("contextmenu", (event) => {
+  const row = event.target.closest?.(TREE_ROW);
+  if (!row) return;
+  event.preventDefault();
+  const { left, bottom } = row.getBoundingClientRect();
+  const [x, y] = event.button === 2 && event.clientX ? [event.clientX, event.clientY] : [left + 16, bottom];
+  import("./tree-menu.js").then(({ open }) => open(row, x, y));
+});
 
 // --- parts that htmx brings -------------------------------------------------------------------------------------
 document.addEventListener("htmx:afterSettle", () => {
