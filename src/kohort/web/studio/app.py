@@ -15,6 +15,7 @@ from kohort.web.api.desk import Desk
 from kohort.web.api.guard import recognised
 from kohort.web.studio import static_files
 from kohort.web.studio.pages import (
+    analytics,
     audiences,
     parent_fields,
     parent_model,
@@ -23,6 +24,9 @@ from kohort.web.studio.pages import (
     parent_yaml,
     profiles,
     segment_activations,
+    segment_dashboard,
+    segment_details,
+    segment_history,
     segment_profiles,
     segment_rules,
     sign_in,
@@ -37,6 +41,10 @@ _PAGES = (
     segment_rules,
     parent_new,
     audiences,
+    analytics,
+    segment_dashboard,
+    segment_details,
+    segment_history,
     segment_activations,
     segment_profiles,
     profiles,

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections import Counter
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from kohort.ports.definitions import ParentRecord
-from kohort.services.listing import list_segments
+from kohort.services.folders import is_inside
+from kohort.services.listing import ListedSegment, list_segments
 from kohort.web.api.desk import AtDesk, Desk, ParentName
 from kohort.web.studio.render import PARENT_COOKIE, render
 from kohort.web.studio.routes import PageRoutes
+from kohort.web.studio.tables import sorting
 
 routes = PageRoutes()
+_SORTS = ("name", "profiles", "share")
 
 
 @routes.page("/", "me.read")
@@ -33,18 +38,61 @@ def parents_page(request: Request, desk: AtDesk) -> Response:
 
 
 @routes.page("/audiences/{parent}", "segments.list")
-def segments_page(request: Request, desk: AtDesk, parent: ParentName, folder: Annotated[str, Query(max_length=1000)] = "") -> Response:
-    """The segments of a parent segment, or of one of its folders."""
+def segments_page(
+    request: Request,
+    desk: AtDesk,
+    parent: ParentName,
+    folder: Annotated[str, Query(max_length=1000)] = "",
+    search: Annotated[str, Query(max_length=200)] = "",
+    sort: Annotated[str, Query(max_length=40)] = "name",
+) -> Response:
+    """The folders and segments in a folder (or at the root); with a search, all segments below it that have it in their path."""
     record = desk.parent(parent, "segments.list")
-    place = folder.strip("/")
+    place, needle = folder.strip("/"), search.strip().casefold()
     ids = {segment.path: segment.id for segment in desk.kohort.store.segments(record.id)}
-    listed = [
-        (ids[item.path], item)
-        for item in list_segments(desk.kohort.store, record)
-        if not item.is_variant and desk.sees(record, item.path) and f"{item.folder}/".startswith(f"{place}/" if place else "")
-    ]
-    last = desk.kohort.store.last_refresh(record.id)
-    return render(request, "audiences/segments.html", desk, parent=record, folder=place, rows=listed, last=last)
+    listed = [item for item in list_segments(desk.kohort.store, record) if not item.is_variant and desk.sees(record, item.path)]
+    below = [item for item in listed if not place or is_inside(item.folder, place)]
+    order = sorting(sort, _SORTS, "name")
+    chosen = [item for item in below if needle in item.path.casefold()] if needle else [item for item in below if item.folder == place]
+    return render(
+        request,
+        "audiences/segments.html",
+        desk,
+        parent=record,
+        folder=place,
+        search=search.strip(),
+        order=order,
+        rows=[(ids[item.path], item) for item in order.sorted(chosen, lambda item: _sort_value(item, order.column))],
+        folders=[] if needle else _folders_in(below, place),
+        is_gone=bool(place) and not below,
+        total=len(below),
+        last=desk.kohort.store.last_refresh(record.id),
+    )
+
+
+def _sort_value(item: ListedSegment, column: str) -> Any:
+    match column:
+        case "profiles":
+            return item.population
+        case "share":
+            return item.share
+        case _:
+            return item.name.casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRow:
+    """A folder right in the one that is shown, and how many segments are in it and below."""
+
+    name: str
+    path: str
+    segments: int
+
+
+def _folders_in(below: list[ListedSegment], place: str) -> list[FolderRow]:
+    prefix = f"{place}/" if place else ""
+    names = Counter(item.folder.removeprefix(prefix).partition("/")[0] for item in below if item.folder != place)
+    return [FolderRow(name, prefix + name, number) for name, number in sorted(names.items(), key=lambda entry: entry[0].casefold())]
 
 
 def _parents(desk: Desk) -> list[ParentRecord]:
