@@ -109,17 +109,17 @@ class Words:
     # --- what would change it -------------------------------------------------------------------------------------
 
     @property
-    def turns(self) -> list[str] | None:
-        """The smallest change, one line a condition; None: nothing turns the verdict round."""
+    def turns(self) -> list[tuple[str, str]] | None:
+        """The smallest change, condition by condition: its text, and what has to be; None: nothing turns the verdict round."""
         change = self.document["smallest_change"]
         return None if change is None else [self._turn(turn) for turn in change]
 
-    def _turn(self, turn: Json) -> str:
-        text = f"{turn['text']} {'must hold' if turn['to_hold'] else 'must not hold'}"
+    def _turn(self, turn: Json) -> tuple[str, str]:
+        wanted = "must hold" if turn["to_hold"] else "must not hold"
         if not turn["missing"]:
-            return text
+            return turn["text"], wanted
         until = f" in the next {length_text(datetime.fromisoformat(turn['until']) - self.as_of)}" if turn["until"] else ""
-        return f"{text}: {missing_text(turn['missing'])}{until}"
+        return turn["text"], f"{wanted}: {missing_text(turn['missing'])}{until}"
 
     @property
     def next(self) -> tuple[str, str]:

@@ -45,7 +45,7 @@ class Values:
         return f"{day:%b} {day.day}, {day.year}"
 
     def cell(self, value: Any) -> str:
-        """A value of a field; whole numbers as they are, for they may be keys.
+        """A value of a field; whole numbers as they are, for they may be keys; floats to 6 digits.
 
         >>> Values(ZoneInfo("UTC")).cell(Decimal("1725.25")), Values(ZoneInfo("UTC")).cell(406123)
         ('1,725.25', '406123')
@@ -53,7 +53,9 @@ class Values:
         match value:
             case datetime():
                 return self.at(value)
-            case float() | Decimal():
+            case float():
+                return number_text(float(f"{value:.6g}") if abs(value) < 1e6 else round(value, 2))
+            case Decimal():
                 return number_text(value)
             case list() | tuple():
                 return ", ".join(self.cell(item) for item in value)

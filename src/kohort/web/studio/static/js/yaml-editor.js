@@ -57,7 +57,6 @@ customElements.define("yaml-editor", class extends HTMLElement {
       return span;
     });
     this.lines.replaceChildren(...spans);
-    this.lines.style.height = `${this.text.offsetHeight}px`;
     this.lines.scrollTop = this.text.scrollTop;
   }
 
