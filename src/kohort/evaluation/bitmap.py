@@ -66,9 +66,9 @@ class Bitmap:
         return 0 <= ordinal < self.size and bool(int(self.words[ordinal >> 6]) >> (ordinal & 63) & 1)
 
     def count(self) -> int:
-        """How many belong to the set; remembered."""
+        """How many (below 2**32) belong to the set; remembered."""
         if self._counted < 0:
-            object.__setattr__(self, "_counted", int(np.bitwise_count(self.words).sum(dtype=np.int64)))
+            object.__setattr__(self, "_counted", int(np.bitwise_count(self.words).sum(dtype=np.uint32)))
         return self._counted
 
     def to_bools(self) -> Bools:

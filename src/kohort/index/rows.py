@@ -1,8 +1,10 @@
-"""The rows of an index as Arrow batches, in its order: what the tables of its refresh are written from."""
+"""The rows of an index as Arrow batches, in its order: what the tables of its refresh are written from; and single values of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, assert_never
 
 import numpy as np
@@ -16,6 +18,8 @@ Batch = Any
 
 _DICTIONARY_SHARE = 8
 """Whoever reads a batch converts its whole dictionary: a larger one than this share of the rows costs more than it saves."""
+_EPOCH = datetime(1970, 1, 1)
+_EPOCH_DAY = _EPOCH.date()
 
 
 def behavior_batches(rows: BehaviorRows, names: Sequence[str], batch_rows: int) -> Iterator[Batch]:
@@ -84,3 +88,33 @@ def _nulls(valid: Words | None, start: int, stop: int) -> npt.NDArray[np.bool_] 
     bits = np.unpackbits(valid[first : -(-stop // 64)].view(np.uint8), bitorder="little")
     nulls: npt.NDArray[np.bool_] = bits[start - first * 64 : stop - first * 64] == 0
     return nulls
+
+
+def value_at(column: Column, place: int) -> Any:
+    """One value, as a query of the refresh's table gives it: str, int, float, Decimal, bool, naive datetime in UTC, date, list or None."""
+    match column:
+        case TextColumn(codes, dictionary):
+            code = int(codes[place])
+            return None if code < 0 else dictionary[code].as_py()
+        case BooleanColumn(values):
+            return None if values[place] < 0 else bool(values[place])
+        case ArrayColumn(offsets, elements, valid):
+            if _is_null(valid, place):
+                return None
+            return [value_at(elements, inner) for inner in range(int(offsets[place]), int(offsets[place + 1]))]
+        case NumberColumn(values, valid, storage, scale):
+            if _is_null(valid, place):
+                return None
+            return Decimal(int(values[place])).scaleb(-scale) if storage == "decimal" else values[place].item()
+        case TimeColumn(values, valid, storage):
+            return None if _is_null(valid, place) else _moment(int(values[place]), storage == "date")
+        case _:
+            assert_never(column)
+
+
+def _moment(value: int, is_date: bool) -> date | datetime:
+    return _EPOCH_DAY + timedelta(days=value) if is_date else _EPOCH + timedelta(microseconds=value)
+
+
+def _is_null(valid: Words | None, place: int) -> bool:
+    return valid is not None and not int(valid[place >> 6]) >> (place & 63) & 1

@@ -58,6 +58,7 @@ from kohort.rules.core import (
     Top,
     TopOrder,
 )
+from kohort.rules.logic import LogicAnd, LogicItem, LogicNode, LogicOr, parse_logic
 from kohort.rules.normalize import normal_column, normalize
 from kohort.rules.predicates import JoinedTests, bind_tests
 
@@ -93,6 +94,36 @@ def leaf_fingerprint(leaf: Leaf) -> str:
 def expr_fingerprint(expr: Expr) -> str:
     """The name of a whole expression."""
     return name_of(expr)
+
+
+def joined(group: Group, parts: Sequence[Expr]) -> Expr:
+    """The core form of a checked group, its exclude included and its limit not, from those of its conditions.
+
+    It is evaluated like what `bind` gives and not the same tree: nothing is sorted. Raises UserError INVALID_EXPR.
+    """
+    if group.match == "expr":
+        node = parse_logic(group.expr, len(group.conditions))[0]
+        if node is None:
+            raise UserError("INVALID_EXPR", f'"{group.expr}" does not combine {len(group.conditions)} conditions')
+        found = _by_logic(node, parts)
+    else:
+        found = All(tuple(parts)) if group.match == "all" else AnyOf(tuple(parts))
+    return not_(found) if group.exclude else found
+
+
+def _by_logic(node: LogicNode, parts: Sequence[Expr]) -> Expr:
+    match node:
+        case LogicItem(index):
+            return parts[index]
+        case LogicAnd(inner):
+            return All(tuple(_by_logic(part, parts) for part in inner))
+        case LogicOr(inner):
+            return AnyOf(tuple(_by_logic(part, parts) for part in inner))
+
+
+def limited(expr: Expr, limit: Limit | None) -> Expr:
+    """The first of an expression by attributes; all of it without a limit."""
+    return expr if limit is None else _top(expr, limit, None)
 
 
 # --- combinations: flat, sorted, without repeats ----------------------------------------------------------------

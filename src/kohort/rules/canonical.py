@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from decimal import MAX_PREC, Context, Decimal
+from functools import cache
 from typing import Any
 
 from kohort.foundation.fingerprints import canonical_json, fingerprint
@@ -19,19 +20,26 @@ def plain(value: object) -> Any:
     >>> plain(Comparison("Greater", 5))
     {'Comparison': {'key': 'Greater', 'value': 5}}
     """
-    if value is None or isinstance(value, bool | int | float | str):
+    kind: Any = type(value)
+    if kind is str or value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, Decimal):
         return {"Decimal": str(trimmed(value))}
     if isinstance(value, tuple):
         return [plain(part) for part in value]
-    assert is_dataclass(value), type(value)
-    named = ((part, getattr(value, part.name)) for part in fields(value))
-    return {type(value).__name__: {part.name: plain(held) for part, held in named if not _is_default(part, held)}}
+    assert is_dataclass(value), kind
+    found = {}
+    for name, default in _fields(kind):
+        held = getattr(value, name)
+        if held is not default and not (type(held) is type(default) and held == default):
+            found[name] = plain(held)
+    return {kind.__name__: found}
 
 
-def _is_default(part: Field[Any], held: object) -> bool:
-    return part.default is not MISSING and type(held) is type(part.default) and held == part.default
+@cache
+def _fields(kind: Any) -> tuple[tuple[str, Any], ...]:
+    """The fields of a class with their defaults; MISSING for none."""
+    return tuple((part.name, part.default) for part in fields(kind))
 
 
 def trimmed(value: Decimal) -> Decimal:

@@ -5,7 +5,8 @@ Everything found is a warning with a LINT_ code and the place of the condition.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal
@@ -13,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from kohort.foundation.calendar import MONTHS
 from kohort.foundation.instants import load_zone
-from kohort.foundation.issues import Issues, Path
+from kohort.foundation.issues import Issue, Issues, Path
 from kohort.foundation.windows import Window
 from kohort.parent.catalog import FieldCatalog
 from kohort.rules.ast import (
@@ -39,6 +40,7 @@ from kohort.rules.ast import (
 from kohort.rules.bind import bind
 from kohort.rules.canonical import name_of
 from kohort.rules.core import All, AnyOf, AttributeLeaf, BehaviorLeaf, Expr, Not
+from kohort.rules.known import KnownConditions
 from kohort.rules.normalize import normal_column
 from kohort.rules.predicates import bind_tests
 from kohort.rules.text import write_rule
@@ -51,12 +53,18 @@ MayBeNull = Callable[[str], bool]
 _AT_LEAST_DAYS = {"month": (28, 31), "quarter": (89, 92), "year": (365, 366)}
 
 
-def lint_rule(rule: Rule, catalog: FieldCatalog, path: Path = (), may_be_null: MayBeNull | None = None) -> Issues:
+def lint_rule(
+    rule: Rule,
+    catalog: FieldCatalog,
+    path: Path = (),
+    may_be_null: MayBeNull | None = None,
+    known: KnownConditions | None = None,
+) -> Issues:
     """Warnings about a rule that was checked against the catalog.
 
-    may_be_null: attributes that never are null set no traps (None: any may be).
+    may_be_null: attributes that never are null set no traps (None: any may be). known: conditions met before, of the same catalog.
     """
-    linter = _Linter(catalog, may_be_null or (lambda _: True), Issues())
+    linter = _Linter(catalog, may_be_null or (lambda _: True), Issues(), known or KnownConditions(catalog))
     linter.group(rule, path)
     linter.units(rule, path)
     return linter.issues
@@ -95,6 +103,7 @@ class _Linter:
     catalog: FieldCatalog
     may_be_null: MayBeNull
     issues: Issues
+    known: KnownConditions
 
     @property
     def zone(self) -> ZoneInfo:
@@ -105,21 +114,37 @@ class _Linter:
     def group(self, group: Group, path: Path) -> None:
         """Everything about the conditions of a group and below it."""
         members = list(_members(group, path))
-        self.compare([self._item(condition, place) for place, condition in members], group.match)
+        self.compare([self._known_item(condition, place) for place, condition in members], group.match)
         for place, condition in members:
             match condition:
                 case Group():
                     self.group(condition, place)
                 case AttributeCondition():
-                    self._null_traps(condition, place, [other for _, other in members if other is not condition], group.match)
+                    self._null_traps(condition, place, members, group.match)
                 case BehaviorCondition():
-                    self._no_rows(condition, place, [other for _, other in members])
-                    self._filter(condition.behavior, condition.filter, (*place, "filter"))
+                    self._no_rows(condition, place, members)
+                    self._known_rows(condition, place)
                 case SequenceCondition():
-                    for index, step in enumerate(condition.steps):
-                        self._filter(step.behavior, step.filter, (*place, "steps", index, "filter"))
+                    self._known_rows(condition, place)
                 case ReferenceCondition():
                     pass
+
+    def _known_item(self, condition: Condition, path: Path) -> _Item:
+        return replace(self.known.of(condition).fact("compared", lambda: self._item(condition, ())), path=path)
+
+    def _known_rows(self, condition: BehaviorCondition | SequenceCondition, path: Path) -> None:
+        found = self.known.of(condition).fact("rows", lambda: self._rows_of(condition))
+        self.issues.extend(replace(issue, path=(*path, *issue.path)) for issue in found)
+
+    def _rows_of(self, condition: BehaviorCondition | SequenceCondition) -> tuple[Issue, ...]:
+        """Everything about the filters of a condition; paths lead from it."""
+        linter = replace(self, issues=Issues())
+        if isinstance(condition, BehaviorCondition):
+            linter._filter(condition.behavior, condition.filter, ("filter",))
+        else:
+            for index, step in enumerate(condition.steps):
+                linter._filter(step.behavior, step.filter, ("steps", index, "filter"))
+        return tuple(linter.issues)
 
     def _item(self, condition: Condition, path: Path) -> _Item:
         text = write_rule(Group("all", (replace(condition, description="", extras=NO_EXTRAS),)))
@@ -159,10 +184,11 @@ class _Linter:
             case _:
                 return None
 
-    def _null_traps(self, condition: AttributeCondition, path: Path, others: list[Condition], match: str) -> None:
+    def _null_traps(self, condition: AttributeCondition, path: Path, members: _Members, match: str) -> None:
         name, operator = condition.attribute, condition.operator
         if isinstance(operator, IsNull) or not self.may_be_null(name):
             return
+        others = [other for _, other in members if other is not condition]
         same = [other for other in others if isinstance(other, AttributeCondition) and other.attribute == name]
         if operator.negated and not condition.exclude:
             if not any(isinstance(other.operator, IsNull) for other in same):
@@ -172,14 +198,13 @@ class _Linter:
             message = f'"not {name} {operator_text(operator)}" lets in everybody without a value of "{name}"'
             self.issues.warning("LINT_NULLS_LET_IN", message, path, f"if they do not belong in: and {name} is not null")
 
-    def _no_rows(self, condition: BehaviorCondition, path: Path, others: list[Condition]) -> None:
+    def _no_rows(self, condition: BehaviorCondition, path: Path, members: _Members) -> None:
         operator = condition.operator
         low = (isinstance(operator, Comparison) and operator.key in ("Less", "LessEqual")) != operator.negated
         if condition.exclude or condition.aggregation.key not in ("Sum", "Average", "Min", "Max") or not low:
             return
-        if any(
-            isinstance(other, BehaviorCondition) and other is not condition and other.behavior == condition.behavior for other in others
-        ):
+        others = (other for _, other in members if isinstance(other, BehaviorCondition) and other is not condition)
+        if any(other.behavior == condition.behavior for other in others):
             return
         message = f'customers without such rows of "{condition.behavior}" have no {condition.aggregation.key.lower()} and are left out'
         self.issues.warning("LINT_NO_ROWS_LEFT_OUT", message, path, f"if they belong in: or not {condition.behavior}")
@@ -221,7 +246,7 @@ class _Linter:
         """What conditions of one group say beside each other."""
         sound = [item for item in items if not self._alone(item)]
         broken = self._together(sound, match) if match != "expr" else set()
-        for earlier, later in combinations(sound, 2):
+        for earlier, later in _related(sound):
             if earlier.subject and earlier.subject == later.subject and earlier.subject in broken:
                 continue
             if earlier.key == later.key or earlier.is_same_set(later):
@@ -247,14 +272,13 @@ class _Linter:
     def _together(self, items: list[_Item], match: str) -> set[str]:
         """The subjects of which the conditions together let nothing through (all) or everything (any)."""
         found: set[str] = set()
-        for subject in dict.fromkeys(item.subject for item in items if item.subject):
-            same = [item for item in items if item.subject == subject]
+        for subject, same in _by(items, lambda item: item.subject).items():
+            if len(same) < 2:
+                continue
             whole = same[0].passing
             for item in same[1:]:
                 whole = whole & item.passing if match == "all" else whole | item.passing
             texts = ", ".join(f'"{item.text}"' for item in same)
-            if len(same) < 2:
-                continue
             if match == "all" and whole.is_empty:
                 self.issues.warning(
                     "LINT_CONTRADICTION", f"{texts} cannot hold together", same[-1].path, "join them with any, or remove one"
@@ -288,15 +312,46 @@ class _Linter:
 
     def units(self, rule: Rule, path: Path) -> None:
         """Windows of about one length that are counted in different ways."""
-        windows = list(_windows(rule, path))
-        for (_, earlier), (place, later) in combinations(windows, 2):
-            pair = (_length(earlier), _length(later))
-            if earlier == later or pair[0] is None or pair[1] is None or not _alike(pair[0], pair[1]):
+        lengths: dict[TimeWithin | TimeCalendar, tuple[Path, tuple[str, int, int]]] = {}
+        for place, operator in _windows(rule, path):
+            length = _length(operator)
+            if length is not None:
+                lengths.setdefault(operator, (place, length))
+        if len({way for _, (way, _, _) in lengths.values()}) < 2:
+            return
+        for (earlier, (_, first)), (later, (place, second)) in combinations(lengths.items(), 2):
+            if not _alike(first, second):
                 continue
             message = f'"{operator_text(later)}" and "{operator_text(earlier)}" are nearly, but not exactly, the same days'
             hint = "past 1 month ends now and is 28 to 31 days long; last month is the calendar month before this one"
             self.issues.warning("LINT_UNITS_MIXED", message, place, hint)
             return
+
+
+_Members = Sequence[tuple[Path, Condition]]
+
+
+def _related(items: Sequence[_Item]) -> Iterator[tuple[_Item, _Item]]:
+    """The pairs (the earlier first) that test the same thing or count the same rows: no others can say anything about each other."""
+    places: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    pairs: set[tuple[int, int]] = set()
+    for later, item in enumerate(items):
+        own = [("key", item.key), ("subject", item.subject), ("rows", item.rows)]
+        own = [mark for mark in own if mark[1]]
+        for mark in (*own, ("key", item.opposite)):
+            pairs.update((earlier, later) for earlier in places.get(mark, ()))
+        for mark in own:
+            places[mark].append(later)
+    return ((items[earlier], items[later]) for earlier, later in sorted(pairs))
+
+
+def _by(items: Iterable[_Item], mark: Callable[[_Item], str]) -> dict[str, list[_Item]]:
+    """Items by a mark, in order; those without one left out."""
+    found: dict[str, list[_Item]] = {}
+    for item in items:
+        if mark(item):
+            found.setdefault(mark(item), []).append(item)
+    return found
 
 
 def _members(group: Group, path: Path) -> Iterator[tuple[Path, Condition]]:

@@ -53,6 +53,15 @@ class SegmentGraph:
                 owners.setdefault(variant, segment.path)
         return SegmentGraph(by_path, owners, {name: tuple(sorted(paths)) for name, paths in named.items()}, dict(ids or {}))
 
+    def with_segment(self, segment: Segment) -> SegmentGraph | None:
+        """The same with another form of the segment at its path; None when other paths or variants come of it."""
+        before = self.by_path.get(segment.path)
+        if before is None or before.variant_paths != segment.variant_paths:
+            return None
+        changed = SegmentGraph({**self.by_path, segment.path: segment}, self.owners, self.named, self.ids)
+        vars(changed)["needs"] = {**self.needs, segment.path: changed._needs_of(segment)}
+        return changed
+
     # --- targets ------------------------------------------------------------------------------------------------
 
     def resolve(self, target: str, from_folder: str = "") -> str | None:
@@ -201,9 +210,26 @@ def problems(segments: Iterable[Segment], ids: Mapping[str, str] | None = None) 
         issues = found.setdefault(segment.path, Issues())
         _check_paths(segment, taken, issues)
         graph.targets(segment, issues)
+    _report_cycles(graph, found)
+    return {path: issues for path, issues in found.items() if len(issues)}
+
+
+def _report_cycles(graph: SegmentGraph, found: dict[str, Issues]) -> None:
     for cycle in graph.cycles():
         for path, needed in pairwise(cycle):
-            found[path].add(replace(_cycle_issue(cycle), path=graph.place_of(graph.by_path[path], needed)))
+            issue = replace(_cycle_issue(cycle), path=graph.place_of(graph.by_path[path], needed))
+            found.setdefault(path, Issues()).add(issue)
+
+
+def problems_with(graph: SegmentGraph, segment: Segment) -> dict[str, Issues] | None:
+    """The same for a graph in which nothing is wrong, with another form of the segment at its path; None: find them all."""
+    changed = graph.with_segment(segment)
+    if changed is None:
+        return None
+    found: dict[str, Issues] = {segment.path: Issues()}
+    changed.targets(segment, found[segment.path])
+    if not set(changed.needs[segment.path]) <= set(graph.needs[segment.path]):
+        _report_cycles(changed, found)
     return {path: issues for path, issues in found.items() if len(issues)}
 
 
@@ -252,20 +278,20 @@ def bind_segment(segment: Segment, graph: SegmentGraph, catalog: FieldCatalog) -
     """The core form of one segment, inside its base, that need not be in the graph. UserError when its rule does not fit."""
     rule = bind(segment.rule, catalog, lambda target: graph.resolve(target, segment.folder))
     base = graph.resolve(segment.base, segment.folder) if segment.base else None
-    return rule if base is None else all_of((_inside(rule, MemberLeaf(base)), MemberLeaf(base)))
+    return rule if base is None else all_of((inside(rule, MemberLeaf(base)), MemberLeaf(base)))
 
 
-def _inside(expr: Expr, base: MemberLeaf) -> Expr:
+def inside(expr: Expr, base: MemberLeaf) -> Expr:
     """The same rule where the base is everybody there is: limits choose among its members."""
     match expr:
         case Top(part=part):
-            return replace(expr, part=all_of((_inside(part, base), base)))
+            return replace(expr, part=all_of((inside(part, base), base)))
         case All(parts):
-            return all_of(_inside(part, base) for part in parts)
+            return all_of(inside(part, base) for part in parts)
         case AnyOf(parts):
-            return any_of(_inside(part, base) for part in parts)
+            return any_of(inside(part, base) for part in parts)
         case Not(part):
-            return not_(_inside(part, base))
+            return not_(inside(part, base))
         case _:
             return expr
 

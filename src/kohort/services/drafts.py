@@ -44,7 +44,7 @@ class Draft:
 
     def located(self, issues: Issues) -> Issues:
         """Every issue once, with its line and column where they are known; paths stay."""
-        if self.typed is not None:
+        if self.typed is not None and issues:
             issues = located_in_text(issues, *self.typed, RULE)
         return Issues(list(dict.fromkeys(self._located(issue) for issue in issues)))
 
@@ -72,7 +72,7 @@ def draft_of_rule(rule: Rule, folder: str = "", base: str = "") -> Draft:
 def draft_of_text(text: str, catalog: FieldCatalog) -> Draft:
     """A rule typed on a line."""
     rule, issues = parse_rule(text, catalog)
-    if parse_rule(text)[1].ok:
+    if issues.ok or parse_rule(text)[1].ok:
         return Draft(Segment(_NAMELESS, rule=rule), typed=(text, catalog))
     found = Issues([replace(issue, path=(*RULE, *issue.path)) for issue in issues])
     return Draft(Segment(_NAMELESS, rule=UNREADABLE), found)

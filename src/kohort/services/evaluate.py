@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -29,25 +29,37 @@ from kohort.membership.snapshots import SegmentKey, SnapshotManifest, SnapshotSe
 from kohort.parent.catalog import FieldCatalog
 from kohort.parent.catalog_codec import catalog_from_document
 from kohort.parent.layout import ORDINAL, profiles_table
-from kohort.ports.definitions import DefinitionStore, EvaluationRecord, ParentRecord, PopulationRecord, RefreshRecord
+from kohort.ports.definitions import (
+    DefinitionStore,
+    EvaluationRecord,
+    ParentRecord,
+    PopulationRecord,
+    RefreshRecord,
+    SegmentRecord,
+)
 from kohort.ports.progress import Progress, Silent
-from kohort.ports.warehouse import Warehouse
+from kohort.ports.warehouse import Statement, Warehouse
 from kohort.rules.ast import Rule
 from kohort.rules.bind import bind, leaves
 from kohort.rules.check import check_rule
 from kohort.rules.core import Expr, MemberLeaf
+from kohort.rules.known import KnownConditions
 from kohort.rules.places import located_in_text
 from kohort.rules.text import parse_rule
 from kohort.segments.definition import Segment
-from kohort.segments.graph import SegmentGraph, bind_segments
+from kohort.segments.graph import SegmentGraph, bind_segments, problems
 from kohort.services.push import check_segment
 from kohort.services.stored import parent_of, segment_ids, segment_of
 from kohort.sql import build
 from kohort.sql.dialects import DialectName
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from kohort.evaluation.index_source import IndexLeafSource
     from kohort.index.columns import ProfileIndex
+    from kohort.membership.snapshots import Snapshot
+    from kohort.services.profile_values import KeyText
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +75,8 @@ class IndexUse:
 class Engine:
     """What an evaluation runs on: the last good refresh of one parent segment and all its segments.
 
-    indexes: without them, or where the refresh has no index, everything is evaluated by SQL.
+    indexes: without them, or where the refresh has no index, everything is evaluated by SQL. records: of the segments, by path.
+    What it works out for one question it keeps for the next, also of another thread.
     """
 
     warehouse: Warehouse
@@ -75,6 +88,7 @@ class Engine:
     ids: Mapping[str, str]
     range_size: int
     indexes: IndexUse | None = None
+    records: Mapping[str, SegmentRecord] = field(default_factory=dict)
 
     @cached_property
     def graph(self) -> SegmentGraph:
@@ -93,6 +107,16 @@ class Engine:
         issues.raise_if_errors()
         return bind_segments(self.segments, self.catalog, self.key_column, self.ids)
 
+    @cached_property
+    def problems(self) -> Mapping[str, Issues]:
+        """What is wrong between the segments; see `kohort.segments.graph.problems`."""
+        return problems(self.segments, self.ids)
+
+    @cached_property
+    def conditions(self) -> KnownConditions:
+        """Conditions that were previewed before."""
+        return KnownConditions(self.catalog)
+
     def run(self, exprs: Mapping[str, Expr], as_of: Micros, progress: Progress | None = None) -> Evaluation:
         """The members of each expression (those referred to stand first)."""
         return combine(exprs, self.source(as_of, progress))
@@ -105,7 +129,7 @@ class Engine:
         def step(done: int, total: int) -> None:
             report.step("Evaluate segments", done, total)
 
-        refresh, query = RefreshTables(self.parent.id, self.refresh.number), self.warehouse.query
+        refresh, query = RefreshTables(self.parent.id, self.refresh.number), self._query
         if index is None or self.indexes is None:
             return sql_source(refresh, self.catalog, query, as_of, self.ordinals(), self.range_size, progress=step)
         from kohort.evaluation.index_source import IndexLeafSource
@@ -120,6 +144,9 @@ class Engine:
         source.compiling = lambda done, total: report.step("Compile for this machine (once)", done, total)
         return source
 
+    def _query(self, statement: Statement) -> pa.Table:
+        return self.warehouse.query(statement)
+
     @cached_property
     def index(self) -> ProfileIndex | None:
         """The open profile index of the refresh; None when there is none."""
@@ -128,6 +155,18 @@ class Engine:
         from kohort.services.index import refresh_index
 
         return refresh_index(self.indexes.root, self.refresh)
+
+    @cached_property
+    def key_text(self) -> KeyText | None:
+        """The master key of an ordinal, from the index; None when that does not have it."""
+        from kohort.services.profile_values import key_reader
+
+        return key_reader(self)
+
+    @cached_property
+    def opened_snapshots(self) -> dict[int, Snapshot]:
+        """Evaluation id -> its members, opened: the last one that was needed."""
+        return {}
 
     @cached_property
     def rows_seen(self) -> dict[tuple[str, ...], dict[int, tuple[Any, ...]]]:
@@ -157,7 +196,8 @@ def open_engine(
     records = store.segments(parent.id)
     segments = tuple(segment_of(record) for record in records)
     catalog = catalog_from_document(refresh.catalog)
-    return Engine(warehouse, parent, refresh, catalog, parent_of(parent).key_column, segments, segment_ids(records), range_size, indexes)
+    key, by_path = parent_of(parent).key_column, {record.path: record for record in records}
+    return Engine(warehouse, parent, refresh, catalog, key, segments, segment_ids(records), range_size, indexes, by_path)
 
 
 def evaluate_all(

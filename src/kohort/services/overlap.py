@@ -114,16 +114,20 @@ def overlaps_with(
 
 def kept_snapshot(engine: Engine, store: DefinitionStore, snapshots: SnapshotStore, as_of: datetime) -> Snapshot | None:
     """What the last evaluation kept, if that is what an evaluation would give now: of this refresh, instant and of all versions."""
-    evaluation = store.last_evaluation(engine.parent.id)
+    evaluation = next(iter(store.evaluations(engine.parent.id, 1)), None)
     if evaluation is None or evaluation.refresh_number != engine.refresh.number or evaluation.as_of != as_of:
         return None
-    try:
-        snapshot = snapshots.open(engine.parent.id, evaluation.id)
-    except SnapshotDamaged:
-        return None
+    snapshot = engine.opened_snapshots.get(evaluation.id)
     if snapshot is None:
-        return None
-    versions = {record.id: record.version for record in store.segments(engine.parent.id)}
+        try:
+            snapshot = snapshots.open(engine.parent.id, evaluation.id)
+        except SnapshotDamaged:
+            return None
+        if snapshot is None:
+            return None
+        engine.opened_snapshots.clear()
+        engine.opened_snapshots[evaluation.id] = snapshot
+    versions = {record.id: record.version for record in engine.records.values()}
     kept = snapshot.manifest.segments
     same = {segment.key.segment_id: segment.version for segment in kept} == versions
     return snapshot if same and {segment.path for segment in kept} == set(engine.graph.owners) else None

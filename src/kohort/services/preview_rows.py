@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from sqlglot import exp
 
-from kohort.evaluation.bitmap import Bitmap
+from kohort.evaluation.bitmap import Bitmap, Ordinals
 from kohort.foundation.issues import Issues, did_you_mean
 from kohort.parent.layout import CUSTOMER_ID, ORDINAL, profiles_table
 from kohort.rules.ast import AttributeCondition, Condition, Group
 from kohort.services.evaluate import Engine
+from kohort.services.profile_values import index_values
 from kohort.sql import build
 
 _MOST_COLUMNS = 8
@@ -34,6 +35,9 @@ def sample_rows(engine: Engine, members: Bitmap | None, rule: Condition, columns
     ordinals = first_ordinals(members, limit) if members is not None else []
     if not ordinals:
         return SampleRows(names, ())
+    values = index_values(engine, names, ordinals)
+    if values is not None:
+        return SampleRows(names, tuple(values))
     known = engine.rows_seen.setdefault(names, {})
     missing = [ordinal for ordinal in ordinals if ordinal not in known]
     if len(known) + len(missing) > _MOST_KEPT:
@@ -58,8 +62,19 @@ def _read_rows(engine: Engine, names: Sequence[str], ordinals: Sequence[int]) ->
 
 def first_ordinals(members: Bitmap, limit: int) -> list[int]:
     """The lowest `limit` ordinals of a set."""
-    words = np.flatnonzero(members.words)[:limit]
+    words = _first_words(members, limit)
     return [int(word) * 64 + bit for word in words for bit in range(64) if int(members.words[word]) >> bit & 1][:limit]
+
+
+def _first_words(members: Bitmap, limit: int) -> Ordinals:
+    """The lowest `limit` places of words that hold somebody; most often they are among the first."""
+    size = 1024
+    while size < len(members.words):
+        found = np.flatnonzero(members.words[:size])
+        if len(found) >= limit:
+            return found[:limit]
+        size *= 8
+    return np.flatnonzero(members.words)[:limit]
 
 
 def _checked(engine: Engine, columns: Sequence[str]) -> tuple[str, ...]:
