@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -90,15 +91,18 @@ def _complete(message: dict[str, Any], kind: CallType, request: Request, receive
         unread.setdefault("context", shared)
     if rules.naming == "rudderstack":
         message["request_ip"] = message.get("request_ip") or received.ip or None
-    elif received.ip and not context.get("ip") and _from_client(message, context):
+    elif received.ip and not context.get("ip") and comes_from_client(message.get("channel"), context):
         context["ip"] = received.ip
     message["context"] = context
     return unread
 
 
-def _from_client(message: dict[str, Any], context: dict[str, Any]) -> bool:
-    """Whether the sender's address is that of the person: the call comes from a browser or an app, not from a server."""
-    channel, library = message.get("channel") or context.get("channel"), context.get("library")
+def comes_from_client(channel: Any, context: Mapping[str, Any]) -> bool:
+    """Whether the sender's address is that of the person: the call comes from a browser or an app, not from a server.
+
+    channel: of the message itself.
+    """
+    channel, library = channel or context.get("channel"), context.get("library")
     name = library.get("name") if type(library) is dict else None
     return context.get("direct") is True or (type(channel) is str and channel in _CLIENT_CHANNELS) or name in _CLIENT_LIBRARIES
 

@@ -99,6 +99,42 @@ def external_ids(call: Call, rules: IdentityRules = DEFAULT_IDENTITY) -> tuple[E
     return tuple(kept)
 
 
+class IdReader:
+    """Reads the ids of calls under some rules, and remembers which values are nobody's."""
+
+    def __init__(self, rules: IdentityRules = DEFAULT_IDENTITY, remembered_values: int = 50_000) -> None:
+        usual = ("user_id", "email", "anonymous_id")
+        self._rules = rules
+        self._remembered_values = remembered_values
+        self._counts: dict[Any, bool] = {}
+        self._nobodys = _pattern(rules.blocked_pattern).fullmatch
+        ranked = sorted(usual, key=rules.rank)
+        self.is_usual = not rules.custom and rules.left_out.isdisjoint(usual) and tuple(ranked) == usual
+        """Whether `usual` knows the ids of a call whose context has none and that is of no group."""
+
+    def of(self, call: Call) -> tuple[ExternalId, ...]:
+        """The ids any call carries, the most trusted first."""
+        return external_ids(call, self._rules)
+
+    def usual(self, user_id: str | None, traits: Mapping[str, Any] | None, anonymous_id: str | None) -> tuple[ExternalId, ...]:
+        """The same for what most calls have. traits: of an identify call."""
+        counts = self._counts
+        found: list[ExternalId] = []
+        if user_id is not None and (counts[user_id] if user_id in counts else self._judge(user_id)):
+            found.append(("user_id", user_id))
+        if traits and type(email := traits.get("email")) is str and (counts[email] if email in counts else self._judge(email)):
+            found.append(("email", email))
+        if anonymous_id is not None and (counts[anonymous_id] if anonymous_id in counts else self._judge(anonymous_id)):
+            found.append(("anonymous_id", anonymous_id))
+        return tuple(found)
+
+    def _judge(self, value: str) -> bool:
+        if len(self._counts) >= self._remembered_values:
+            self._counts.clear()
+        counts = self._counts[value] = value not in self._rules.blocked and not self._nobodys(value)
+        return counts
+
+
 def hash_of(external_id: ExternalId) -> tuple[int, int]:
     """128 bits that stand for an id, as two unsigned 64-bit numbers."""
     digest = hashlib.blake2b(f"{external_id[0]}\0{external_id[1]}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
@@ -244,17 +280,17 @@ class IdentityGraph:
         self.known: dict[ExternalId, int] = {}
         self.profiles: dict[int, Profile] = {}
         self.hashes: dict[ExternalId, tuple[int, int]] = {}
-        self._onwards: dict[int, int] = {}
+        self.onwards: dict[int, int] = {}
 
     def canonical(self, number: int) -> int:
         """Which profile a profile is by now."""
-        while (onwards := self._onwards.get(number)) is not None:
+        while (onwards := self.onwards.get(number)) is not None:
             number = onwards
         return number
 
     def settled(self, ids: Sequence[ExternalId]) -> int | None:
         """The profile that all ids are of already; None when a call with them changes something."""
-        known, onwards = self.known, self._onwards
+        known, onwards = self.known, self.onwards
         number: int | None = None
         for each in ids:
             found = known.get(each)
@@ -340,5 +376,5 @@ class IdentityGraph:
         profile.members += [other.number, *other.members]
         for kind, seen in other.ids.items():
             profile.ids.setdefault(kind, []).extend(seen)
-        self._onwards[other.number] = profile.number
+        self.onwards[other.number] = profile.number
         del self.profiles[other.number]

@@ -53,10 +53,14 @@ class _Contest:
 
 
 @dataclass(frozen=True, slots=True)
-class _Plan:
-    """How the values of one shape of call become rows. Values: the standard columns, then the leaves of data, then those of context."""
+class Plan:
+    """How the values of one shape of call become rows. Values: the standard columns, then the leaves of data, then those of context.
+
+    shapes: the tables, with the place of the value of each column in `places`.
+    """
 
     shapes: tuple[TableShape, ...]
+    places: tuple[tuple[int, ...], ...]
     pickers: tuple[Callable[[_Values], tuple[Any, ...]], ...]
     contests: tuple[_Contest, ...]
     common_contests: tuple[_Contest, ...]
@@ -65,6 +69,11 @@ class _Plan:
     event: str
     weight_bytes: int
 
+    @property
+    def is_simple(self) -> bool:
+        """Whether every value has a column of its own."""
+        return not (self.wide or self.contests or self.reserved)
+
 
 class Planner:
     """Turns calls of one source into rows, as `rows_of` does. limit: shapes remembered; the least recently used go first."""
@@ -72,7 +81,7 @@ class Planner:
     def __init__(self, rules: SourceRules, limit: int = 10_000) -> None:
         self._rules = rules
         self._limit = limit
-        self._plans: OrderedDict[tuple[Any, ...], _Plan] = OrderedDict()
+        self._plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
         self._weight_bytes = 0
         self._shapes: WeakValueDictionary[tuple[str, tuple[str, ...]], TableShape] = WeakValueDictionary()
 
@@ -80,9 +89,9 @@ class Planner:
         """The rows of a call: a shape and a value for each of its columns. None stands for "no value", and makes no column by itself."""
         values = self._standard_values(call)
         key: list[Any] = [call.type, call.payload["event"] if call.type == "track" else None, call.user_id is None]
-        _walk(call.payload.get(DATA_KEYS[call.type]) or {}, key, values)
+        walk(call.payload.get(DATA_KEYS[call.type]) or {}, key, values)
         key.append(_DATA_END)
-        _walk(call.payload.get("context") or {}, key, values)
+        walk(call.payload.get("context") or {}, key, values)
         shape = tuple(key)
         plan = self._plans.get(shape)
         if plan is None:
@@ -97,6 +106,15 @@ class Planner:
             return self._rows_with_discards(call, plan, values)
         return [(table, pick(values)) for table, pick in zip(plan.shapes, plan.pickers, strict=True)]
 
+    def plan(self, key: tuple[Any, ...], call: Callable[[], Call]) -> Plan:
+        """What calls of a shape become. key: the same for all of them, and never like the keys that `rows` makes; call: one of them."""
+        plan = self._plans.get(key)
+        if plan is None:
+            one = call()
+            return self._remember(key, self._plan(one, standard_columns(one, self._rules)))
+        self._plans.move_to_end(key)
+        return plan
+
     def _standard_values(self, call: Call) -> _Values:
         """The values of `rows.standard_columns`, without working out the name of the event's table."""
         if call.type == "track" and self._rules.naming == "segment":
@@ -104,7 +122,7 @@ class Planner:
             return [*values, call.original_timestamp, None, call.payload["event"]]
         return list(standard_columns(call, self._rules).values())
 
-    def _rows_with_discards(self, call: Call, plan: _Plan, values: _Values) -> list[ShapedRow]:
+    def _rows_with_discards(self, call: Call, plan: Plan, values: _Values) -> list[ShapedRow]:
         rows: list[ShapedRow] = []
         tables = list(zip(plan.shapes, plan.pickers, strict=True))
         if call.type == "track":
@@ -124,14 +142,14 @@ class Planner:
         table = main_table(call, self._rules)
         return rows + [self._shaped(discard_row(call, table, *discard)) for discard in (*discards, *unread_discards(call))]
 
-    def _remember(self, key: tuple[Any, ...], plan: _Plan) -> _Plan:
+    def _remember(self, key: tuple[Any, ...], plan: Plan) -> Plan:
         self._plans[key] = plan
         self._weight_bytes += plan.weight_bytes
         while len(self._plans) > self._limit or (self._weight_bytes > REMEMBERED_BYTES and len(self._plans) > 1):
             self._weight_bytes -= self._plans.popitem(last=False)[1].weight_bytes
         return plan
 
-    def _plan(self, call: Call, standard: dict[str, Any]) -> _Plan:
+    def _plan(self, call: Call, standard: dict[str, Any]) -> Plan:
         places = {column: place for place, column in enumerate(standard)}
         data, context = [path for path, _ in data_leaves(call)], [path for path, _ in context_leaves(call)]
         first, last = len(standard), len(standard) + len(data)
@@ -153,9 +171,10 @@ class Planner:
         elif call.type == "identify" and call.user_id is not None:
             users = {"user_id" if name == "id" else name: name for name in user_columns(call, standard, self._rules)}
             tables.append((USERS, {name: [places[source]] for source, name in users.items()} | taken))
-        return _Plan(
+        return Plan(
             tuple(self._shape(table, tuple(columns)) for table, columns in tables),
-            tuple(_picker([candidates[-1] for candidates in columns.values()]) for _, columns in tables),
+            tuple(_standing(columns) for _, columns in tables),
+            tuple(_picker(_standing(columns)) for _, columns in tables),
             _contests(taken),
             _contests(common),
             tuple(reserved),
@@ -174,19 +193,23 @@ class Planner:
         return self._shape(row.table, tuple(row.columns)), tuple(row.columns.values())
 
 
-def _walk(members: dict[str, Any], key: list[Any], values: _Values) -> None:
+def walk(members: dict[str, Any], key: list[Any], values: _Values) -> None:
     """Append what tells this object's shape from others to `key`, and its leaves to `values`, in the order of `rows.leaves`."""
     key.extend(members)
     for place, value in enumerate(members.values()):
         kind = type(value)
         if kind is dict:
             key.append(place)
-            _walk(value, key, values)
+            walk(value, key, values)
             key.append(_CLOSE)
         elif kind is list:
             values.append(json_text(value) if value else None)
         else:
             values.append(None if value == "" else value)
+
+
+def _standing(columns: dict[str, list[int]]) -> tuple[int, ...]:
+    return tuple(candidates[-1] for candidates in columns.values())
 
 
 def _candidates(columns: Iterable[tuple[int, str]]) -> dict[str, list[int]]:

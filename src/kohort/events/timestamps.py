@@ -59,6 +59,21 @@ def call_instants(message: dict[str, Any], received: Micros, naming: Naming) -> 
     return original_at if sent_at is None else corrected(original_at, sent_at, received), original_at, sent_at, unread
 
 
+def segment_instants(given: Any, original: Any, sent: Any, received: Micros) -> tuple[Micros, Micros | None, Micros | None] | None:
+    """The same by Segment's rule, for what a message says of instants; None when something cannot be read."""
+    at = original_at = sent_at = None
+    if given is not None and given != "" and (at := instant_of(given)) is None:
+        return None
+    if original is not None and original != "" and (original_at := instant_of(original)) is None:
+        return None
+    if sent is not None and sent != "" and (sent_at := instant_of(sent)) is None:
+        return None
+    original_at = original_at if at is None else at
+    if original_at is None:
+        return received, None, sent_at
+    return original_at if sent_at is None else corrected(original_at, sent_at, received), original_at, sent_at
+
+
 def _text_instant(text: str) -> Micros | None:
     if text.isdecimal() and len(text) in _EPOCH_DIGITS:
         return int(text) * _EPOCH_DIGITS[len(text)]

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
 
-from kohort.events.identity import (
-    DEFAULT_IDENTITY,
-    Change,
-    ExternalId,
-    IdentityGraph,
-    IdentityRules,
-    Trigger,
-    external_ids,
-    hash_of,
-)
-from kohort.events.model import Call
+from kohort.events.identity import DEFAULT_IDENTITY, Change, ExternalId, IdentityGraph, IdentityRules, Trigger, hash_of
+from kohort.foundation.instants import Micros
 from kohort.ports.event_tables import EventTables
 
-REMEMBERED_IDS: Final = 200_000
-"""External ids that are kept in memory between flushes; beyond, all are forgotten and read again when they come back."""
+REMEMBERED_IDS: Final = 100_000
+REMEMBERED_PROFILES: Final = 20_000
+"""External ids and profiles that are kept in memory between flushes; beyond, those go that were not met for the longest time."""
+
+Seen = tuple[tuple[ExternalId, ...], str, str, Micros, Micros]
+"""What identity needs of a call: its external ids, type, message id, when it happened and when it was received."""
 
 
 class IdentityResolver:
@@ -33,52 +29,73 @@ class IdentityResolver:
         self._rules = rules
         self._remembered_ids = remembered_ids
         self._graph: IdentityGraph | None = None
+        self._before: dict[ExternalId, int] = {}
 
-    def resolve(self, calls: Sequence[Call]) -> tuple[list[int], list[Change]]:
+    def resolve(self, calls: Sequence[Seen]) -> tuple[list[int], list[Change]]:
         """The profile number of each call (0: it carries no id that counts), and what the calls change."""
         graph = self._ready()
-        ids = [external_ids(call, self._rules) for call in calls]
-        numbers = self._settled(graph, ids)
-        unsettled = [carried for carried, number in zip(ids, numbers, strict=True) if not number]
+        numbers = self._settled(graph, calls)
+        unsettled = [call[0] for call, number in zip(calls, numbers, strict=True) if not number]
         self._learn_ids(graph, unsettled)
         self._learn_profiles(graph, unsettled)
         changes: list[Change] = []
+        onwards = graph.onwards
         for place, number in enumerate(numbers):
             if number:
-                numbers[place] = graph.canonical(number)
-            elif carried := ids[place]:
-                call = calls[place]
-                trigger = Trigger(call.type, call.message_id, call.timestamp, call.received_at)
-                numbers[place] = graph.resolve(carried, trigger, changes) or 0
+                if number in onwards:
+                    numbers[place] = graph.canonical(number)
+            elif carried := calls[place][0]:
+                numbers[place] = graph.resolve(carried, Trigger(*calls[place][1:]), changes) or 0
         return numbers, changes
 
     def forget(self) -> None:
         """What was resolved has not been written: begin again from the tables."""
         self._graph = None
+        self._before = {}
 
     def _ready(self) -> IdentityGraph:
         if self._graph is None:
             self._graph = IdentityGraph(self._tables.next_profile(self._source), self._rules)
-        elif len(self._graph.known) > self._remembered_ids:
-            self._graph = IdentityGraph(self._graph.next_number, self._rules)
+        elif len(self._graph.known) > self._remembered_ids // 2:
+            self._age(self._graph)
+        profiles = self._graph.profiles
+        if len(profiles) > REMEMBERED_PROFILES:
+            self._graph.profiles = dict(islice(profiles.items(), len(profiles) - REMEMBERED_PROFILES // 2, None))
         return self._graph
 
-    def _settled(self, graph: IdentityGraph, ids: Sequence[tuple[ExternalId, ...]]) -> list[int]:
+    def _age(self, graph: IdentityGraph) -> None:
+        """Ids stay for as long again as it took to meet these; those that were not met meanwhile go."""
+        canonical = graph.canonical
+        self._before = {each: canonical(number) for each, number in graph.known.items()} if graph.onwards else graph.known
+        self._graph = IdentityGraph(graph.next_number, self._rules)
+        self._graph.profiles = graph.profiles
+
+    def _settled(self, graph: IdentityGraph, calls: Sequence[Seen]) -> list[int]:
         """The profile of each call whose ids are all of it already, as far as is in memory; 0: not settled."""
-        known = graph.known
+        known = graph.known.get
         numbers = []
-        for carried in ids:
-            found = {known.get(each, 0) for each in carried}
-            numbers.append(found.pop() if len(found) == 1 else 0)
+        for carried, *_ in calls:
+            number = -1
+            for each in carried:
+                found = known(each, 0)
+                if found != number:
+                    if number >= 0:
+                        found = 0
+                    number = found
+                    if not number:
+                        break
+            numbers.append(number if number > 0 else 0)
         return numbers
 
     def _learn_ids(self, graph: IdentityGraph, ids: Sequence[tuple[ExternalId, ...]]) -> None:
         """Read whose ids these are, of those that are not in memory."""
-        known = graph.known
-        graph.hashes = {each: hash_of(each) for carried in ids for each in carried if each not in known}
-        missing = {hashed: each for each, hashed in graph.hashes.items()}
-        for hashed, number in self._tables.profiles_of(self._source, list(missing)).items():
-            known[missing[hashed]] = number
+        known, before = graph.known, self._before
+        missing = {each for carried in ids for each in carried if each not in known}
+        known.update((each, before[each]) for each in missing & before.keys())
+        graph.hashes = {each: hash_of(each) for each in missing if each not in known}
+        by_hash = {hashed: each for each, hashed in graph.hashes.items()}
+        for hashed, number in self._tables.profiles_of(self._source, list(by_hash)).items():
+            known[by_hash[hashed]] = number
 
     def _learn_profiles(self, graph: IdentityGraph, ids: Sequence[tuple[ExternalId, ...]]) -> None:
         """Read the profiles that calls may change: those of calls that carry a new id or ids of several."""

@@ -13,7 +13,8 @@ import msgspec
 
 from kohort.events.decode import BadRequest, decode_request
 from kohort.events.identity import DEFAULT_IDENTITY, IdentityRules
-from kohort.events.model import Received, Rejected, SourceRules
+from kohort.events.model import Call, Received, Rejected, SourceRules
+from kohort.events.plain import PlainCall
 from kohort.foundation.clock import Clock, SystemClock
 from kohort.foundation.instants import Micros, to_micros
 from kohort.ports.event_log import Entry, EventLog, Position
@@ -140,8 +141,13 @@ class Loader:
     def _take(self, received: Received) -> int:
         rows = self._sources.get(received.source)
         if rows is None:
-            rows = self._sources[received.source] = SourceRows(self._rules_of_source(received.source))
+            rows = self._sources[received.source] = SourceRows(self._rules_of_source(received.source), self._identity_rules)
         rows.last_received_at = received.received_at
+        plain = rows.reader.read(received)
+        if plain is not None:
+            for each in plain:
+                self._add(rows, received, each)
+            return len(plain)
         try:
             decoded = decode_request(received, rows.rules)
         except BadRequest as problem:
@@ -149,15 +155,22 @@ class Loader:
             rows.reject(Rejected(0, problem.code, problem.message, received.call_type, "", sample), received)
             return 1
         for call in decoded.calls:
-            try:
-                rows.add(call)
-            except Exception as error:  # a call must not hold up those behind it
-                sample = msgspec.json.encode(call.payload).decode()
-                why = f"{type(error).__name__}: {error}"
-                rows.reject(Rejected(call.place, NOT_LOADED, why, call.type, call.message_id, sample), received)
+            self._add(rows, received, call)
         for rejected in decoded.rejected:
             rows.reject(rejected, received)
         return len(decoded.calls) + len(decoded.rejected)
+
+    def _add(self, rows: SourceRows, received: Received, call: PlainCall | Call) -> None:
+        try:
+            if isinstance(call, PlainCall):
+                rows.add_plain(call)
+            else:
+                rows.add(call)
+        except Exception as error:  # a call must not hold up those behind it
+            whole = call.whole() if isinstance(call, PlainCall) else call
+            sample = msgspec.json.encode(whole.payload).decode()
+            why = f"{type(error).__name__}: {error}"
+            rows.reject(Rejected(call.place, NOT_LOADED, why, call.type, call.message_id, sample), received)
 
     def _flush(self, position: Position) -> Flush:
         return Flush([self._source_flush(source, rows) for source, rows in self._sources.items() if rows.changed], position, self._now())
@@ -166,7 +179,7 @@ class Loader:
         resolver = self._identity.get(source)
         if resolver is None:
             resolver = self._identity[source] = IdentityResolver(source, self._tables, self._identity_rules)
-        profiles, changes = resolver.resolve(rows.calls)
+        profiles, changes = resolver.resolve(rows.seen)
         return SourceFlush(source, rows.tables(), rows.users(), profiles, changes)
 
     def _give_up(self) -> None:
@@ -180,7 +193,7 @@ class Loader:
 
     def _report(self, entries: list[Entry], flush: Flush, written: WriteReport, waiting: Micros | None) -> LoadReport:
         sources = [self._sources[each.source] for each in flush.sources]
-        calls, rejects = sum(len(rows.calls) for rows in sources), sum(rows.rejects for rows in sources)
+        calls, rejects = sum(len(rows.seen) for rows in sources), sum(rows.rejects for rows in sources)
         rows, discards = sum(written.rows.values()), sum(written.discards.values())
         return LoadReport(len(entries), calls, rejects, rows, discards, flush.position, waiting)
 
