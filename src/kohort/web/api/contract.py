@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kohort.web.api import shapes as s
+from kohort.web.api import shapes_insights as i
 from kohort.web.api import shapes_rules as r
 
 ANSWERS: Mapping[str, Any] = {
@@ -38,6 +39,15 @@ ANSWERS: Mapping[str, Any] = {
     "revert": s.SegmentWithDefinition,
     "history_of_segment": s.History,
     "list_members": s.MemberPage,
+    # folders, insights
+    "get_folder": i.FolderContents,
+    "move_whole_folder": s.MoveResult,
+    "remove_folder": i.DeletedFolder,
+    "forecast_of_segment": i.Forecast,
+    "backtest_of_segment": i.Backtest,
+    "lint_segment": i.LintReport,
+    "lint_parent": i.LintReport,
+    "dependents_of_segment": i.Relations,
     # rules
     "preview_rule": r.Preview,
     "count_rule": r.Count,

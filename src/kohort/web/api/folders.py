@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import Query
@@ -15,6 +14,10 @@ from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Body, Folder
 from kohort.web.api.desk import AtDesk, Desk, IfMatch, ParentName, etag, revision_in
 from kohort.web.api.guard import Routes
+from kohort.web.api.insights import dependent_document
+from kohort.web.api.shapes import MoveResult as MoveShape
+from kohort.web.api.shapes_insights import FolderContents as FolderShape
+from kohort.web.api.shapes_insights import SegmentPlace
 
 routes = Routes("Folders")
 FolderPath = Annotated[str, Query(max_length=1000, min_length=1, description="The path of the folder: Marketing/VIP.")]
@@ -35,10 +38,10 @@ def get_folder(desk: AtDesk, parent: ParentName, path: FolderPath) -> Json:
     """What is in a folder and below, and which segments elsewhere refer to it. hidden: how many of these one may not see."""
     record = desk.parent(parent, "segments.list")
     found = _readable(desk, record, path)
-    segments = [{"id": s.id, "path": s.path} for s in found.segments if desk.sees(record, s.path)]
-    dependents = [asdict(dependent) for dependent in found.dependents if desk.sees(record, dependent.path)]
+    segments: list[SegmentPlace] = [{"id": s.id, "path": s.path} for s in found.segments if desk.sees(record, s.path)]
+    dependents = [dependent_document(dependent) for dependent in found.dependents if desk.sees(record, dependent.path)]
     hidden = len(found.dependents) - len(dependents)
-    document = {"path": found.path, "segments": segments, "dependents": dependents, "hidden": hidden}
+    document: FolderShape = {"path": found.path, "segments": segments, "dependents": dependents, "hidden": hidden}
     return Json(document, 200, etag(found.revision))
 
 
@@ -55,7 +58,11 @@ def move_whole_folder(desk: AtDesk, parent: ParentName, path: FolderPath, body: 
         for moved in done.moved:
             after = revision_of(stored_segment(kohort.store, record, moved.id))
             note("segment.move", "segment", f"{record.slug}:{moved.old_path}", before.get(moved.id, ""), after, f"to {moved.new_path}")
-    return Json({"moved": [asdict(item) for item in done.moved], "rewritten": [asdict(item) for item in done.rewritten]})
+    moves: MoveShape = {
+        "moved": [{"id": m.id, "old_path": m.old_path, "new_path": m.new_path} for m in done.moved],
+        "rewritten": [{"path": r.path, "old_target": r.old_target, "new_target": r.new_target} for r in done.rewritten],
+    }
+    return Json(moves)
 
 
 @routes.on(

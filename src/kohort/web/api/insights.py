@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated, cast
 
 from fastapi import Query
 
 from kohort.foundation.issues import Issue
 from kohort.ports.definitions import ParentRecord
 from kohort.services.backtest import backtest
-from kohort.services.dependents import relations_of
+from kohort.services.dependents import Dependent, relations_of
 from kohort.services.evaluate import Engine
 from kohort.services.forecast import forecast
 from kohort.services.lint import LintReport, lint_segments
@@ -18,6 +17,12 @@ from kohort.services.preview_document import issue_document
 from kohort.web.api.answers import Json
 from kohort.web.api.desk import AsOf, AtDesk, Desk, ParentName, SegmentId
 from kohort.web.api.guard import Routes
+from kohort.web.api.shapes import Issue as IssueShape
+from kohort.web.api.shapes_insights import Backtest as BacktestShape
+from kohort.web.api.shapes_insights import BacktestDay, ForecastDay, LintedSegment, Relations
+from kohort.web.api.shapes_insights import Dependent as DependentShape
+from kohort.web.api.shapes_insights import Forecast as ForecastShape
+from kohort.web.api.shapes_insights import LintReport as LintShape
 
 routes = Routes("Insights")
 _ONE = "/parents/{parent}/segments/{segment}"
@@ -47,7 +52,7 @@ def forecast_of_segment(
     record, stored = desk.segment(parent, segment, "segments.read")
     with desk.engine(record) as engine:
         found = forecast(engine, engine.bound()[stored.path], days, as_of=desk.instant(as_of, engine.catalog.timezone))
-    listed = [
+    listed: list[ForecastDay] = [
         {
             "as_of": day.as_of,
             "population": day.count,
@@ -58,7 +63,14 @@ def forecast_of_segment(
         }
         for day in found.days
     ]
-    return Json({"path": stored.path, "total": found.total, "leaving": found.leaving, "entering": found.entering, "days": listed})
+    document: ForecastShape = {
+        "path": stored.path,
+        "total": found.total,
+        "leaving": found.leaving,
+        "entering": found.entering,
+        "days": listed,
+    }
+    return Json(document)
 
 
 @routes.on("GET", f"{_ONE}/backtest", "segments.read", problems=(409, 503), example=_BACKTEST)
@@ -73,8 +85,9 @@ def backtest_of_segment(
     record, stored = desk.segment(parent, segment, "segments.read")
     with desk.engine(record) as engine:
         found = backtest(engine, engine.bound()[stored.path], days, as_of=desk.instant(as_of, engine.catalog.timezone))
-    listed = [{"as_of": day.as_of, "population": day.count} for day in found.days]
-    return Json({"path": stored.path, "total": found.total, "undated": list(found.undated), "days": listed})
+    listed: list[BacktestDay] = [{"as_of": day.as_of, "population": day.count} for day in found.days]
+    document: BacktestShape = {"path": stored.path, "total": found.total, "undated": list(found.undated), "days": listed}
+    return Json(document)
 
 
 @routes.on("GET", f"{_ONE}/lint", "segments.read", problems=(409, 503), example=_LINT)
@@ -95,13 +108,13 @@ def lint_parent(desk: AtDesk, parent: ParentName) -> Json:
         return Json(_lint_document(desk, record, engine, report))
 
 
-def _lint_document(desk: Desk, parent: ParentRecord, engine: Engine, report: LintReport) -> dict[str, Any]:
+def _lint_document(desk: Desk, parent: ParentRecord, engine: Engine, report: LintReport) -> LintShape:
     hidden = [path for path in engine.graph.by_path if not desk.sees(parent, path)]
-    listed = [
+    listed: list[LintedSegment] = [
         {
             "path": segment.path,
             "population": segment.population,
-            "issues": [issue_document(issue) for issue in segment.issues if not _names(issue, hidden)],
+            "issues": [cast(IssueShape, issue_document(issue)) for issue in segment.issues if not _names(issue, hidden)],
             "silenced": len(segment.silenced),
         }
         for segment in report.segments
@@ -118,13 +131,17 @@ def dependents_of_segment(desk: AtDesk, parent: ParentName, segment: SegmentId) 
     """Which segments refer to it, which of them need those in turn, and what it refers to. hidden: how many one may not see."""
     record, stored = desk.segment(parent, segment, "segments.read")
     found = relations_of(desk.kohort.store, record, stored.path)
-    dependents = [asdict(dependent) for dependent in found.dependents if desk.sees(record, dependent.path)]
-    return Json(
-        {
-            "path": stored.path,
-            "dependents": dependents,
-            "hidden": len(found.dependents) - len(dependents),
-            "further": [path for path in found.further if desk.sees(record, path)],
-            "needs": [path for path in found.needs if desk.sees(record, path)],
-        }
-    )
+    dependents = [dependent_document(dependent) for dependent in found.dependents if desk.sees(record, dependent.path)]
+    relations: Relations = {
+        "path": stored.path,
+        "dependents": dependents,
+        "hidden": len(found.dependents) - len(dependents),
+        "further": [path for path in found.further if desk.sees(record, path)],
+        "needs": [path for path in found.needs if desk.sees(record, path)],
+    }
+    return Json(relations)
+
+
+def dependent_document(found: Dependent) -> DependentShape:
+    """A segment that refers to another one."""
+    return {"id": found.id, "path": found.path, "kind": found.kind, "as_base": found.as_base, "in_rule": found.in_rule}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -15,10 +15,11 @@ from kohort.services.listing import ListedSegment, list_segments
 from kohort.web.api.desk import AtDesk, Desk, ParentName
 from kohort.web.studio.render import PARENT_COOKIE, render
 from kohort.web.studio.routes import PageRoutes
-from kohort.web.studio.tables import sorting
+from kohort.web.studio.tables import Sorting, sorting
 
 routes = PageRoutes()
-_SORTS = ("name", "profiles", "share")
+_SORTS = ("name", "profiles", "share", "evaluated")
+_BY_NAME = Sorting("name", False)
 
 
 @routes.page("/", "me.read")
@@ -53,7 +54,8 @@ def segments_page(
     listed = [item for item in list_segments(desk.kohort.store, record) if not item.is_variant and desk.sees(record, item.path)]
     below = [item for item in listed if not place or is_inside(item.folder, place)]
     order = sorting(sort, _SORTS, "name")
-    chosen = [item for item in below if needle in item.path.casefold()] if needle else [item for item in below if item.folder == place]
+    found = [item for item in below if needle in item.path.casefold()]
+    is_tree = not needle and order == _BY_NAME
     return render(
         request,
         "audiences/segments.html",
@@ -62,8 +64,9 @@ def segments_page(
         folder=place,
         search=search.strip(),
         order=order,
-        rows=[(ids[item.path], item) for item in order.sorted(chosen, lambda item: _sort_value(item, order.column))],
-        folders=[] if needle else _folders_in(below, place),
+        lines=_tree_lines(found, place) if is_tree else order.sorted(found, lambda item: _sort_value(item, order.column)),
+        is_tree=is_tree,
+        ids=ids,
         is_gone=bool(place) and not below,
         total=len(below),
         last=desk.kohort.store.last_refresh(record.id),
@@ -76,23 +79,43 @@ def _sort_value(item: ListedSegment, column: str) -> Any:
             return item.population
         case "share":
             return item.share
+        case "evaluated":
+            return item.evaluated_at
         case _:
             return item.name.casefold()
 
 
 @dataclass(frozen=True, slots=True)
-class FolderRow:
-    """A folder right in the one that is shown, and how many segments are in it and below."""
+class FolderLine:
+    """A folder in the list, how deep it is below the one that is shown, and how many segments are in it and below."""
 
     name: str
     path: str
+    depth: int
     segments: int
 
 
-def _folders_in(below: list[ListedSegment], place: str) -> list[FolderRow]:
+@dataclass(frozen=True, slots=True)
+class SegmentLine:
+    """A segment in the list below its folder."""
+
+    item: ListedSegment
+    depth: int
+
+
+def _tree_lines(items: Sequence[ListedSegment], place: str, depth: int = 0) -> list[FolderLine | SegmentLine]:
+    """Folders first, each with what is in it below, then segments; both by name."""
     prefix = f"{place}/" if place else ""
-    names = Counter(item.folder.removeprefix(prefix).partition("/")[0] for item in below if item.folder != place)
-    return [FolderRow(name, prefix + name, number) for name, number in sorted(names.items(), key=lambda entry: entry[0].casefold())]
+    lines: list[FolderLine | SegmentLine] = []
+    deeper: dict[str, list[ListedSegment]] = {}
+    for item in items:
+        if item.folder != place:
+            deeper.setdefault(item.folder.removeprefix(prefix).partition("/")[0], []).append(item)
+    for name, inside in sorted(deeper.items(), key=lambda entry: entry[0].casefold()):
+        lines.append(FolderLine(name, prefix + name, depth, len(inside)))
+        lines += _tree_lines(inside, prefix + name, depth + 1)
+    here = sorted((item for item in items if item.folder == place), key=lambda item: item.name.casefold())
+    return lines + [SegmentLine(item, depth) for item in here]
 
 
 def _parents(desk: Desk) -> list[ParentRecord]:
