@@ -15,6 +15,7 @@ from kohort.evaluation.bitmap import Bitmap, Ordinals
 from kohort.parent.layout import CUSTOMER_ID, ORDINAL, keys_table, profiles_table
 from kohort.rules.core import EVERYBODY, Expr
 from kohort.services.evaluate import Engine, members_of, resolve_path
+from kohort.services.profile_values import index_values
 from kohort.sql import build
 
 
@@ -63,23 +64,38 @@ def profile_page(
     by_key: bool = True,
     after: int = -1,
     limit: int = 50,
+    columns: Sequence[str] | None = None,
     as_of: datetime | None = None,
 ) -> ProfilePage:
     """Members of a saved segment or variant (None: everybody), counted, with the way back to the page before.
 
     search: how the key begins (by_key False: only whole keys, for those who may not see keys), or a cdp_customer_id.
-    Raises UserError SEGMENT_NOT_FOUND, InvalidInput.
+    columns: the attributes that are wanted (None: all). Raises UserError SEGMENT_NOT_FOUND, InvalidInput.
     """
     expr: Expr = EVERYBODY if target is None else engine.bound()[resolve_path(engine, target)]
     members, _, moment = members_of(engine, expr, as_of)
     if search:
         members = members & _named(engine, search, by_key, members.size)
     ordinals = ordinals_after(members, after, limit + 1)
-    shown = exp.In(this=build.column(ORDINAL, "p"), expressions=[build.integer(o) for o in ordinals[:limit]])
-    rows = _rows(engine, shown, limit) if ordinals else ()
+    names = [field.name for field in engine.catalog.attributes if columns is None or field.name in columns]
+    rows = _rows_at(engine, ordinals[:limit], names) if ordinals else ()
     before = ordinals_until(members, after)
     previous = None if not len(before) else int(before[-limit - 1]) if len(before) > limit else -1
     return ProfilePage(rows, len(ordinals) > limit, members.count(), moment, len(before), previous)
+
+
+def _rows_at(engine: Engine, ordinals: Sequence[int], names: Sequence[str]) -> tuple[ProfileRow, ...]:
+    """The rows of some profiles: from the index where it holds what is wanted, else from the warehouse."""
+    key_text = engine.key_text
+    found = index_values(engine, [CUSTOMER_ID, *names], ordinals) if key_text is not None else None
+    if key_text is None or found is None:
+        return _rows(
+            engine, exp.In(this=build.column(ORDINAL, "p"), expressions=[build.integer(o) for o in ordinals]), len(ordinals), names
+        )
+    return tuple(
+        ProfileRow(ordinal, key_text(ordinal), str(row[0]), dict(zip(names, row[1:], strict=True)))
+        for ordinal, row in zip(ordinals, found, strict=True)
+    )
 
 
 def _named(engine: Engine, text: str, by_key: bool, size: int) -> Bitmap:
@@ -122,10 +138,10 @@ def ordinals_after(members: Bitmap, after: int, limit: int) -> list[int]:
     return [ordinal for ordinal in found if ordinal > after][:limit]
 
 
-def _rows(engine: Engine, where: exp.Expression, limit: int) -> tuple[ProfileRow, ...]:
+def _rows(engine: Engine, where: exp.Expression, limit: int, wanted: Sequence[str] | None = None) -> tuple[ProfileRow, ...]:
     profiles, keys = profiles_table(engine.parent.id, engine.refresh.number), keys_table(engine.parent.id)
     same = exp.EQ(this=build.column(ORDINAL, "p"), expression=build.column(ORDINAL, "k"))
-    names = [field.name for field in engine.catalog.attributes]
+    names = [field.name for field in engine.catalog.attributes] if wanted is None else list(wanted)
     columns = [build.column(ORDINAL, "p"), build.column("key", "k"), build.column(CUSTOMER_ID, "p"), *(build.column(n, "p") for n in names)]
     query = (
         exp.select(*columns)

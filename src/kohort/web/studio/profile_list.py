@@ -113,12 +113,12 @@ def list_profiles(engine: Engine, access: Access, address: str, asked: Asked, ta
     """The page that is asked for: of members of a segment or variant, or (None) of everybody."""
     hidden = hidden_attributes(engine.catalog, access)
     locked = engine.key_column in hidden
-    page = profile_page(
-        engine, target, search=asked.search.strip(), by_key=not locked, after=read_number(asked.cursor, -1), limit=ROWS_A_PAGE
-    )
-    names = set(asked.column) or set(_shown_at_first(engine.catalog.attributes, engine.key_column))
+    shown = asked.column or _shown_at_first(engine.catalog.attributes, engine.key_column)
+    wanted = [field.name for field in engine.catalog.attributes if field.name in shown and field.name not in hidden]
+    after, text = read_number(asked.cursor, -1), asked.search.strip()
+    page = profile_page(engine, target, search=text, by_key=not locked, after=after, limit=ROWS_A_PAGE, columns=wanted)
     columns = tuple(
-        Column(field, field.name in hidden, field.name in names) for field in engine.catalog.attributes if field.name != engine.key_column
+        Column(field, field.name in hidden, field.name in shown) for field in engine.catalog.attributes if field.name != engine.key_column
     )
     return ProfileList(address, asked, page, columns, engine.key_column, locked, Values(ZoneInfo(engine.catalog.timezone)))
 

@@ -56,8 +56,9 @@ def running_part(request: Request, desk: AtDesk, parent: ParentName) -> Response
     if newest is not None and (newest.status == "running" or progress is not None):
         return render(request, "parents/running.html", desk, parent=record, record=record, running=newest, progress=progress)
     answer = _page(request, desk, record)
-    said = "is done" if newest is not None and newest.status == "success" else "did not succeed"
-    event = {"refresh-ended": {"text": f"The refresh of {record.name} {said}."}}
+    good = newest is not None and newest.status == "success"
+    said = f"The refresh of {record.name} {'is done' if good else 'did not succeed'}."
+    event = {"run-ended": {"text": said, "kind": "good" if good else "bad"}}
     answer.headers.update({"HX-Retarget": "#content", "HX-Reselect": "#content", "HX-Reswap": "outerHTML", "HX-Trigger": json.dumps(event)})
     return answer
 

@@ -5,6 +5,7 @@ import { toast } from "./page.js";
 
 /** Elements with a file of their own, loaded when a page has one. */
 const ELEMENTS = {
+  "run-progress": "./run-progress.js",
   "segment-editor": "./segment-editor/segment-editor.js",
   "live-events": "./live-events.js",
   "secret-once": "./secret-once.js",

@@ -1,0 +1,194 @@
+"""Pages of a parent segment: model, fields, refreshes, YAML, a new one, and what is not there yet."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from kohort.services import refresh as refreshing
+from kohort.testing.browser import Watch
+from kohort.testing.studio import RunningStudio, running_studio
+from tests.cli.workspaces import Desk
+from tests.studio.conftest import OpenPage, axe_violations
+from tests.studio.pages import get, segment_address, words
+from tests.studio.test_frame import layout_shift
+
+BASE = "/audiences/all-customers"
+
+
+@pytest.fixture(scope="module")
+def begun(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
+    """A second parent segment that was never refreshed, a third whose first refresh failed, and a personal column in the second."""
+    folder = tmp_path_factory.mktemp("studio") / "begun"
+    shutil.copytree(shop, folder)
+    desk = Desk(folder)
+    text = desk.parent_file.read_text("utf-8")
+    new = text.replace("All Customers", "Beginners").replace("loyalty_tier, type: string", "loyalty_tier, type: string, visibility: pii")
+    desk.write("parent_segments/beginners.yml", new)
+    desk.write("parent_segments/broken.yml", text.replace("All Customers", "Broken").replace("table: metrics", "table: metrcs"))
+    desk.ok("ps", "push")
+    desk.refused("ps", "run", "Broken")
+    with running_studio(folder) as running:
+        yield running
+
+
+# --- as text ------------------------------------------------------------------------------------------------------
+
+
+def test_the_model_shows_tables_joins_and_what_was_taken_in(studio: RunningStudio) -> None:
+    text = words(get(studio, f"{BASE}/model", "viewer"))
+    assert "shop.metrics" in text
+    assert "customer_id = customer_id" in text
+    assert "100% of customers" in text
+    assert "daily at 03:00:00 (Asia/Tokyo)" in text
+
+
+def test_fields_show_types_fill_and_values(studio: RunningStudio) -> None:
+    text = words(get(studio, f"{BASE}/fields", "viewer"))
+    assert "loyalty_tier string 75.00% 3 Bronze, Gold, Silver" in text
+    assert "Purchase shop.purchases" in text
+    assert "email_open" in get(studio, f"{BASE}/fields?search=campaign")
+    assert "No such field" in words(get(studio, f"{BASE}/fields?search=nothing"))
+
+
+def test_a_field_has_its_distribution(studio: RunningStudio) -> None:
+    part = get(studio, f"{BASE}/fields/one?field=lifetime_value", "viewer")
+    assert "<html" not in part
+    assert 'role="img" aria-label="Distribution of lifetime_value from 50.5 to' in part
+    assert "Without a value 6 (10.00%)" in words(part)
+    assert "there is no field" in words(get(studio, f"{BASE}/fields/one?field=nope")).lower()
+
+
+def test_the_report_of_a_refresh_says_what_was_read(studio: RunningStudio) -> None:
+    assert "Refresh 1 Success" in words(get(studio, f"{BASE}/refreshes"))
+    text = words(get(studio, f"{BASE}/refreshes/1"))
+    assert "shop.purchases" in text
+    assert "Profiles 60" in text
+    get(studio, f"{BASE}/refreshes/99", status=404)
+
+
+def test_without_a_refresh_every_page_says_what_to_do(begun: RunningStudio) -> None:
+    at = "/audiences/beginners"
+    assert "Refresh now" in words(get(begun, f"{at}/profiles", "engineer"))
+    assert "Refresh now" not in words(get(begun, f"{at}/profiles", "viewer"))
+    assert "these are the fields that the tables promise" in words(get(begun, f"{at}/fields"))
+    assert "Engineers may start one" in words(get(begun, f"{at}/refreshes", "viewer"))
+    assert "figures appear after the first refresh" in words(get(begun, f"{at}/model"))
+
+
+def test_a_failed_refresh_lists_its_issues(begun: RunningStudio) -> None:
+    assert "The first refresh failed" in words(get(begun, "/audiences/broken/profiles"))
+    assert "The fields are not known yet" in words(get(begun, "/audiences/broken/fields"))
+    text = words(get(begun, "/audiences/broken/refreshes/1"))
+    assert "There is no table shop.metrcs" in text
+    assert "TABLE_NOT_FOUND" in text
+    assert 'Did you mean "shop.metrics"?' in text
+
+
+def test_only_engineers_edit_and_add(studio: RunningStudio) -> None:
+    assert "<yaml-editor" not in get(studio, f"{BASE}/yaml", "marketer")
+    assert "lifetime_value" in get(studio, f"{BASE}/yaml", "marketer")
+    assert "<yaml-editor" in get(studio, f"{BASE}/yaml", "engineer")
+    get(studio, "/audiences/new-parent", "marketer", status=403)
+    assert "shop.customers" in get(studio, "/audiences/new-parent/tables", "engineer")
+
+
+# --- in a browser -------------------------------------------------------------------------------------------------
+
+
+def test_a_refresh_is_watched_until_it_is_done(own_studio: RunningStudio, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on, build = threading.Event(), refreshing._build
+
+    def slow(run: Any, *rest: Any) -> Any:
+        run.progress.step("Take in customers", 1, 9)
+        go_on.wait(20)
+        return build(run, *rest)
+
+    monkeypatch.setattr(refreshing, "_build", slow)
+    page = open_page(own_studio, f"{BASE}/refreshes", role="engineer")
+    page.get_by_role("button", name="Refresh now").click()
+    running = page.get_by_role("region", name="Running refresh")
+    expect(running.get_by_text("Take in customers · step 2 of 9")).to_be_visible()
+    expect(page.get_by_text("Refreshing", exact=True)).to_be_visible()
+    go_on.set()
+    expect(running).to_have_count(0)
+    expect(page.get_by_role("row", name=re.compile("^Refresh 2 Success"))).to_be_visible()
+    expect(page.get_by_role("status").get_by_text("The refresh of All Customers is done.")).to_be_visible()
+
+
+def test_a_field_opens_beside_the_list(studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_page(studio, f"{BASE}/fields", role="viewer")
+    link = page.get_by_role("link", name="lifetime_value")
+    link.focus()
+    page.keyboard.press("Enter")
+    side = page.get_by_role("region", name="Values of a field")
+    expect(side.get_by_role("img", name="Distribution of lifetime_value")).to_be_visible()
+    expect(side.get_by_role("heading", level=2)).to_be_focused()
+    expect(page).to_have_url(re.compile("field=lifetime_value"))
+    page.keyboard.press("Escape")
+    expect(link).to_be_focused()
+
+
+def test_a_mistake_in_the_definition_is_shown_with_its_line_and_then_saved(own_studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_page(own_studio, f"{BASE}/yaml", role="engineer")
+    text = page.get_by_label("Definition as YAML")
+    before = text.input_value()
+    text.fill(before.replace("type: boolean", "type: bolean"))
+    page.get_by_role("button", name="Save").click()
+    line = before[: before.index("type: boolean")].count("\n") + 1
+    expect(page.get_by_role("button", name=f"Line {line}", exact=True)).to_be_visible()
+    expect(text).to_be_focused()
+    text.fill(before.replace("Everybody who ever signed up", "All of them"))
+    page.get_by_role("button", name="Check against the tables").click()
+    expect(page.get_by_text("No issues.")).to_be_visible()
+    expect(page.get_by_role("row", name="Metrics (attribute)")).to_contain_text("100.0%")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved as version 2")).to_be_visible()
+    expect(page.get_by_role("heading", name="Version 2")).to_be_visible()
+
+
+def test_somebody_elses_change_is_not_overwritten(own_studio: RunningStudio, open_page: OpenPage, watch: Watch) -> None:
+    watch.allow("412")
+    page = open_page(own_studio, f"{BASE}/yaml", role="engineer")
+    store, record = own_studio.kohort.store, own_studio.kohort.store.parents()[0]
+    store.save_parent(record.name, record.slug, {**record.document, "description": "Theirs"}, by="ann", at=record.updated_at)
+    text = page.get_by_label("Definition as YAML")
+    text.fill(text.input_value().replace("Everybody who ever signed up", "Mine"))
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("#yaml-issues")).to_contain_text(re.compile("changed", re.IGNORECASE))
+    expect(text).to_have_value(re.compile("Mine"))
+
+
+def test_a_new_parent_segment_is_added_from_yaml(own_studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_page(own_studio, "/audiences/new-parent", role="engineer")
+    expect(page.get_by_text("shop.customers")).to_be_visible()
+    definition = "name: Only Customers\nmaster:\n  database: shop\n  table: customers\n  key_column: customer_id\n"
+    page.get_by_label("Definition as YAML").fill(definition.replace("table: customers", "table: custmers"))
+    page.get_by_role("button", name="Check against the tables").click()
+    expect(page.get_by_text("there is no table shop.custmers", exact=False)).to_be_visible()
+    page.get_by_label("Definition as YAML").fill(definition)
+    page.get_by_role("button", name="Add").click()
+    expect(page).to_have_url(f"{own_studio.url}/audiences/only-customers/refreshes")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Only Customers")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(studio: RunningStudio, begun: RunningStudio, open_page: OpenPage, theme: str) -> None:
+    members = f"{segment_address(studio, 'Experiments/Offer')}/profiles"
+    paths = ["profiles", "model", "fields?field=lifetime_value", "refreshes", "refreshes/1", "yaml"]
+    drawers = [f"{BASE}/profiles?profile=c004{view}" for view in ("", "&view=why&explain=Lifecycle/Lapsing", "&view=segments")]
+    page = open_page(studio, members, theme=theme)
+    for path in (members, *(f"{BASE}/{name}" for name in paths), *drawers, "/audiences/new-parent"):
+        page.goto(path)
+        page.wait_for_load_state("networkidle")
+        assert axe_violations(page) == [], path
+        assert layout_shift(page) == 0, path
+    other = open_page(begun, "/audiences/broken/refreshes/1", theme=theme)
+    assert axe_violations(other) == []
