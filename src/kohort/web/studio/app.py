@@ -17,6 +17,7 @@ from kohort.web.studio import static_files
 from kohort.web.studio.pages import (
     analytics,
     audiences,
+    destinations,
     parent_fields,
     parent_model,
     parent_new,
@@ -30,6 +31,7 @@ from kohort.web.studio.pages import (
     segment_profiles,
     segment_rules,
     sign_in,
+    sources,
 )
 from kohort.web.studio.render import problem_page
 
@@ -48,8 +50,10 @@ _PAGES = (
     segment_activations,
     segment_profiles,
     profiles,
-    parent_fields,
+    sources,
+    destinations,
     parent_model,
+    parent_fields,
     parent_refreshes,
     parent_yaml,
 )

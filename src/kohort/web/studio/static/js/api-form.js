@@ -4,10 +4,12 @@ import { confirmed, go, reload, toast } from "./page.js";
 
 customElements.define("api-form", class extends HTMLElement {
   connectedCallback() {
-    this.addEventListener("submit", (event) => {
+    const sent = (event) => {
       event.preventDefault();
+      event.stopPropagation(); // before the frame takes it for a form of its own
       this.send(event.target);
-    });
+    };
+    this.addEventListener("submit", sent, { capture: true });
   }
 
   async send(form) {
