@@ -101,8 +101,13 @@ export class RuleCondition extends LitElement {
     const { owner, path, position } = this;
     return html`${iconButton("copy", `Duplicate condition ${position}`, () => owner.act("duplicate", path))}
       ${iconButton("group", `Put condition ${position} into a group`, () => owner.act("wrap", path))}
-      ${moreMenu(`More about condition ${position}`, this._menu ? () => this.menu(kind) : null, (open) => (this._menu = open))}
+      ${moreMenu(`More about condition ${position}`, this._menu ? () => this.menu(kind) : null, (open) => this.opened(open))}
       ${iconButton("x", `Remove condition ${position}`, () => owner.act("remove", path))}`;
+  }
+
+  opened(open) {
+    this._menu = open;
+    this.toggleAttribute("data-open", open);
   }
 
   menu(kind) {

@@ -14,7 +14,7 @@ export const EVERY_ROW = { type: "And", conditions: [] };
  */
 export function filterEditor(about, change) {
   const filter = about.filter ?? EVERY_ROW;
-  if (filter.type === "Column") return html`<div class="rb-filter">${line({ ...about, place: [], word: "where", alone: true, single: true }, filter, change, () => change(undefined, { label: "Remove filter" }))}</div>`;
+  if (filter.type === "Column") return html`<div class="rb-filter">${line({ ...about, place: [], word: "where", single: true }, filter, change, () => change(undefined, { label: "Remove filter" }))}</div>`;
   return filter.conditions.length || filter.exclude ? html`<div class="rb-filter" role="group" aria-label="Filter">${group({ ...about, place: [], depth: 0 }, filter, change)}</div>` : nothing;
 }
 
@@ -33,9 +33,9 @@ function group(about, node, change) {
   const remove = (index) => put(changed(node, { conditions: node.conditions.filter((_, at) => at !== index) }), { label: "Remove filter" });
   const many = node.conditions.length > 1 || node.type === "Or" || depth > 0 || node.exclude;
   const lines = node.conditions.map((part, index) => {
-    const inner = { ...about, single: !many, place: [...place, "conditions", index], depth: depth + 1, word: index ? word : depth ? "" : node.exclude ? "where not" : "where" };
+    const inner = { ...about, single: !many, place: [...place, "conditions", index], depth: depth + 1, word: index ? word : depth ? (node.type === "Or" ? "either" : "both") : node.exclude ? "where not" : "where" };
     if (part.type === "Column") return line(inner, part, change, () => remove(index));
-    return html`<div class="rb-filter-group"><span class="rb-word">${inner.word}${part.exclude ? " not" : ""}</span><div role="group" aria-label="Group of filters">${group(inner, part, change)}</div>${iconButton("x", "Remove this group of filters", () => remove(index))}</div>`;
+    return html`<div class="rb-filter-group"><span class="rb-word ${part.exclude ? "is-bad" : ""}">${inner.word}${part.exclude ? " not" : ""}</span><div role="group" aria-label="Group of filters">${group(inner, part, change)}</div>${iconButton("x", "Remove this group of filters", () => remove(index))}</div>`;
   });
   return html`${lines}${many ? html`<div class="rb-line rb-filter-foot">
     ${node.conditions.length > 1 || node.type === "Or" ? choose("Match of the filter", node.type, [{ value: "And", label: "all of them" }, { value: "Or", label: "any of them" }], (type) => put(changed(node, { type }), { label: "Change match" })) : nothing}
@@ -45,6 +45,12 @@ function group(about, node, change) {
 }
 
 const emptyTest = () => ({ type: "Column", column: "", operator: { type: "Equal", value: "" } });
+
+/** The word a filter begins with, which also says whether it is negated. */
+function leading(word, node, name, put) {
+  const words = [{ value: "", label: word }, { value: "not", label: `${word} not` }];
+  return choose(`Begin of the filter on ${name}`, node.exclude ? "not" : "", words, (value) => put({ exclude: value ? true : undefined }, { label: "Negate filter" }), { kind: node.exclude ? "rb-plain is-bad" : "rb-plain" });
+}
 
 function line(about, node, change, remove) {
   const { place, behavior, catalog, word, disabled } = about;
@@ -59,12 +65,10 @@ function line(about, node, change, remove) {
     const next = catalog.column(behavior, column)?.type ?? "";
     put({ column, operator: node.column ? forType(node.operator, next) : firstOperator(next), arrayMatching: next.endsWith("_array") ? node.arrayMatching : undefined }, { label: "Change column" });
   };
-  return html`<div class="rb-line"><span class="rb-word">${word}</span>
-    ${node.exclude ? html`<button type="button" class="rb-not" aria-label="Do not negate this filter" title="Takes the rows that do not match" @click=${() => put({ exclude: undefined }, { label: "Do not negate" })}>not</button>` : nothing}
+  return html`<div class="rb-line">${leading(word, node, name, put)}
     <combo-box .label=${"Column"} .value=${node.column === "time" ? "timestamp" : node.column} .options=${catalog.columnOptions(behavior)} .placeholder=${"Choose a column"} ?invalid=${invalid && !field} ?disabled=${disabled} @combo-change=${(event) => pick(event.detail.value)}></combo-box>
     ${type.endsWith("_array") || node.arrayMatching !== undefined ? arrayMatching(node.arrayMatching, name, (value, typing) => put({ arrayMatching: value }, { label: "Change matching", typing })) : nothing}
     ${node.column ? operatorEditor({ operator: node.operator, type, name, source: catalog.values(field, behavior), invalid, disabled }, (operator, options) => put({ operator }, options)) : nothing}
-    ${about.alone || node.exclude ? nothing : html`<button type="button" class="rb-tiny-text" aria-label="Negate the filter on ${name}" title="Take the rows that do not match, also those without a value" @click=${() => put({ exclude: true }, { label: "Negate filter" })}>not</button>`}
     ${iconButton("x", `Remove the filter on ${name}`, remove)}
     ${about.single ? addButton("Filter", () => change(withTest(root), { label: "Add filter" })) : nothing}</div>${issueList(found)}`;
 }

@@ -15,9 +15,9 @@ export function addButton(text, onClick, label = "") {
 }
 
 /** A list to choose from; options: [{value, label}] or texts. */
-export function choose(label, value, options, onChange, { invalid = false } = {}) {
+export function choose(label, value, options, onChange, { invalid = false, kind = "" } = {}) {
   const items = options.map((option) => (typeof option === "string" ? { value: option, label: option } : option));
-  return html`<select class="rb-control" aria-label=${label} aria-invalid=${invalid ? "true" : "false"} @change=${(event) => onChange(event.target.value)}>
+  return html`<select class="rb-control ${kind}" aria-label=${label} aria-invalid=${invalid ? "true" : "false"} @change=${(event) => onChange(event.target.value)}>
     ${items.map((item) => html`<option value=${item.value} .selected=${item.value === value}>${item.label}</option>`)}</select>`;
 }
 
@@ -41,7 +41,19 @@ export const count = (number) => (number === null || number === undefined ? "–
 export function issueList(issues) {
   if (!issues?.length) return nothing;
   return html`<ul class="rb-issues">${issues.map((issue) => html`<li class=${issue.severity === "error" ? "is-bad" : "is-warn"}>${icon(issue.severity === "error" ? "circle-alert" : "triangle-alert", 14)}
-    <span>${sentence(issue.message)}${issue.hint ? ` ${sentence(issue.hint)}` : ""}</span></li>`)}</ul>`;
+    <span>${wordsOf(issue)}</span></li>`)}</ul>`;
+}
+
+// What to do here, where nobody sees the words of a file.
+const HERE = {
+  EMPTY_ATTRIBUTE: "Choose an attribute.", EMPTY_COLUMN: "Choose a column.", MISSING_AGGREGATION_COLUMN: "Choose a column.", MISSING_SEGMENT_REFERENCE: "Choose a segment.",
+  MISSING_OPERATOR_VALUE: "Give a value.", MISSING_BETWEEN_BOUNDS: "Give a low end, a high end or both.", MISSING_EXPR: "Write how the conditions combine, such as (A and B) or C.",
+  INVALID_SOURCE: "Choose a behavior.", MISSING_OPERATOR: "Choose an operator and a value.",
+};
+
+function wordsOf({ code, message, hint }) {
+  const isList = (hint ?? "").startsWith("known:");
+  return HERE[code] ?? `${sentence(message)}${hint && !isList ? ` ${sentence(hint)}` : ""}`;
 }
 
 const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, "")}${/[?!]$/.test(text) ? "" : "."}`;

@@ -150,7 +150,7 @@ export class RuleBuilder extends LitElement {
   // --- where the cursor is ------------------------------------------------------------------------------------------------
 
   item(key) {
-    return [...this.querySelectorAll("li.rb-item")].find((item) => item.dataset.key === key);
+    return this.querySelector(`li.rb-item[data-key="${CSS.escape(key)}"]`);
   }
 
   /** Put the cursor on the handle of a condition (or on the first button of an empty group). */

@@ -130,38 +130,50 @@ export function distance(value, key, label, set) {
   });
 }
 
+const ONE_MORE = "+";
+
 /** {day: 7} or {day: 1, hour: 12}: a number and a unit each. */
 export function duration(parts, label, set, { units = UNITS } = {}) {
   const entries = Object.entries(parts ?? {});
-  const put = (index, unit, amount, typing) => set(Object.fromEntries(entries.map((entry, at) => (at === index ? [unit, amount] : entry))), typing);
   const free = units.filter((unit) => !(unit in (parts ?? {})));
   const next = free.find((unit) => units.indexOf(unit) > units.indexOf(entries.at(-1)?.[0])) ?? free[0];
-  return html`${entries.map(([unit, amount], index) => html`${numberInput(`${label}: number`, amount, (number) => put(index, unit, number, true), { min: 0, step: 1 })}
-    ${unitOf(`${label}: unit`, unit, (chosen) => put(index, chosen, amount), { among: [unit, ...free].sort((a, b) => UNITS.indexOf(a) - UNITS.indexOf(b)) })}
-    ${entries.length > 1 ? iconButton("x", `${label}: remove ${unit}`, () => set(Object.fromEntries(entries.filter((_, at) => at !== index))), { kind: "rb-tiny" }) : nothing}`)}
-    ${next ? iconButton("plus", `${label}: one more unit`, () => set({ ...parts, [next]: 1 }), { kind: "rb-tiny rb-quiet" }) : nothing}`;
+  const put = (index, unit, amount, typing) => set(Object.fromEntries(entries.map((entry, at) => (at === index ? [unit, amount] : entry))), typing);
+  const pick = (index, unit, amount) => (unit === ONE_MORE ? set({ ...parts, [next]: 1 }) : put(index, unit, amount));
+  return entries.map(([unit, amount], index) => {
+    const among = units.filter((name) => name === unit || free.includes(name)).map((name) => ({ value: name, label: `${name}s` }));
+    const more = next && index === entries.length - 1 ? [{ value: ONE_MORE, label: `and ${next}s …` }] : [];
+    const known = units.includes(unit) ? [] : [{ value: unit, label: unit }];
+    return html`<span class="rb-together">${numberInput(`${label}: number`, amount, (number) => put(index, unit, number, true), { min: 0, step: 1 })}
+      ${choose(`${label}: unit`, unit, [...known, ...among, ...more], (chosen) => pick(index, chosen, amount))}
+      ${entries.length > 1 ? iconButton("x", `${label}: remove ${unit}`, () => set(Object.fromEntries(entries.filter((_, at) => at !== index))), { kind: "rb-tiny" }) : nothing}</span>`;
+  });
 }
 
 export const fixedDuration = (parts, label, set) => duration(parts, label, set, { units: FIXED_UNITS });
 
-export function unitOf(label, unit, set, { plural = true, among = UNITS } = {}) {
-  const units = among.includes(unit) ? among : [unit ?? "", ...among];
+export function unitOf(label, unit, set, { plural = true } = {}) {
+  const units = UNITS.includes(unit) ? UNITS : [unit ?? "", ...UNITS];
   return choose(label, unit ?? "", units.map((name) => ({ value: name, label: plural && name ? `${name}s` : name })), set);
 }
 
+const STARTS = [
+  { value: "from-last", label: "from" }, { value: "until-last", label: "until" }, { value: "from-unit", label: "from the begin of this" },
+  { value: "until-unit", label: "until the begin of this" }, { value: "since-unit", label: "since the begin of this" },
+];
+
+/** A stretch of time: 7 days from 1 month ago; 7 days until the begin of this year; since the begin of this month. */
 function range(operator, name, set) {
   const from = operator.from ?? {};
   const isUnit = !("last" in from);
-  const starts = [{ value: "last", label: operator.reverse ? "until" : "from" }, { value: "unit", label: "from the begin of this" }];
-  const begin = (next) => set(next === "unit" ? { from: { unit: from.unit ?? "month" } } : { from: { last: 1, unit: from.unit ?? "month" }, duration: operator.duration ?? { day: 7 } });
-  const length = operator.duration
-    ? html`${duration(asParts(operator.duration), `Length of ${name}`, (parts, typing) => set({ duration: parts }, typing))}
-        ${isUnit ? iconButton("x", `Length of ${name}: until now`, () => set({ duration: undefined, reverse: undefined }), { kind: "rb-tiny" }) : nothing}`
-    : html`<span class="rb-word">until now</span>${iconButton("plus", `Length of ${name}`, () => set({ duration: { day: 7 } }), { kind: "rb-tiny rb-quiet" })}`;
-  return html`<span class="rb-word">of</span>${length}
-    ${choose(`Start of ${name}: how it is given`, isUnit ? "unit" : "last", starts, begin)}
-    ${isUnit ? unitOf(`Start of ${name}`, from.unit, (unit) => set({ from: { ...from, unit } }), { plural: false }) : html`${distance(from, "last", `Start of ${name}`, (next, typing) => set({ from: next }, typing))}<span class="rb-word">ago</span>`}
-    ${operator.duration ? choose(`Direction of ${name}`, operator.reverse ? "before" : "after", [{ value: "after", label: "onwards" }, { value: "before", label: "backwards" }], (way) => set({ reverse: way === "before" ? true : undefined })) : nothing}`;
+  const start = `${operator.duration ? (operator.reverse ? "until" : "from") : "since"}-${isUnit ? "unit" : "last"}`;
+  const pick = (chosen) => {
+    const [way, kind] = chosen.split("-");
+    const begin = kind === "unit" ? { unit: from.unit ?? "month" } : isUnit ? { last: 1, unit: from.unit ?? "month" } : from;
+    set({ from: kind === "unit" && isUnit ? from : begin, duration: way === "since" ? undefined : (operator.duration ?? { day: 7 }), reverse: way === "until" ? true : undefined });
+  };
+  return html`${operator.duration ? duration(asParts(operator.duration), `Length of ${name}`, (parts, typing) => set({ duration: parts }, typing)) : nothing}
+    ${choose(`Start of ${name}: how it is given`, start, STARTS, pick)}
+    ${isUnit ? unitOf(`Start of ${name}`, from.unit, (unit) => set({ from: { ...from, unit } }), { plural: false }) : html`${distance(from, "last", `Start of ${name}`, (next, typing) => set({ from: next }, typing))}<span class="rb-word">ago</span>`}`;
 }
 
 const asParts = (value) => ("duration" in value ? { [value.unit]: value.duration } : value);
