@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page
 from kohort.testing.browser import Unavailable, Watch, open_browser
 from kohort.testing.studio import RunningStudio, running_studio
 from tests.cli.workspaces import make_workspace
+from tests.studio.histories import evaluate_every_day
 
 AXE = Path(__file__).parent / "vendor" / "axe.js"
 OpenPage = Callable[..., Page]
@@ -56,6 +57,32 @@ def own_studio(shop: Path, tmp_path: Path) -> Iterator[RunningStudio]:
     """One of one's own, to change."""
     shutil.copytree(shop, tmp_path / "shop")
     with running_studio(tmp_path / "shop") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def grown_shop(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop that was evaluated every day for weeks."""
+    folder = tmp_path_factory.mktemp("studio") / "grown"
+    shutil.copytree(shop, folder)
+    evaluate_every_day(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def grown(grown_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStudio]:
+    """The same to look at; nobody may change its definitions."""
+    folder = tmp_path_factory.mktemp("studio") / "looked-at"
+    shutil.copytree(grown_shop, folder)
+    with running_studio(folder) as running:
+        yield running
+
+
+@pytest.fixture
+def own_grown(grown_shop: Path, tmp_path: Path) -> Iterator[RunningStudio]:
+    """One of one's own, to change."""
+    shutil.copytree(grown_shop, tmp_path / "grown")
+    with running_studio(tmp_path / "grown") as running:
         yield running
 
 
