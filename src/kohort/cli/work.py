@@ -158,7 +158,7 @@ def _show(run: Json, shown: int, steps: Progress | None) -> int:
     progress = run["progress"] or {"done": len(run["log"]), "total": len(run["log"]), "step": ""}
     for step in run["log"][shown:]:
         steps.step(step["name"], progress["done"], progress["total"])
-    if progress["step"]:
+    if progress["step"] and progress["step"] not in {step["name"] for step in run["log"]}:
         steps.step(progress["step"], progress["done"], progress["total"])
     return len(run["log"])
 

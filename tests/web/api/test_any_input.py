@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kohort.web.api.contract import ANSWERS
 from tests.web.api.conftest import Api
 
 ANY_TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
@@ -127,3 +128,11 @@ def test_large_requests_are_refused_however_they_are_sent(api: Api) -> None:
             yield b" " * 100_000
 
     assert api.refused(413, "POST", "/parents/all-customers/count", content=parts())["code"] == "REQUEST_TOO_LARGE"
+
+
+def test_every_good_answer_has_a_shape(document: dict[str, Any]) -> None:
+    assert set(ANSWERS) <= {operation["operationId"] for methods in document["paths"].values() for operation in methods.values()}
+    for method, path, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            for media, content in answer.get("content", {}).items():
+                assert content.get("schema"), f"{method} {path} {status} {media}: name the shape of its answer in web/api/contract.py"

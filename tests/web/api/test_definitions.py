@@ -240,3 +240,18 @@ class TestSources:
         assert own.ok("GET", "/sources/shop2/status", "viewer")["calls"]["received"] == 0
         assert own.refused(404, "GET", "/sources/nothing")["code"] == "SOURCE_NOT_FOUND"
         assert own.refused(409, "POST", "/sources", json={"name": "Shop", "schema": "shop"})["code"] == "SCHEMA_TAKEN"
+
+
+class TestUnchanged:
+    def test_what_one_has_is_not_sent_again(self, own: Api) -> None:
+        for path in (PARENT, own.at("Value/VIP")):
+            first = own.call("GET", path)
+            tag = first.headers["etag"]
+            for known in (tag, f"W/{tag}", f'"other", {tag}', "*"):
+                again = own.call("GET", path, headers={"If-None-Match": known})
+                assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+            assert own.call("GET", path, headers={"If-None-Match": '"other"'}).json() == first.json()
+        changed = {"definition": {**own.ok("GET", own.at("Value/VIP"))["definition"], "description": "New"}}
+        own.ok("PUT", own.at("Value/VIP"), json=changed, headers={"If-Match": "*"})
+        assert own.call("GET", own.at("Value/VIP"), headers={"If-None-Match": tag}).status_code == 200
+        own.refused(401, "GET", PARENT, "", headers={"If-None-Match": "*"})

@@ -15,6 +15,8 @@ ANSWERS: Mapping[str, Any] = {
     "add_parent": s.ParentWithDefinition,
     "get_parent": s.ParentWithDefinition,
     "put_parent": s.ParentWithDefinition,
+    "check_new_parent": s.CheckedParent,
+    "check_parent": s.CheckedParent,
     "list_fields": s.Fields,
     "get_field": s.FieldStatistics,
     "suggest": s.Values,
@@ -67,6 +69,9 @@ ANSWERS: Mapping[str, Any] = {
     "change": r.Source,
     "rotate": r.SourceWithKey,
     "status_of_source": r.SourceState,
+    "end_key": r.Source,
+    "list_rejects": r.Misfits,
+    "list_discards": r.Misfits,
     # users and access
     "sign_in": r.SignedIn,
     "set_up": r.SignedIn,

@@ -59,9 +59,18 @@ class GuardedRoute(APIRoute):
                 request.state.caller = await run_in_threadpool(admitted, request, action)
             elif request.method not in _SAFE:
                 _refuse_cross_site(request)
-            return await handle(request)
+            return _or_unchanged(request, await handle(request))
 
         return guarded
+
+
+def _or_unchanged(request: Request, answer: Response) -> Response:
+    """The answer, or that it is the one the caller has (304)."""
+    revision, known = answer.headers.get("etag"), request.headers.get("if-none-match", "")
+    if request.method != "GET" or answer.status_code != 200 or not revision or not known:
+        return answer
+    tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
+    return Response(status_code=304, headers={"ETag": revision}) if tags & {revision, "*"} else answer
 
 
 def action_of(route: APIRoute) -> str:
@@ -160,11 +169,14 @@ class Routes(APIRouter):
             number: _problem_response(number) for number in _usual(method, path, action, problems)
         }
         described = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
-        extra = {
+        extra: dict[str, Any] = {
             ACTION_KEY: action,
             "x-role": ACTIONS[action].role if action != PUBLIC else "",
             "security": [] if action == PUBLIC else _SECURITY,
         }
+        if method == "GET" and "ETag" in described:
+            extra["parameters"] = [_IF_NONE_MATCH]
+            responses[304] = {"description": "It is what you have", "headers": described}
 
         def add(endpoint: Callable[..., Any]) -> Callable[..., Any]:
             name = endpoint.__name__
@@ -201,6 +213,12 @@ def _answer(media: str, shape: Any, example: Any = None, headers: dict[str, Any]
     }
 
 
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "description": "The ETag of what you have; when it is still that, the answer is 304 without a body.",
+    "schema": {"type": "string", "maxLength": 2000},
+}
 _SECURITY: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]
 
 

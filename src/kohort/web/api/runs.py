@@ -109,7 +109,7 @@ def _refresh(desk: Desk, parent: ParentRecord, number: int) -> RefreshRecord:
 # --- runs of all parent segments ----------------------------------------------------------------------------------
 
 
-@routes.on("GET", "/runs", "runs.list", example={"items": [_RUN], "next": None})
+@routes.on("GET", "/runs", "runs.list", problems=(404,), example={"items": [_RUN], "next": None})
 def list_runs(desk: AtDesk, kind: Kind = None, parent: ParentFilter = "", cursor: Cursor = "", limit: Limit = 50) -> Json:
     """Refreshes and evaluations of all parent segments, newest first: who asked, how long each step took, what came out."""
     before, store = read_number(cursor, 0), desk.kohort.store
@@ -125,8 +125,9 @@ def list_runs(desk: AtDesk, kind: Kind = None, parent: ParentFilter = "", cursor
 @routes.on("GET", "/runs/{run}", "runs.list", example=_RUN)
 def get_run(desk: AtDesk, run: RunId) -> Json:
     """A run with its log and counts; while it runs, with how far it is."""
+    progress = desk.runs.progress_of(run)
     parent, found = _run(desk, run)
-    return Json(run_document(found, parent, desk.runs.progress_of(found.id)))
+    return Json(run_document(found, parent, progress))
 
 
 @routes.on("POST", "/runs/{run}/cancel", "parents.evaluate", status=202, problems=(409,), example=_RUN)

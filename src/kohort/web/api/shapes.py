@@ -73,6 +73,25 @@ class ParentPage(TypedDict):
     next: str | None
 
 
+class CheckedTable(TypedDict):
+    """Rows of a table and how many found a customer. matched: null when there are none."""
+
+    part: Literal["master", "attribute", "behavior"]
+    name: str
+    source: str
+    rows: int
+    matched: float | None
+
+
+class CheckedParent(TypedDict):
+    """A definition that was looked at and not saved. definition: null when it cannot be read."""
+
+    ok: bool
+    definition: Definition | None
+    issues: list[Issue]
+    tables: list[CheckedTable]
+
+
 class RunProgress(TypedDict):
     """How far a run is: the step that is under way, and how many of how many are done."""
 

@@ -364,6 +364,21 @@ class SourcePage(TypedDict):
     next: str | None
 
 
+class MisfitReason(TypedDict):
+    code: str
+    meaning: str
+    count: int
+    last_at: datetime | None
+
+
+class Misfits(TypedDict):
+    """Rejected calls or discarded values: the most frequent reasons first, the newest rows by column."""
+
+    count: int
+    reasons: list[MisfitReason]
+    rows: list[dict[str, Any]]
+
+
 class Calls(TypedDict):
     """What became of calls. duplicates: null when the server does not answer."""
 
