@@ -59,7 +59,7 @@ function row({ sizes, size, test, name, readonly }, part, at, what, invalid, set
   return html`<tr><td><span class="ab-name"><span class="marker marker-variant" aria-hidden="true"></span><input class="control control-small" aria-label="Name of ${what}" aria-invalid=${invalid ? "true" : "false"} ?readonly=${readonly} .value=${live(part.name ?? "")} @input=${(event) => set("name", event.target.value)}>
       <span class="muted ab-ending" title="${part.name}-${test.name || name}">-${test.name || name}</span></span></td>
     <td><span class="ab-ratio"><input class="control control-small" type="number" min="0" max="100" step="any" inputmode="decimal" aria-label="Ratio of ${what} in percent" aria-invalid=${invalid ? "true" : "false"} ?readonly=${readonly} .value=${live(String(part.ratio ?? ""))} @input=${(event) => set("ratio", number(event.target.value))}><span aria-hidden="true">%</span></span></td>
-    <td class="number">${shown}</td><td class="ab-share" title=${known ? `${share(known.share)} of the segment` : nothing}>${bar(known ? known.share ?? 0 : (part.ratio || 0) / 100, "meter-variant")}</td>
+    <td class="number">${shown}</td><td class="ab-share" title=${known ? `${share(known.share)} of the segment` : nothing}>${bar(known ? known.share ?? 0 : (part.ratio || 0) / 100, "ed-meter-variant")}</td>
     <td>${remove ? html`<button type="button" class="icon-button" aria-label="Remove ${what}" title="Remove ${what}" @click=${remove}>${icon("x", 15)}</button>` : nothing}</td></tr>`;
 }
 

@@ -27,14 +27,15 @@ export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1
 /** A bar; part: 0 to 1. What is there but tiny can still be seen. */
 export function bar(part, kind = "") {
   const width = part > 0 ? Math.max(1, Math.min(100, part * 100)) : 0;
-  return html`<svg class="meter ${kind}" width="100%" height="6" aria-hidden="true"><rect class="meter-track" width="100%" height="6" rx="3"></rect>
-    <rect class="meter-fill" width="${width}%" height="6" rx="3"></rect></svg>`;
+  return html`<svg class="ed-meter ${kind}" width="100%" height="6" aria-hidden="true"><rect class="ed-meter-track" width="100%" height="6" rx="3"></rect>
+    <rect class="ed-meter-fill" width="${width}%" height="6" rx="3"></rect></svg>`;
 }
 
 /** A value of a member for people. */
 export function value(found) {
   if (found === null || found === undefined || found === "") return "–";
   if (Array.isArray(found)) return found.map(value).join(", ");
+  if (typeof found === "number") return Number.isInteger(found) ? String(found) : String(Number(found.toPrecision(5)));
   if (typeof found === "object") return JSON.stringify(found);
   return /^\d{4}-\d\d-\d\dT/.test(found) ? String(found).slice(0, 10) : String(found);
 }

@@ -42,7 +42,7 @@ function conflict({ theirs, mine, busy, problem }, act) {
   return html`<div class="dialog-head"><h2 id="save-title">Somebody else saved it meanwhile</h2></div>
     <div class="dialog-body">
       <p>${theirs ? html`<strong>${theirs.updated_by}</strong> saved version ${theirs.version} <time datetime=${theirs.updated_at}>${ago(theirs.updated_at)}</time>. What you changed is still here.` : "It is not as it was when you began."}</p>
-      ${theirs ? html`<div class="versus"><section><h3>Theirs</h3><pre class="mono">${theirs.text}</pre>${words(theirs.definition.description)}</section>
+      ${theirs ? html`<div class="ed-versus"><section><h3>Theirs</h3><pre class="mono">${theirs.text}</pre>${words(theirs.definition.description)}</section>
         <section><h3>Yours</h3><pre class="mono">${mine.text || "–"}</pre>${words(mine.description)}</section></div>` : nothing}
       ${trouble(problem)}
     </div>

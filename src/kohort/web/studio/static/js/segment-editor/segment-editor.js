@@ -184,7 +184,7 @@ export class SegmentEditor extends LitElement {
       return;
     }
     const keys = keysOf(rowOf(issue.path));
-    const place = { name: "[name=name]", folder: "[name=folder]", ab_test: ".ab input", base: ".about select", description: ".about textarea" }[issue.path.split(/[.[]/)[0]];
+    const place = { name: "[name=name]", folder: "[name=folder]", ab_test: ".ab input", base: ".ed-about select", description: ".ed-about textarea" }[issue.path.split(/[.[]/)[0]];
     const row = [...this.querySelectorAll("rule-builder [data-path]")].find((item) => keys.length && item.dataset.path === JSON.stringify(keys)) ?? this.querySelector(place ?? "rule-builder");
     row?.scrollIntoView({ block: "center" });
     const first = row?.matches("input") ? row : row?.querySelector("[aria-invalid=true], input, select, button");
@@ -322,9 +322,9 @@ export class SegmentEditor extends LitElement {
 
   renderBuilder() {
     const preview = this.refused.length ? { ...this.preview, issues: this.refused } : this.preview;
-    return html`<rule-builder .rule=${this.definition.rule} .fields=${this.fields} .segments=${this.setup.segments} .preview=${preview} .parentSlug=${this.setup.parent} .readonly=${this.readonly} aria-busy=${this.previewing.waiting ? "true" : "false"}
+    return html`<div class="editor-builder"><rule-builder .rule=${this.definition.rule} .fields=${this.fields} .segments=${this.setup.segments} .preview=${preview} .parentSlug=${this.setup.parent} .readonly=${this.readonly} aria-busy=${this.previewing.waiting ? "true" : "false"}
       @edit-as-yaml=${({ detail }) => this.look("yaml").then(() => this.show({ path: detail.path }))}
-      @rule-change=${({ detail }) => this.change(withKey(this.definition, "rule", detail.rule), detail.label, detail.coalesce)}></rule-builder>`;
+      @rule-change=${({ detail }) => this.change(withKey(this.definition, "rule", detail.rule), detail.label, detail.coalesce)}></rule-builder></div>`;
   }
 
   renderAbout(issues) {

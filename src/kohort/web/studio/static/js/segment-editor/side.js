@@ -43,17 +43,17 @@ function funnel(preview) {
   const root = preview.waterfalls.find((waterfall) => waterfall.path === "rule");
   if (root) return html`<section class="card" aria-labelledby="funnel-title"><div class="card-body">
     <h3 id="funnel-title">Funnel <small>in the order written</small></h3>
-    <ol class="funnel">${repeat(root.steps, (step) => step.path, (step) => html`<li>
-      <span class="funnel-text" title=${step.text}>${named(step)}</span><span class="number">${count(step.kept)}</span>
-      ${bar(root.start ? (step.kept ?? 0) / root.start : 0)}<span class="number funnel-drop">${step.dropped === null ? "" : step.dropped ? change(-step.dropped) : "keeps all"}</span>
+    <ol class="ed-funnel">${repeat(root.steps, (step) => step.path, (step) => html`<li>
+      <span class="ed-funnel-text" title=${step.text}>${named(step)}</span><span class="number">${count(step.kept)}</span>
+      ${bar(root.start ? (step.kept ?? 0) / root.start : 0)}<span class="number ed-funnel-drop">${step.dropped === null ? "" : step.dropped ? change(-step.dropped) : "keeps all"}</span>
     </li>`)}</ol></div></section>`;
   const parts = Object.entries(preview.conditions).filter(([path]) => /^rule\.conditions\[\d+\]$/.test(path));
   if (!parts.length) return nothing;
   return html`<section class="card" aria-labelledby="funnel-title"><div class="card-body">
     <h3 id="funnel-title">Conditions <small>each by itself</small></h3>
-    <ol class="funnel">${repeat(parts, ([path]) => path, ([path, part]) => html`<li>
-      <span class="funnel-text" title=${part.text}>${named({ path, text: part.text })}</span><span class="number">${count(part.count)}</span>
-      ${bar(part.share ?? 0)}<span class="number funnel-drop">${share(part.share, 1)}</span>
+    <ol class="ed-funnel">${repeat(parts, ([path]) => path, ([path, part]) => html`<li>
+      <span class="ed-funnel-text" title=${part.text}>${named({ path, text: part.text })}</span><span class="number">${count(part.count)}</span>
+      ${bar(part.share ?? 0)}<span class="number ed-funnel-drop">${share(part.share, 1)}</span>
     </li>`)}</ol></div></section>`;
 }
 
@@ -64,10 +64,10 @@ function problems({ issues, show }) {
   const errors = issues.filter((issue) => issue.severity === "error").length;
   return html`<section class="card" aria-labelledby="problems-title"><div class="card-body">
     <h3 id="problems-title">${errors ? many(errors, "problem") : "Worth a look"} ${errors && issues.length > errors ? html`<small>and ${many(issues.length - errors, "warning")}</small>` : nothing}</h3>
-    <ul class="problems">${issues.map((issue) => html`<li class=${issue.severity === "error" ? "is-bad" : "is-warn"}>
+    <ul class="ed-problems">${issues.map((issue) => html`<li class=${issue.severity === "error" ? "is-bad" : "is-warn"}>
       ${icon(issue.severity === "error" ? "circle-alert" : "triangle-alert", 15)}
       <div><p>${sentence(issue.message)}</p>${issue.hint ? html`<p class="muted">${sentence(issue.hint)}</p>` : nothing}
-      ${placeOf(issue.path) ? html`<button type="button" class="link" @click=${() => show(issue)}>${issue.line ? `Line ${issue.line}` : placeOf(issue.path)}</button>` : nothing}
+      ${placeOf(issue.path) ? html`<button type="button" class="ed-link" @click=${() => show(issue)}>${issue.line ? `Line ${issue.line}` : placeOf(issue.path)}</button>` : nothing}
       ${issue.severity === "warning" ? html`<code title="Its name for lint: { ignore: [...] }">${issue.code}</code>` : nothing}</div>
     </li>`)}</ul></div></section>`;
 }
@@ -81,7 +81,7 @@ function dependents(preview) {
 
 /** Segments with who enters and leaves. */
 export function changes(found) {
-  return html`<ul class="changes">${found.map((changed) => html`<li><span class="funnel-text" title=${changed.segment}>${changed.segment}</span>
+  return html`<ul class="ed-changes">${found.map((changed) => html`<li><span class="ed-funnel-text" title=${changed.segment}>${changed.segment.split("/").at(-1)}</span>
     <span class="number">${count(changed.before)} → ${count(changed.after)}</span>
     <span class="number"><span class=${changed.entered ? "is-good" : "muted"}>${change(changed.entered)}</span> <span class=${changed.left ? "is-bad" : "muted"}>${change(-changed.left)}</span></span></li>`)}</ul>`;
 }
@@ -91,23 +91,23 @@ function overlaps({ preview, parent, idOf }) {
   if (!found.length) return nothing;
   return html`<section class="card" aria-labelledby="overlap-title"><div class="card-body">
     <h3 id="overlap-title">Overlaps <small>share of these members</small></h3>
-    <ul class="funnel">${repeat(found, (pair) => pair.segment, (pair) => {
+    <ul class="ed-funnel">${repeat(found, (pair) => pair.segment, (pair) => {
       const [id, name] = [idOf(pair.segment), pair.segment.split("/").at(-1)];
       return html`<li title="${pair.segment}: ${count(pair.shared)} shared, ${share(pair.share)} of these and ${share(pair.share_of_segment)} of its ${count(pair.count)} members; Jaccard ${pair.jaccard?.toFixed(2)}">
-        <span class="funnel-text">${id ? html`<a href="/audiences/${parent}/segments/${id}">${name}</a>` : name}</span><span class="number">${count(pair.shared)}</span>
-        ${bar(pair.share ?? 0, "meter-soft")}<span class="number funnel-drop">${share(pair.share, 1)}</span></li>`;
+        <span class="ed-funnel-text">${id ? html`<a href="/audiences/${parent}/segments/${id}">${name}</a>` : name}</span><span class="number">${count(pair.shared)}</span>
+        ${bar(pair.share ?? 0, "ed-meter-soft")}<span class="number ed-funnel-drop">${share(pair.share, 1)}</span></li>`;
     })}</ul></div></section>`;
 }
 
 function sample({ preview, parent }) {
   const { columns, rows } = preview.sample;
   if (!rows.length) return nothing;
-  return html`<section class="card" aria-labelledby="sample-title"><div class="card-body">
+  return html`<div class="card"><div class="card-body ed-sample-head">
     <h3 id="sample-title">Some of them</h3></div>
-    <div class="table-scroll" tabindex="0" role="region" aria-labelledby="sample-title"><table class="table sample">
+    <div class="table-scroll" tabindex="0" role="region" aria-labelledby="sample-title"><table class="table ed-sample">
       <thead><tr>${columns.map((name) => html`<th scope="col">${name === "cdp_customer_id" ? "profile" : name}</th>`)}</tr></thead>
-      <tbody>${rows.map((row) => html`<tr>${row.map((cell, at) => html`<td title=${value(cell)}>${columns[at] === "cdp_customer_id" ? html`<a class="mono" href="/audiences/${parent}/profiles/${encodeURIComponent(cell)}">${String(cell).slice(0, 8)}</a>` : value(cell)}</td>`)}</tr>`)}</tbody>
-    </table></div></section>`;
+      <tbody>${rows.map((row) => html`<tr>${row.map((cell, at) => html`<td title=${value(cell)}>${columns[at] === "cdp_customer_id" ? html`<a class="mono" href="/audiences/${parent}/profiles?profile=${encodeURIComponent(cell)}">${String(cell).slice(0, 8)}</a>` : value(cell)}</td>`)}</tr>`)}</tbody>
+    </table></div></div>`;
 }
 
 /** On a narrow screen: the number that stays in sight, and the way to the rest. */

@@ -52,7 +52,7 @@ export class Typing {
     const text = this.form === "yaml" ? found.yaml : found.text;
     const { folder = "" } = this.host.definition;
     const placed = text ? await this.#ask(this.form === "yaml" ? { yaml: text, folder } : { text }, signal) : { lines: {}, issues: [] };
-    return { text, ...placed, readable: Boolean(found.definition) };
+    return { ...placed, text, readable: Boolean(found.definition) };
   }
 
   #written({ text, lines, issues, readable }) {
