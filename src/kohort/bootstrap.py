@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -15,6 +16,7 @@ from kohort.settings import Settings, load_settings
 from kohort.workspace.workspace import SETTINGS_FILE, Workspace, open_workspace
 
 _BORROW_SECONDS = 20.0
+_LEAST_WORK_BYTES = 64 * 2**20
 
 if TYPE_CHECKING:
     import socket
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from kohort.services.evaluate import IndexUse
     from kohort.services.index import IndexPlace
     from kohort.services.load_events import Loader
+    from kohort.services.open_engines import OpenEngines
     from kohort.services.serve import Serving
     from kohort.services.serve_tables import Say
     from kohort.services.users import Passwords
@@ -199,6 +202,14 @@ class Kohort:
 
         return IndexUse(self.indexes.root, LeafCache(self.settings.leaf_cache_bytes), self.settings.threads)
 
+    @cached_property
+    def engines(self) -> OpenEngines:
+        """Engines for the threads of a server, open between requests."""
+        from kohort.services.open_engines import OpenEngines
+
+        use = replace(self.index_use, work_bytes=max(self.settings.leaf_cache_bytes, _LEAST_WORK_BYTES))
+        return OpenEngines(self.store, lambda: self.shared_warehouse.use(), self.settings.range_size, use)
+
     @contextmanager
     def serving(self, host: str, port: int | None, say: Say) -> Iterator[tuple[Serving, str]]:
         """A server for the sources of this workspace, not yet started, and its address. host "", port None: of the settings.
@@ -302,6 +313,9 @@ class Kohort:
 
     def close(self) -> None:
         """Give back whatever was opened."""
+        engines = self.__dict__.pop("engines", None)
+        if engines is not None:
+            engines.close()
         self.close_warehouse(interrupt=True)
         store = self.__dict__.pop("store", None)
         if store is not None:

@@ -153,6 +153,10 @@ class DefinitionStore(RunStore, SourceStore, UserStore, Protocol):
         """All segments of a parent by (folder, name)."""
         ...
 
+    def definitions_mark(self, parent_id: int) -> str:
+        """A text that is another one after anything about a parent segment, its segments or its last good refresh changed."""
+        ...
+
     def save_segment(
         self, parent_id: int, folder: str, name: str, kind: str, document: Json, fingerprint: str, *, by: str, at: datetime, note: str = ""
     ) -> SegmentRecord:

@@ -54,7 +54,19 @@ class NumberedRows:
     place: str
 
 
-class Warehouse(Protocol):
+class Queries(Protocol):
+    """What answers queries."""
+
+    def query(self, statement: Statement) -> pa.Table:
+        """All rows of a query, in memory."""
+        ...
+
+    def stream(self, statement: Statement, batch_rows: int = 100_000) -> pa.RecordBatchReader:
+        """The rows of a query in batches."""
+        ...
+
+
+class Warehouse(Queries, Protocol):
     """One SQL engine. Problems the user can mend are UserErrors; nothing half-written is ever left."""
 
     dialect: str
@@ -65,14 +77,6 @@ class Warehouse(Protocol):
 
     def table(self, ref: TableRef) -> TableInfo | None:
         """One table, or None."""
-        ...
-
-    def query(self, statement: Statement) -> pa.Table:
-        """All rows of a query, in memory."""
-        ...
-
-    def stream(self, statement: Statement, batch_rows: int = 100_000) -> pa.RecordBatchReader:
-        """The rows of a query in batches."""
         ...
 
     def execute(self, statement: Statement) -> None:

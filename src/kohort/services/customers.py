@@ -15,7 +15,7 @@ from sqlglot import exp
 from kohort.foundation.errors import UserError
 from kohort.parent.layout import CUSTOMER_ID, ORDINAL, keys_table
 from kohort.ports.definitions import DefinitionStore, ParentRecord
-from kohort.ports.warehouse import Warehouse
+from kohort.ports.warehouse import Queries
 from kohort.sql import build
 
 _KEY = "key"
@@ -41,7 +41,7 @@ def _customer_id() -> exp.Expression:
     return exp.Substring(this=digest, start=build.integer(1), length=build.integer(40))
 
 
-def find_customer(warehouse: Warehouse, store: DefinitionStore, parent: ParentRecord, key: str) -> Customer:
+def find_customer(warehouse: Queries, store: DefinitionStore, parent: ParentRecord, key: str) -> Customer:
     """The customer with that master key or cdp_customer_id. Raises UserError PROFILE_NOT_FOUND, NOT_REFRESHED."""
     if store.last_refresh(parent.id) is None:
         raise UserError("NOT_REFRESHED", f'"{parent.name}" has not been refreshed yet', hint=f'run: kohort ps run "{parent.name}"')
@@ -55,7 +55,7 @@ def find_customer(warehouse: Warehouse, store: DefinitionStore, parent: ParentRe
     raise UserError("PROFILE_NOT_FOUND", f'nobody was ever in "{parent.name}" with the key "{key}"', hint=f"give a key or a {CUSTOMER_ID}")
 
 
-def customers_of(warehouse: Warehouse, parent: ParentRecord, ordinals: Sequence[int]) -> list[Customer]:
+def customers_of(warehouse: Queries, parent: ParentRecord, ordinals: Sequence[int]) -> list[Customer]:
     """The customers of some ordinals, by ordinal."""
     if not ordinals:
         return []
@@ -63,7 +63,7 @@ def customers_of(warehouse: Warehouse, parent: ParentRecord, ordinals: Sequence[
     return _customers(warehouse.query(_select(parent.id).where(chosen).order_by(build.column(ORDINAL))))
 
 
-def stream_customers(warehouse: Warehouse, parent: ParentRecord) -> pa.RecordBatchReader:
+def stream_customers(warehouse: Queries, parent: ParentRecord) -> pa.RecordBatchReader:
     """Batches (ordinal, key, cdp_customer_id) of everybody there ever was, by ordinal."""
     return warehouse.stream(_select(parent.id).order_by(build.column(ORDINAL)))
 

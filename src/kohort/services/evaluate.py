@@ -38,7 +38,7 @@ from kohort.ports.definitions import (
     SegmentRecord,
 )
 from kohort.ports.progress import Progress, Silent
-from kohort.ports.warehouse import Statement, Warehouse
+from kohort.ports.warehouse import Queries
 from kohort.rules.ast import Rule
 from kohort.rules.bind import bind, leaves
 from kohort.rules.check import check_rule
@@ -54,8 +54,6 @@ from kohort.sql import build
 from kohort.sql.dialects import DialectName
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from kohort.evaluation.index_source import IndexLeafSource
     from kohort.index.columns import ProfileIndex
     from kohort.membership.snapshots import Snapshot
@@ -64,11 +62,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class IndexUse:
-    """Where the profile indexes are, and what evaluations of one process share. threads: 0 = all cores."""
+    """Where the profile indexes are, and what evaluations of one process share.
+
+    threads: 0 = all cores. work_bytes: of what is kept of one instant between conditions, beside the cache.
+    """
 
     root: Path
     cache: LeafCache
     threads: int = 0
+    work_bytes: int = 512 * 2**20
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Engine:
     What it works out for one question it keeps for the next, also of another thread.
     """
 
-    warehouse: Warehouse
+    warehouse: Queries
     parent: ParentRecord
     refresh: RefreshRecord
     catalog: FieldCatalog
@@ -129,7 +131,11 @@ class Engine:
         def step(done: int, total: int) -> None:
             report.step("Evaluate segments", done, total)
 
-        refresh, query = RefreshTables(self.parent.id, self.refresh.number), self._query
+        refresh, warehouse = RefreshTables(self.parent.id, self.refresh.number), self.warehouse
+
+        def query(statement: Any) -> Any:
+            return warehouse.query(statement)
+
         if index is None or self.indexes is None:
             return sql_source(refresh, self.catalog, query, as_of, self.ordinals(), self.range_size, progress=step)
         from kohort.evaluation.index_source import IndexLeafSource
@@ -137,15 +143,13 @@ class Engine:
         source = self._sources.get(as_of)
         if source is None:
             fallback = sql_source(refresh, self.catalog, query, as_of, index.size, self.range_size)
-            source = IndexLeafSource(index, self.catalog, as_of, fallback, self.indexes.cache, self.indexes.threads)
+            shared = self.indexes
+            source = IndexLeafSource(index, self.catalog, as_of, fallback, shared.cache, shared.threads, shared.work_bytes)
             self._sources.clear()
             self._sources[as_of] = source
         source.progress = step
         source.compiling = lambda done, total: report.step("Compile for this machine (once)", done, total)
         return source
-
-    def _query(self, statement: Statement) -> pa.Table:
-        return self.warehouse.query(statement)
 
     @cached_property
     def index(self) -> ProfileIndex | None:
@@ -187,15 +191,25 @@ class Engine:
 
 
 def open_engine(
-    warehouse: Warehouse, store: DefinitionStore, parent: ParentRecord, range_size: int, indexes: IndexUse | None = None
+    warehouse: Queries,
+    store: DefinitionStore,
+    parent: ParentRecord,
+    range_size: int,
+    indexes: IndexUse | None = None,
+    before: Engine | None = None,
 ) -> Engine:
-    """Raises UserError NOT_REFRESHED when the parent segment has no good refresh yet."""
+    """Raises UserError NOT_REFRESHED when the parent segment has no good refresh yet.
+
+    before: one that was opened earlier; what has not changed since is not read again.
+    """
     refresh = store.last_refresh(parent.id)
     if refresh is None:
         raise UserError("NOT_REFRESHED", f'"{parent.name}" has not been refreshed yet', hint=f'run: kohort ps run "{parent.name}"')
     records = store.segments(parent.id)
-    segments = tuple(segment_of(record) for record in records)
-    catalog = catalog_from_document(refresh.catalog)
+    known = {segment.path: segment for segment in before.segments} if before is not None else {}
+    old = before.records if before is not None else {}
+    segments = tuple(known[one.path] if old.get(one.path) == one else segment_of(one) for one in records)
+    catalog = before.catalog if before is not None and before.refresh == refresh else catalog_from_document(refresh.catalog)
     key, by_path = parent_of(parent).key_column, {record.path: record for record in records}
     return Engine(warehouse, parent, refresh, catalog, key, segments, segment_ids(records), range_size, indexes, by_path)
 

@@ -14,7 +14,7 @@ from kohort.membership.changes import count_changes
 from kohort.membership.snapshots import SegmentKey, Snapshot, SnapshotDamaged, SnapshotStore
 from kohort.membership.statistics import GROWTH_DAYS, DayPopulation, Growth, daily_populations, day_of, growth
 from kohort.ports.definitions import DefinitionStore, EvaluationRecord, EvaluationSummary, ParentRecord
-from kohort.ports.warehouse import Warehouse
+from kohort.ports.warehouse import Queries
 from kohort.services.customers import Customer, find_customer
 from kohort.services.kept_evaluations import find_target, in_order, kept_evaluations, open_readable, population_of, zone_of
 
@@ -177,7 +177,7 @@ class ProfileHistory:
 
 
 def profile_history(
-    warehouse: Warehouse, store: DefinitionStore, snapshots: SnapshotStore, parent: ParentRecord, key: str
+    warehouse: Queries, store: DefinitionStore, snapshots: SnapshotStore, parent: ParentRecord, key: str
 ) -> ProfileHistory:
     """The history of the customer with that master key or cdp_customer_id, somebody who is gone included.
 

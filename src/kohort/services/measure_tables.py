@@ -21,12 +21,12 @@ from kohort.parent.resolution import (
     resolve,
     sources_of,
 )
-from kohort.ports.warehouse import TableInfo, Warehouse
+from kohort.ports.warehouse import Queries, TableInfo, Warehouse
 
 _SAMPLE_LENGTH = 80
 
 
-def rows_of(warehouse: Warehouse, query: exp.Expression) -> list[dict[str, Any]]:
+def rows_of(warehouse: Queries, query: exp.Expression) -> list[dict[str, Any]]:
     """The rows of a small query."""
     rows: list[dict[str, Any]] = warehouse.query(query).to_pylist()
     return rows

@@ -9,7 +9,7 @@ from kohort.membership.changes import Change, count, count_changes, first_ordina
 from kohort.membership.packed import Words
 from kohort.membership.snapshots import SnapshotStore
 from kohort.ports.definitions import DefinitionStore, EvaluationSummary, ParentRecord
-from kohort.ports.warehouse import Warehouse
+from kohort.ports.warehouse import Queries
 from kohort.services.customers import Customer, customers_of
 from kohort.services.kept_evaluations import choose_evaluation, find_target, kept_evaluations, open_kept, zone_of
 
@@ -78,7 +78,7 @@ def all_changes(
 
 
 def people_changed(
-    warehouse: Warehouse,
+    warehouse: Queries,
     store: DefinitionStore,
     snapshots: SnapshotStore,
     parent: ParentRecord,
@@ -117,5 +117,5 @@ def people_changed(
     )
 
 
-def _sample(warehouse: Warehouse, parent: ParentRecord, words: Words, limit: int) -> tuple[Customer, ...]:
+def _sample(warehouse: Queries, parent: ParentRecord, words: Words, limit: int) -> tuple[Customer, ...]:
     return tuple(customers_of(warehouse, parent, first_ordinals(words, limit)))

@@ -38,14 +38,11 @@ def sample_rows(engine: Engine, members: Bitmap | None, rule: Condition, columns
     values = index_values(engine, names, ordinals)
     if values is not None:
         return SampleRows(names, tuple(values))
-    known = engine.rows_seen.setdefault(names, {})
+    known = engine.rows_seen.get(names, {})
     missing = [ordinal for ordinal in ordinals if ordinal not in known]
-    if len(known) + len(missing) > _MOST_KEPT:
-        known.clear()
-        missing = ordinals
-    if missing:
-        known |= _read_rows(engine, names, missing)
-    return SampleRows(names, tuple(known[ordinal] for ordinal in ordinals))
+    found = {**known, **_read_rows(engine, names, missing)} if missing else known
+    engine.rows_seen[names] = found if len(found) <= _MOST_KEPT else {}
+    return SampleRows(names, tuple(found[ordinal] for ordinal in ordinals))
 
 
 def _read_rows(engine: Engine, names: Sequence[str], ordinals: Sequence[int]) -> dict[int, tuple[Any, ...]]:

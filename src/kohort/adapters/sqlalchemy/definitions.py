@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, Text, cast, delete, func, insert, or_, select, update
 
-from kohort.adapters.sqlalchemy.tables import parent_segments, segment_versions, segments
+from kohort.adapters.sqlalchemy.tables import parent_segments, refreshes, segment_versions, segments
 from kohort.adapters.sqlalchemy.transactions import Transactions
 from kohort.foundation.errors import UserError
 from kohort.foundation.fingerprints import canonical_json
@@ -60,6 +61,18 @@ class Definitions(Transactions):
         with self._reading() as connection:
             rows = connection.execute(select(*_SEGMENT_COLUMNS).where(segments.c.parent_id == parent_id)).all()
         return sorted((SegmentRecord(**row._mapping) for row in rows), key=lambda record: (record.folder, record.name))
+
+    def definitions_mark(self, parent_id: int) -> str:
+        """A text that is another one after anything about a parent segment, its segments or its last good refresh changed."""
+        words, own = segments.c, parent_segments.c
+        columns = (words.id, words.folder, words.name, words.version, words.updated_at, words.fingerprint)
+        length = func.length(cast(words.document, Text))
+        good = (refreshes.c.parent_id == parent_id) & (refreshes.c.status == "success")
+        with self._reading() as connection:
+            rows = connection.execute(select(*columns, length).where(words.parent_id == parent_id).order_by(words.id)).all()
+            parent = connection.execute(select(own.version, own.name, own.updated_at).where(own.id == parent_id)).one_or_none()
+            last = connection.execute(select(func.max(refreshes.c.id)).where(good)).scalar_one()
+        return hashlib.sha256(repr((rows, parent, last)).encode("utf-8", "surrogatepass")).hexdigest()
 
     def save_segment(
         self, parent_id: int, folder: str, name: str, kind: str, document: Json, fingerprint: str, *, by: str, at: datetime, note: str = ""

@@ -15,7 +15,7 @@ from kohort.foundation.errors import UserError
 from kohort.foundation.instants import from_micros, load_zone, parse_instant
 from kohort.ports.definitions import ParentRecord, SegmentRecord
 from kohort.services.access import Access
-from kohort.services.evaluate import Engine, open_engine
+from kohort.services.evaluate import Engine
 from kohort.services.save import stored_segment
 from kohort.services.stored import require_parent
 from kohort.services.users import Actor, Caller, note_audit
@@ -80,10 +80,12 @@ class Desk:
 
     @contextmanager
     def engine(self, parent: ParentRecord) -> Iterator[Engine]:
-        """The engine over the last good refresh, on a warehouse of its own. Raises UserError NOT_REFRESHED, WAREHOUSE_BUSY."""
-        kohort = self.kohort
-        with kohort.shared_warehouse.use() as warehouse:
-            yield open_engine(warehouse, kohort.store, parent, kohort.settings.range_size, kohort.index_use)
+        """The engine over the last good refresh. It takes the warehouse only for what the index does not answer.
+
+        Raises UserError NOT_REFRESHED; its queries raise WAREHOUSE_BUSY.
+        """
+        with self.kohort.engines.use(parent) as engine:
+            yield engine
 
     @contextmanager
     def change(self) -> Iterator[Callable[..., None]]:
