@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -73,25 +74,29 @@ def profile_card(
 
 
 def find_profile(engine: Engine, key: str) -> tuple[int, str]:
-    """(ordinal, master key) of a customer who is in the last refresh."""
+    """(ordinal, master key) of a customer who is in the last refresh. Raises UserError PROFILE_NOT_FOUND."""
     keys, profiles = keys_table(engine.parent.id), profiles_table(engine.parent.id, engine.refresh.number)
-    same = exp.EQ(this=build.column(ORDINAL, "p"), expression=build.column(ORDINAL, "k"))
-    wanted = exp.or_(
-        exp.EQ(this=build.column("key", "k"), expression=build.text(key)),
-        exp.EQ(this=build.column(CUSTOMER_ID, "p"), expression=build.text(key)),
-    )
-    query = (
-        exp.select(build.column(ORDINAL, "p"), build.column("key", "k"))
-        .from_(build.table(profiles.database, profiles.table, "p"))
-        .join(build.table(keys.database, keys.table, "k"), on=same)
-        .where(wanted)
-    )
-    rows = engine.warehouse.query(query).to_pylist()
-    if not rows:
-        hint = f'give the value of "{engine.key_column}" or a {CUSTOMER_ID}'
-        raise UserError("PROFILE_NOT_FOUND", f'nobody in "{engine.parent.name}" has the key "{key}"', hint=hint)
-    by_key = [row for row in rows if row["key"] == key] or rows
-    return int(by_key[0][ORDINAL]), str(by_key[0]["key"])
+    all_keys, present = build.table(keys.database, keys.table), build.table(profiles.database, profiles.table)
+    known = _first(engine, exp.select(build.column(ORDINAL)).from_(all_keys).where(_equals("key", key)))
+    if known is not None and _first(engine, exp.select(build.column(ORDINAL)).from_(present).where(is_ordinal(known))) is not None:
+        return int(known), key
+    if re.fullmatch(r"[0-9a-f]{40}", key):
+        found = _first(engine, exp.select(build.column(ORDINAL)).from_(present.copy()).where(_equals(CUSTOMER_ID, key)))
+        if found is not None:
+            named = _first(engine, exp.select(build.column("key")).from_(all_keys.copy()).where(is_ordinal(int(found))))
+            return int(found), str(named)
+    hint = f'give the value of "{engine.key_column}" or a {CUSTOMER_ID}'
+    raise UserError("PROFILE_NOT_FOUND", f'nobody in "{engine.parent.name}" has the key "{key}"', hint=hint)
+
+
+def _equals(column: str, text: str) -> exp.Expression:
+    return exp.EQ(this=build.column(column), expression=build.text(text))
+
+
+def _first(engine: Engine, query: exp.Select) -> Any:
+    """The value in the first column and row; None: there is no row."""
+    column = engine.warehouse.query(query.limit(1)).column(0)
+    return column[0].as_py() if len(column) else None
 
 
 def profile_row(engine: Engine, ordinal: int) -> dict[str, Any]:

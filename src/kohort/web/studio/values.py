@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -45,7 +46,7 @@ class Values:
         return f"{day:%b} {day.day}, {day.year}"
 
     def cell(self, value: Any) -> str:
-        """A value of a field; whole numbers as they are, for they may be keys; floats to 6 digits.
+        """A value of a field; whole numbers as they are, for they may be keys; floats to 6 digits, two of them after the point.
 
         >>> Values(ZoneInfo("UTC")).cell(Decimal("1725.25")), Values(ZoneInfo("UTC")).cell(406123)
         ('1,725.25', '406123')
@@ -54,13 +55,24 @@ class Values:
             case datetime():
                 return self.at(value)
             case float():
-                return number_text(float(f"{value:.6g}") if abs(value) < 1e6 else round(value, 2))
+                return number_text(_rounded(value))
             case Decimal():
                 return number_text(value)
             case list() | tuple():
                 return ", ".join(self.cell(item) for item in value)
             case _:
                 return value_text(value)
+
+
+def _rounded(value: float) -> float:
+    """A float to 6 digits, at least two of them after the point.
+
+    >>> _rounded(0.09237609498418586), _rounded(24879.754)
+    (0.0923761, 24879.75)
+    """
+    if not value or not math.isfinite(value):
+        return value
+    return round(value, max(2, 5 - math.floor(math.log10(abs(value)))))
 
 
 def number_text(value: float | Decimal | str) -> str:
