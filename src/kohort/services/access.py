@@ -48,6 +48,7 @@ ACTIONS: Mapping[str, Action] = {
     "runs.list": Action("viewer", "everywhere", "list the runs of the parent segments one may see"),
     "sources.read": Action("viewer", "everywhere", "see sources and how they are doing"),
     "sources.write": Action("engineer", "everywhere", "add, change, disable sources and rotate their keys"),
+    "settings.read": Action("engineer", "everywhere", "see the settings of the server and how it is doing"),
     "tokens.own": Action("viewer", "everywhere", "see, add and revoke one's own API tokens"),
     "tokens.all": Action("admin", "everywhere", "see and revoke everybody's API tokens"),
     "users.read": Action("admin", "everywhere", "see users and their grants"),

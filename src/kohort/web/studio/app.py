@@ -31,6 +31,7 @@ from kohort.web.studio.pages import (
     segment_history,
     segment_profiles,
     segment_rules,
+    settings,
     sign_in,
     sources,
 )
@@ -54,6 +55,7 @@ _PAGES = (
     sources,
     destinations,
     runs,
+    settings,
     parent_model,
     parent_fields,
     parent_refreshes,
