@@ -66,7 +66,7 @@ export function open(row, x, y) {
     menu.append(item);
   }
   menu.onkeydown = (event) => step(event, menu, row);
-  document.body.append(menu);
+  row.closest("#tree").append(menu);
   shown = menu;
   const { width, height } = menu.getBoundingClientRect();
   menu.style.left = `${Math.max(4, Math.min(x, innerWidth - width - 4))}px`;
