@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -11,7 +14,9 @@ from kohort.services.access import ACTIONS
 from kohort.services.index import refresh_and_index
 from kohort.services.stored import require_parent
 from kohort.web.api.app import guarded_routes
-from kohort.web.api.guard import COOKIE, PUBLIC, action_of
+from kohort.web.api.guard import COOKIE, PUBLIC, GuardedRoute, action_of
+from kohort.web.studio.app import _PAGES as PAGES
+from kohort.web.studio.app import build_web
 from tests.web.api.conftest import PASSWORD, Api
 
 PARENT = "/parents/all-customers"
@@ -55,6 +60,76 @@ class TestRoleMatrix:
         for method, path, action in every_route(api):
             if method == "GET":
                 assert api.call(method, path, ACTIONS[action].role).status_code not in (401, 403), (method, path)
+
+
+@pytest.fixture(scope="module")
+def web(api: Api) -> Api:
+    """The same workspace with the studio: every page there is."""
+    return Api(api.kohort, build_web(api.kohort), api.tokens)
+
+
+def page_routes() -> list[GuardedRoute]:
+    """Every route of every page module."""
+    return [route for module in PAGES for route in guarded_routes(module.routes)]
+
+
+def every_page() -> list[tuple[str, str, str]]:
+    """(method, path with places filled in, action) of every page that is not public."""
+    places = {"parent": "all-customers", "source": "web_shop"}
+    found = []
+    for route in page_routes():
+        if action_of(route) != PUBLIC:
+            path = re.sub(r"\{(\w+)(:\w+)?\}", lambda place: places.get(place[1], "1"), route.path)
+            found += [(method, path, action_of(route)) for method in sorted(route.methods)]
+    return found
+
+
+class TestPagesRoleMatrix:
+    """The same for pages: whatever is added to the studio is in it."""
+
+    def page(self, web: Api, path: str, role: str = "", method: str = "GET", **headers: str) -> Any:
+        headers |= {"Authorization": f"Bearer {web.tokens[role]}"} if role else {}
+        return asyncio.run(web._call(method, path, headers, {}))
+
+    def test_every_route_is_of_the_api_or_a_page_and_only_signing_in_is_public(self, api: Api, web: Api) -> None:
+        assert len(every_page()) >= 20
+        assert len(guarded_routes(web.app)) == len(guarded_routes(api.app)) + len(page_routes())
+        assert sorted(route.path for route in page_routes() if action_of(route) == PUBLIC) == ["/login", "/setup"]
+
+    def test_the_anonymous_are_sent_to_sign_in_and_back(self, web: Api) -> None:
+        for method, path, _ in every_page():
+            answer = self.page(web, f"{path}?a=b", method=method)
+            assert answer.status_code == 303, path
+            where = urlsplit(answer.headers["location"])
+            assert (where.path, where.netloc) == ("/login", ""), path
+            assert parse_qs(where.query) == {"next": [f"{path}?a=b"]}, path
+            assert answer.content == b"", path
+            assert self.page(web, path, method=method, **{"HX-Request": "true", "HX-Boosted": "true"}).status_code == 303, path
+            part = self.page(web, path, method=method, **{"HX-Request": "true"})
+            assert (part.status_code, part.headers["hx-redirect"], part.content) == (401, "/login", b""), path
+
+    def test_a_session_that_ended_is_as_nobody(self, web: Api) -> None:
+        for method, path, _ in every_page():
+            assert self.page(web, path, method=method, Cookie=f"{COOKIE}=guessed").status_code == 303, path
+
+    @pytest.mark.parametrize("role", ROLES[:-1])
+    def test_a_role_that_is_too_low_gets_a_page_that_says_so(self, web: Api, role: str) -> None:
+        for method, path, action in every_page():
+            if ROLES.index(ACTIONS[action].role) > ROLES.index(role):
+                answer = self.page(web, path, role, method)
+                assert (answer.status_code, answer.headers["content-type"]) == (403, "text/html; charset=utf-8"), path
+                assert f"t takes the role {ACTIONS[action].role}" in answer.text, path
+
+    def test_who_may_gets_past_the_door(self, web: Api) -> None:
+        for method, path, action in every_page():
+            if method != "GET":
+                continue
+            answer = self.page(web, path, ACTIONS[action].role)
+            assert answer.status_code not in (401, 403), path
+            assert answer.status_code < 500, f"{path}: {(web.kohort.workspace.state / 'crash.log').read_text()}"
+            assert not answer.headers.get("location", "").startswith("/login"), path
+            assert answer.status_code != 200 or answer.headers["cache-control"] == "no-store", path
+            assert "unsafe" not in answer.headers.get("content-security-policy", "default-src 'self'"), path
 
 
 class TestSigningIn:
