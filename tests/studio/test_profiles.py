@@ -192,7 +192,7 @@ def test_the_drawer_opens_from_a_row_explains_and_gives_the_focus_back(studio: R
     expect(row).to_be_focused()
     expect(page).not_to_have_url(re.compile("profile="))
     page.go_back()
-    expect(page.get_by_role("dialog")).to_be_visible()
+    expect(drawer.get_by_text("Not in Engagement/日本の顧客")).to_be_visible()
 
 
 def test_an_address_with_a_profile_opens_its_drawer(studio: RunningStudio, open_page: OpenPage) -> None:

@@ -2,14 +2,12 @@
 
 /** Fetch a part of a page as text; goes to the whole page when the part cannot be had. Resolves to null then, or when it was superseded. */
 export async function fetchPart(address, whole, signal) {
-  let answer;
   try {
-    answer = await fetch(address, { signal, credentials: "same-origin", headers: { "HX-Request": "true" } });
+    const answer = await fetch(address, { signal, credentials: "same-origin", headers: { "HX-Request": "true" } });
+    if (answer.ok && !answer.redirected) return await answer.text();
   } catch (error) {
-    if (error.name !== "AbortError") location.assign(whole);
-    return null;
+    if (error.name === "AbortError") return null;
   }
-  if (answer.ok && !answer.redirected) return answer.text();
   location.assign(whole);
   return null;
 }
