@@ -27,6 +27,8 @@ def count_changes(before: Snapshot, after: Snapshot, keys: Iterable[SegmentKey] 
     """The changes of the segments (default: all) that both evaluations counted. Raises UserError SNAPSHOT_DAMAGED."""
     asked = [segment.key for segment in after.manifest.segments] if keys is None else list(keys)
     both = [key for key in asked if before.find(key) is not None and after.find(key) is not None]
+    if len(both) == 1:
+        return {both[0]: _change(before, after, both[0])}
     with ThreadPoolExecutor(THREADS) as threads:
         return dict(zip(both, threads.map(lambda key: _change(before, after, key), both), strict=True))
 

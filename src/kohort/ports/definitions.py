@@ -224,6 +224,10 @@ class DefinitionStore(RunStore, SourceStore, UserStore, Protocol):
         """Newest first: at most `limit` of them, or all."""
         ...
 
+    def populations(self, evaluation_ids: Sequence[int]) -> Mapping[int, Sequence[PopulationRecord]]:
+        """The populations of several evaluations by their ids, each in the order in which they were counted."""
+        ...
+
     def segment_evaluations(self, segment_id: int) -> Sequence[EvaluationRecord]:
         """Every evaluation that counted one segment, oldest first; each with the populations of that segment and its variants only."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,8 @@ LONGEST_REFRESH = timedelta(days=1)
 _REFRESH_COLUMNS = [c for c in refreshes.c if c.name in RefreshRecord.__dataclass_fields__]
 _SUMMARY_COLUMNS = [c for c in evaluations.c if c.name in EvaluationSummary.__dataclass_fields__]
 _POPULATION_COLUMNS = [c for c in populations.c if c.name in PopulationRecord.__dataclass_fields__]
+_POPULATION_FIELDS = [populations.c[name] for name in PopulationRecord.__dataclass_fields__]
+_IDS_AT_ONCE = 500
 
 
 class Runs(Transactions):
@@ -103,6 +105,17 @@ class Runs(Transactions):
         query = select(*_SUMMARY_COLUMNS).where(evaluations.c.parent_id == parent_id).order_by(evaluations.c.id.desc())
         with self._reading() as connection:
             return [EvaluationSummary(**row._mapping) for row in connection.execute(query.limit(limit))]
+
+    def populations(self, evaluation_ids: Sequence[int]) -> Mapping[int, Sequence[PopulationRecord]]:
+        """The populations of several evaluations by their ids, each in the order in which they were counted."""
+        found: dict[int, list[PopulationRecord]] = {}
+        with self._reading() as connection:
+            for start in range(0, len(evaluation_ids), _IDS_AT_ONCE):
+                wanted = evaluation_ids[start : start + _IDS_AT_ONCE]
+                query = select(populations.c.evaluation_id, *_POPULATION_FIELDS).where(populations.c.evaluation_id.in_(wanted))
+                for evaluation_id, *values in connection.execute(query.order_by(populations.c.evaluation_id, populations.c.position)):
+                    found.setdefault(evaluation_id, []).append(PopulationRecord(*values))
+        return found
 
     def segment_evaluations(self, segment_id: int) -> Sequence[EvaluationRecord]:
         """Every evaluation that counted one segment, oldest first; each with the populations of that segment and its variants only."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 
 from kohort.foundation.errors import UserError
-from kohort.ports.definitions import ParentRecord
+from kohort.ports.definitions import ParentRecord, SegmentRecord
 from kohort.services.folders import is_inside
 from kohort.services.overlap import OverlapMatrix, overlap_matrix
 from kohort.services.revisions import revision_of
@@ -56,7 +56,7 @@ def analytics_page(
     folders = sorted({part for record in seen for part in _around(record.folder)})
     place = folder.strip("/")
     inside = [record for record in seen if not place or is_inside(record.folder, place)]
-    trends = segment_trends(desk.kohort.store, parent, {record.id for record in inside}, days)
+    trends = _trends(request, desk, parent, inside, days)
     order = sorting(sort, _SORTS, "-profiles")
     rows = [Row(trend, spark_points([day.population for day in trend.days])) for trend in _sorted(trends, order)]
     lines = _compared(trends, chosen)
@@ -106,6 +106,14 @@ def overlap_part(request: Request, desk: AtDesk, slug: ParentSlug = "", chosen: 
         ids={path: key for key, path in paths.items()},
         problem=problem,
     )
+
+
+def _trends(request: Request, desk: Desk, parent: ParentRecord, records: list[SegmentRecord], days: int) -> Trends:
+    """Worked out once after each evaluation."""
+    store = desk.kohort.store
+    newest = next(iter(store.evaluations(parent.id, 1)), None)
+    key = ("trends", parent.id, newest.id if newest else 0, days, tuple((record.id, revision_of(record)) for record in records))
+    return kept_answers(request).get(key, lambda: segment_trends(store, parent, {record.id for record in records}, days))
 
 
 def _matrix(request: Request, desk: Desk, parent: ParentRecord, paths: tuple[str, ...], revisions: Any) -> OverlapMatrix:

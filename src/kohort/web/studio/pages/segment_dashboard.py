@@ -59,7 +59,7 @@ def dashboard_page(
     """The Dashboard tab, of a segment or of one of its variants."""
     view = segment_view(desk, parent, segment, "segments.read")
     shown = shown_segment(view, variant)
-    history = _history(desk, view, shown.path, max(days, _MOVES_DAYS))
+    history = known_history(request, desk, view, shown.path, max(days, _MOVES_DAYS))
     context = _figures(history, days, shown.name) if history else {}
     return render_tab(
         request,
@@ -140,11 +140,13 @@ def _kept(request: Request, desk: Desk, view: SegmentView, what: tuple[Any, ...]
 # --- figures ------------------------------------------------------------------------------------------------------
 
 
-def _history(desk: Desk, view: SegmentView, path: str, days: int) -> SegmentHistory | None:
-    """None: it was never evaluated."""
-    kohort = desk.kohort
+def known_history(request: Request, desk: Desk, view: SegmentView, path: str, days: int) -> SegmentHistory | None:
+    """The history of a segment or variant, worked out once after each evaluation; None: it was never evaluated."""
+    kohort, parent = desk.kohort, view.parent
+    newest = next(iter(kohort.store.evaluations(parent.id, 1)), None)
+    key = ("history", parent.id, newest.id if newest else 0, path, view.record.version, days)
     try:
-        return segment_history(kohort.store, kohort.snapshots, view.parent, path, days=days)
+        return kept_answers(request).get(key, lambda: segment_history(kohort.store, kohort.snapshots, parent, path, days=days))
     except UserError as error:
         if error.code != "NOT_EVALUATED":
             raise

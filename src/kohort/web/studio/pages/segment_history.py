@@ -11,16 +11,17 @@ from fastapi import Query, Request, Response
 from kohort.foundation.errors import UserError
 from kohort.ports.definitions import SegmentVersion
 from kohort.rules.text import write_rule
-from kohort.services.history import HistoryPoint, segment_history
+from kohort.services.history import HistoryPoint
 from kohort.services.stored import segment_of
 from kohort.services.versions import SegmentDiff, compare, list_versions
-from kohort.web.api.desk import AtDesk, Desk, ParentName, SegmentId
+from kohort.web.api.desk import AtDesk, ParentName, SegmentId
+from kohort.web.studio.pages.segment_dashboard import known_history
 from kohort.web.studio.pages.segment_frame import SegmentView, render_tab, segment_view
 from kohort.web.studio.routes import PageRoutes
 
 routes = PageRoutes()
 _A_PAGE = 20
-_ALL_DAYS = 36_500
+_ALL_DAYS = 3_660
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ def history_page(
     _, versions = list_versions(desk.kohort.store, view.parent, str(view.record.id))
     older = [version for version in versions if until is None or version.number <= until]
     chosen, before = older[-_A_PAGE:], older[:-_A_PAGE]
-    effects = _effects(desk, view)
+    history = known_history(request, desk, view, view.record.path, _ALL_DAYS)
+    effects = first_effects(history.points) if history else {}
     listed = [
         ShownVersion(version, _diff(view, earlier, version), _text(view, version), effects.get(version.number))
         for earlier, version in zip([before[-1] if before else None, *chosen], chosen, strict=False)
@@ -87,18 +89,6 @@ def _text(view: SegmentView, version: SegmentVersion) -> str:
         return write_rule(segment_of(view.record, version.document).rule)
     except UserError:
         return ""
-
-
-def _effects(desk: Desk, view: SegmentView) -> dict[int, Effect]:
-    """By version, of those that were evaluated."""
-    kohort = desk.kohort
-    try:
-        history = segment_history(kohort.store, kohort.snapshots, view.parent, view.record.path, days=_ALL_DAYS)
-    except UserError as error:
-        if error.code != "NOT_EVALUATED":
-            raise
-        return {}
-    return first_effects(history.points)
 
 
 def first_effects(points: Sequence[HistoryPoint]) -> dict[int, Effect]:
