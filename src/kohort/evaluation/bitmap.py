@@ -71,6 +71,12 @@ class Bitmap:
             object.__setattr__(self, "_counted", int(np.bitwise_count(self.words).sum(dtype=np.uint32)))
         return self._counted
 
+    def resized(self, size: int) -> Bitmap:
+        """The same set over another number of ordinals that takes as many words; nobody is in the difference."""
+        found = Bitmap(self.words, size)
+        object.__setattr__(found, "_counted", self.count())
+        return found
+
     def to_bools(self) -> Bools:
         """One bool per ordinal."""
         return np.unpackbits(self.words.astype("<u8", copy=False).view(np.uint8), count=self.size, bitorder="little").view(np.bool_)

@@ -14,7 +14,6 @@ from kohort.evaluation.bitmap import Bitmap
 
 Counts = npt.NDArray[np.int64]
 _BLOCK_BYTES = 4 << 20  # the same words of all sets stay in the cache while every pair of them is counted
-_PIECE_WORDS = 1 << 14
 _SMALL_WORDS = 1 << 20  # less is counted faster than threads start
 
 
@@ -58,20 +57,25 @@ def counts_with(one: Bitmap, others: Sequence[Bitmap]) -> list[tuple[int, int]]:
         raise ValueError("sets over different ordinals")
     if len(one.words) * len(others) < _SMALL_WORDS:
         return [(other.count(), _in_both(one, other)) for other in others]
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(pool.map(lambda other: (other.count(), _in_both(one, other)), others))
+    workers = os.cpu_count() or 1
+    bounds = [len(others) * part // workers for part in range(workers + 1)]
+    with ThreadPoolExecutor(workers) as pool:
+        found = pool.map(lambda span: [(other.count(), _in_both_of_many(one, other)) for other in others[slice(*span)]], pairwise(bounds))
+        return [counts for part in found for counts in part]
 
 
 def _in_both(one: Bitmap, other: Bitmap) -> int:
-    """How many belong to both, piece by piece: what is in between stays in the processor's cache."""
-    both, bits = np.empty(_PIECE_WORDS, dtype=np.uint64), np.empty(_PIECE_WORDS, dtype=np.uint8)
-    found = 0
-    for low in range(0, len(one.words), _PIECE_WORDS):
-        size = min(_PIECE_WORDS, len(one.words) - low)
-        np.bitwise_and(one.words[low : low + size], other.words[low : low + size], out=both[:size])
-        np.bitwise_count(both[:size], out=bits[:size])
-        found += int(bits[:size].sum(dtype=np.uint32))
-    return found
+    """How many belong to both."""
+    return int(np.bitwise_count(one.words & other.words).sum(dtype=np.uint32))
+
+
+def _in_both_of_many(one: Bitmap, other: Bitmap) -> int:
+    """The same without anything in between."""
+    from kohort.index.set_kernels import count_common
+
+    found = np.empty(1, dtype=np.int64)
+    count_common(one.words, other.words, found)
+    return int(found[0])
 
 
 def jaccard(first: int, second: int, shared: int) -> float | None:

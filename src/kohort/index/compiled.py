@@ -114,7 +114,7 @@ def kernel(*signatures: Signature, keyed: int = 1) -> Callable[[Callable[..., No
 
 def warm_up(progress: Progress | None = None) -> None:
     """See to it that every kernel was compiled on this machine; cheap when it was. progress: functions done, in all."""
-    from kohort.index import hashing, kernels
+    from kohort.index import hashing, kernels, set_kernels
 
     global _is_warm
     with _WARM_UP:
@@ -122,6 +122,7 @@ def warm_up(progress: Progress | None = None) -> None:
             return
         assert kernels.__name__
         assert hashing.__name__
+        assert set_kernels.__name__
         mark = _mark()
         if mark is None or not mark.exists():
             _compile_all(progress)

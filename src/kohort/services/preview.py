@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from kohort.documents.yaml import write_yaml
 from kohort.evaluation.bitmap import Bitmap
 from kohort.evaluation.overlap import counts_with
 from kohort.foundation.errors import KohortError
@@ -21,7 +20,6 @@ from kohort.ports.definitions import DefinitionStore
 from kohort.ports.progress import Progress
 from kohort.rules.ast import AttributeCondition, BehaviorCondition, Condition, Group, Rule, SequenceCondition
 from kohort.rules.describe import describe
-from kohort.rules.encode import rule_to_yaml
 from kohort.rules.text import write_rule
 from kohort.segments.versions import segment_fingerprint
 from kohort.services.drafts import RULE, Draft
@@ -29,6 +27,7 @@ from kohort.services.evaluate import Engine
 from kohort.services.overlap import Overlap, kept_members, kept_snapshot
 from kohort.services.preview_parts import NEW, UNIVERSE, Work, part_name, parts_of
 from kohort.services.preview_rows import SampleRows, sample_rows
+from kohort.services.rule_yaml import rule_yaml
 
 NodeKind = Literal["group", "attribute", "behavior", "sequence", "reference"]
 
@@ -98,7 +97,8 @@ class Preview:
 
     count: None when the rule as a whole cannot be counted. total: all profiles; base_count: those inside the base `share_of`
     (everybody without one); share: of these. nodes: every group and condition, a group before its parts. overlaps: saved segments
-    that share members, the most alike first. saved: only for a rule that stands for a saved segment.
+    that share members, the most alike first. saved: only for a rule that stands for a saved segment. sentence, text, yaml: the rule in
+    words, as text and as a file holds it, "" when it could not be read.
     """
 
     as_of: datetime
@@ -114,13 +114,9 @@ class Preview:
     saved: SavedChange | None
     sentence: str
     text: str
+    yaml: str
     rule: Rule | None
     issues: Issues
-
-    @property
-    def yaml(self) -> str:
-        """The rule as YAML; "" when it could not be read. Written when asked for: most who preview look at something else."""
-        return "" if self.rule is None else write_yaml(rule_to_yaml(self.rule))
 
 
 def preview(
@@ -150,7 +146,7 @@ def preview(
     outcome = engine.run(work.exprs(wanted, kept), to_micros(moment), progress)
     if snapshot is not None and snapshot.word_count != len(outcome.live.words):
         kept, outcome = {}, engine.run(work.exprs(wanted, ()), to_micros(moment), progress)
-    found = {**outcome.members, **{path: Bitmap(members.words, outcome.live.size) for path, members in kept.items()}}
+    found = {**outcome.members, **{path: members.resized(outcome.live.size) for path, members in kept.items()}}
     result = _Result(work, found, outcome.members[UNIVERSE])
     members = result.node(RULE)
     return Preview(
@@ -167,6 +163,7 @@ def preview(
         saved=result.saved(),
         sentence=_worded(lambda: describe(draft.segment.rule, engine.catalog)) if work.is_readable else "",
         text=write_rule(draft.segment.rule) if work.is_readable else "",
+        yaml=rule_yaml(draft.segment.rule, engine.conditions) if work.is_readable else "",
         rule=draft.segment.rule if work.is_readable else None,
         issues=work.issues,
     )

@@ -65,14 +65,14 @@ class Definitions(Transactions):
     def definitions_mark(self, parent_id: int) -> str:
         """A text that is another one after anything about a parent segment, its segments or its last good refresh changed."""
         words, own = segments.c, parent_segments.c
-        columns = (words.id, words.folder, words.name, words.version, words.updated_at, words.fingerprint)
+        columns = (words.id, words.folder, words.name, words.version, cast(words.updated_at, Text), words.fingerprint)
         length = func.length(cast(words.document, Text))
         good = (refreshes.c.parent_id == parent_id) & (refreshes.c.status == "success")
         with self._reading() as connection:
             rows = connection.execute(select(*columns, length).where(words.parent_id == parent_id).order_by(words.id)).all()
             parent = connection.execute(select(own.version, own.name, own.updated_at).where(own.id == parent_id)).one_or_none()
             last = connection.execute(select(func.max(refreshes.c.id)).where(good)).scalar_one()
-        return hashlib.sha256(repr((rows, parent, last)).encode("utf-8", "surrogatepass")).hexdigest()
+        return hashlib.sha256(repr(([*map(tuple, rows)], parent, last)).encode("utf-8", "surrogatepass")).hexdigest()
 
     def save_segment(
         self, parent_id: int, folder: str, name: str, kind: str, document: Json, fingerprint: str, *, by: str, at: datetime, note: str = ""
