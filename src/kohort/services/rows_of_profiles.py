@@ -119,11 +119,12 @@ def ordinals_until(members: Bitmap, last: int) -> Ordinals:
     return ordinals[ordinals <= last]
 
 
-def search_profiles(engine: Engine, text: str = "", *, after: int = -1, limit: int = 50) -> ProfilePage:
-    """Profiles whose key begins with a text, or whose cdp_customer_id it is; "": all."""
+def search_profiles(engine: Engine, text: str = "", *, by_key: bool = True, after: int = -1, limit: int = 50) -> ProfilePage:
+    """Profiles whose key begins with a text (by_key False: is the text), or whose cdp_customer_id it is; "": all."""
     later: Any = exp.GT(this=build.column(ORDINAL, "p"), expression=build.integer(after))
     if text:
-        begins = build.call("STARTS_WITH", build.column("key", "k"), build.text(text))
+        key, wanted = build.column("key", "k"), build.text(text)
+        begins: Any = build.call("STARTS_WITH", key, wanted) if by_key else exp.EQ(this=key, expression=wanted)
         same = exp.EQ(this=build.column(CUSTOMER_ID, "p"), expression=build.text(text))
         later = exp.and_(later, exp.or_(begins, same))
     rows = _rows(engine, later, limit + 1)

@@ -32,8 +32,9 @@ def list_profiles(
     """Profiles in the order in which they came, with their attributes."""
     record = desk.parent(parent, "profiles.read")
     with desk.engine(record) as engine:
-        page = search_profiles(engine, search.strip(), after=read_number(cursor, -1), limit=limit)
         hidden = hidden_attributes(engine.catalog, desk.access)
+        by_key = engine.key_column not in hidden
+        page = search_profiles(engine, search.strip(), by_key=by_key, after=read_number(cursor, -1), limit=limit)
     items = [
         {
             "key": None if engine.key_column in hidden else row.key,

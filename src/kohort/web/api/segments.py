@@ -13,11 +13,13 @@ from fastapi import Query
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
+from kohort.foundation.errors import UserError
 from kohort.parent.catalog import FieldCatalog
 from kohort.parent.catalog_codec import catalog_from_document
 from kohort.parent.layout import CUSTOMER_ID
-from kohort.ports.definitions import ParentRecord
+from kohort.ports.definitions import ParentRecord, SegmentRecord
 from kohort.services.access import hidden_attributes
+from kohort.services.evaluate import Engine
 from kohort.services.history import segment_history
 from kohort.services.listing import list_segments
 from kohort.services.members import export_members
@@ -35,6 +37,7 @@ from kohort.web.api.pages import Cursor, Limit, page_of, read_number, write_curs
 
 routes = Routes("Segments")
 ChosenVersion = Annotated[int | None, Query(ge=1, lt=2**31)]
+Variant = Annotated[str, Query(max_length=600, description="Only those in this variant of its A/B test: `A-Offer`; empty: all.")]
 _SEGMENT = {"id": 5, "path": "Value/VIP", "folder": "Value", "name": "VIP", "kind": "batch", "version": 2, "population": 12, "share": 0.857}
 _WHOLE = {**_SEGMENT, "definition": {"name": "VIP", "folder": "Value", "rule": {}}, "text": "lifetime_value > 1000"}
 _ETAG = {"ETag": "The revision: send it as If-Match when you change this."}
@@ -194,12 +197,14 @@ def history_of_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, day
 
 
 @routes.on("GET", f"{_ONE}/members", "members.read", problems=(409, 503), example={"total": 12, "items": [], "next": None})
-def list_members(desk: AtDesk, parent: ParentName, segment: SegmentId, as_of: AsOf = "", cursor: Cursor = "", limit: Limit = 50) -> Json:
+def list_members(
+    desk: AtDesk, parent: ParentName, segment: SegmentId, variant: Variant = "", as_of: AsOf = "", cursor: Cursor = "", limit: Limit = 50
+) -> Json:
     """Members with their attributes. Personal data is null for those who may not see it."""
     record, stored = desk.segment(parent, segment, "members.read")
     with desk.engine(record) as engine:
         moment = desk.instant(as_of, engine.catalog.timezone)
-        page = member_page(engine, stored.path, after=read_number(cursor, -1), limit=limit, as_of=moment)
+        page = member_page(engine, _members_at(engine, stored, variant), after=read_number(cursor, -1), limit=limit, as_of=moment)
         hidden = hidden_attributes(engine.catalog, desk.access)
     items = [
         {
@@ -219,6 +224,7 @@ def download_members(
     parent: ParentName,
     segment: SegmentId,
     columns: Annotated[str, Query(max_length=5000, description="Attributes, comma separated; empty: all one may see.")] = "",
+    variant: Variant = "",
     as_of: AsOf = "",
 ) -> Any:
     """All members as a CSV file, whole or not at all. Columns of personal data are left out for those who may not see them."""
@@ -233,14 +239,23 @@ def download_members(
             asked = [name.strip() for name in columns.split(",") if name.strip()]
             wanted = [name for name in asked or [CUSTOMER_ID, *engine.catalog.attribute] if name not in hidden]
             moment = desk.instant(as_of, engine.catalog.timezone)
-            count = export_members(engine, stored.path, columns=wanted or [CUSTOMER_ID], format="csv", output=path, as_of=moment)
+            target = _members_at(engine, stored, variant)
+            count = export_members(engine, target, columns=wanted or [CUSTOMER_ID], format="csv", output=path, as_of=moment)
         detail = f"{count} rows: {', '.join(wanted)}"
-        desk.note("members.export", "segment", f"{record.slug}:{stored.path}", after=revision_of(stored), detail=detail)
+        desk.note("members.export", "segment", f"{record.slug}:{target}", after=revision_of(stored), detail=detail)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     name = f"{stored.id}-members.csv"
     return FileResponse(path, media_type="text/csv; charset=utf-8", filename=name, background=BackgroundTask(path.unlink, missing_ok=True))
+
+
+def _members_at(engine: Engine, stored: SegmentRecord, variant: str) -> str:
+    """The path of a segment, or of one of its variants. Raises UserError SEGMENT_NOT_FOUND."""
+    path = f"{stored.path}/{variant}" if variant else stored.path
+    if engine.graph.owners.get(path) != stored.path:
+        raise UserError("SEGMENT_NOT_FOUND", f'"{stored.path}" has no variant "{variant}"', hint="variants are called like A-Offer")
+    return path
 
 
 def _whole(desk: Desk, parent: str, segment_id: int) -> Json:
