@@ -17,14 +17,16 @@ from kohort.events.model import Call, Received, Rejected, SourceRules
 from kohort.events.plain import PlainCall
 from kohort.foundation.clock import Clock, SystemClock
 from kohort.foundation.instants import Micros, to_micros
-from kohort.ports.event_log import Entry, EventLog, Position
+from kohort.ports.event_log import EventLog, Position
 from kohort.ports.event_tables import EventTables, Flush, SourceFlush, WriteReport
 from kohort.services.identity import IdentityResolver
 from kohort.services.load_events_rows import SourceRows
 from kohort.services.load_events_status import TablesStatus, write_status
 
-FLUSH_CALLS: Final = 10_000
-FLUSH_REQUESTS: Final = 10_000
+FLUSH_CALLS: Final = 20_000
+FLUSH_REQUESTS: Final = 20_000
+FLUSH_BYTES: Final = 16 * 1024 * 1024
+"""What one flush takes at most when much waits: every flush costs some milliseconds a table, and what it holds is in memory."""
 SAMPLE_CHARACTERS: Final = 1_000
 NOT_LOADED: Final = "not_loaded"
 """Code in `rejects` of a call that no rows could be made of, though it was taken: a mistake in Kohort. The sample is the whole call."""
@@ -108,11 +110,11 @@ class Loader:
     # --- one flush ----------------------------------------------------------------------------------------------
 
     def _loaded(self, position: Position, max_entries: int) -> LoadReport:
-        entries, waiting = self._collect(position, max_entries)
+        entries, reached, waiting = self._collect(position, max_entries)
         if not entries:
             self._tell(None, position, None)
             return LoadReport(0, 0, 0, 0, 0, position, None)
-        flush = self._flush(entries[-1].position)
+        flush = self._flush(reached)
         written = self._tables.write(flush)
         report = self._report(entries, flush, written, waiting)
         self._position = flush.position
@@ -127,16 +129,18 @@ class Loader:
             self._status.count(self._tables.counts())
         return self._position
 
-    def _collect(self, position: Position, max_entries: int) -> tuple[list[Entry], Micros | None]:
-        """Take requests in; also when the first one after them was received."""
-        entries: list[Entry] = []
-        calls = 0
+    def _collect(self, position: Position, max_entries: int) -> tuple[int, Position, Micros | None]:
+        """Take requests in: how many, up to where, and when the first one after them was received."""
+        entries = calls = size = 0
         for entry in self._log.read(position, max_entries + 1):
-            if len(entries) == max_entries or calls >= self._flush_calls:
-                return entries, entry.received.received_at
-            calls += self._take(entry.received)
-            entries.append(entry)
-        return entries, None
+            received = entry.received
+            if entries == max_entries or calls >= self._flush_calls or size >= FLUSH_BYTES:
+                return entries, position, received.received_at
+            calls += self._take(received)
+            size += len(received.body)
+            entries += 1
+            position = entry.position
+        return entries, position, None
 
     def _take(self, received: Received) -> int:
         rows = self._sources.get(received.source)
@@ -191,11 +195,11 @@ class Loader:
 
     # --- news ---------------------------------------------------------------------------------------------------
 
-    def _report(self, entries: list[Entry], flush: Flush, written: WriteReport, waiting: Micros | None) -> LoadReport:
+    def _report(self, entries: int, flush: Flush, written: WriteReport, waiting: Micros | None) -> LoadReport:
         sources = [self._sources[each.source] for each in flush.sources]
         calls, rejects = sum(len(rows.seen) for rows in sources), sum(rows.rejects for rows in sources)
         rows, discards = sum(written.rows.values()), sum(written.discards.values())
-        return LoadReport(len(entries), calls, rejects, rows, discards, flush.position, waiting)
+        return LoadReport(entries, calls, rejects, rows, discards, flush.position, waiting)
 
     def _tell(self, written: WriteReport | None, position: Position, waiting: Micros | None) -> None:
         status = self._status

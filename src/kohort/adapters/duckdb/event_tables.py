@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 STATE_SCHEMA: Final = "kohort_events"
 READER: Final = "tables"
 MAX_COLUMNS: Final = 1_600
-CHECKPOINT_AT: Final = "128MB"
+CHECKPOINT_AT: Final = "64MB"
 """Size of the engine's own log at which it is worked into the file: oftener, and the ends of all tables are compressed again and again."""
 TABLE_TAKEN: Final = "table_taken"
 """Why whole rows are in `discards`: a table that Kohort did not make has the name."""
