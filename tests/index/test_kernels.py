@@ -63,6 +63,78 @@ def test_distinct_codes(offsets: npt.NDArray[np.int32], dtype: str) -> None:
     assert counts.tolist() == [len(set(part)) for part in parts(offsets, codes, chosen)]
 
 
+@pytest.fixture
+def many() -> npt.NDArray[np.int32]:
+    """Thousands of mostly short slices, among them a few that are long, and a stretch of those that are empty."""
+    lengths = RNG.integers(0, 6, 5000)
+    lengths[[7, 1023, 1024, 3000]] = (900, 70_000, 64, 20_000)
+    lengths[2000:2300] = 0
+    return np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_few_codes(many: npt.NDArray[np.int32], masked: bool) -> None:
+    codes = RNG.integers(0, 64, many[-1]).astype(np.int8)
+    chosen = RNG.random(len(codes)) < 0.5 if masked else np.ones(len(codes), dtype=np.bool_)
+    counts = np.empty(len(many) - 1, dtype=np.int32)
+    kernels.distinct_codes(codes, many[:-1], many[1:], 0, len(counts), mask_of(chosen), masked, 0, 1, counts)
+    assert counts.tolist() == [len(set(part)) for part in parts(many, codes, chosen)]
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("part", ["all", "ends"])
+@pytest.mark.parametrize("dtype", ["int8", "int64", "float64"])
+def test_sums_of_slices(many: npt.NDArray[np.int32], masked: bool, part: str, dtype: str) -> None:
+    largest = 2**62 if dtype == "int64" else 100
+    values = RNG.integers(-largest, largest, many[-1]).astype(dtype) if dtype != "float64" else RNG.normal(0, 50, many[-1])
+    chosen = RNG.random(len(values)) < 0.5 if masked else np.ones(len(values), dtype=np.bool_)
+    starts, stops, first = many[:-1], many[1:], 64
+    if part == "ends":  # few rows of each slice, so that most lie between
+        starts = np.maximum(starts, stops - 1).astype(np.int32)
+    totals, counts = np.empty(len(starts) - first, dtype=np.int64), np.empty(len(starts) - first, dtype=np.int64)
+    add = kernels.millionths if dtype == "float64" else kernels.sums
+    add(values, starts, stops, first, len(starts), mask_of(chosen), masked, totals, counts)
+    whole = [int(np.trunc(v * 1e6) + np.copysign(abs(v * 1e6 - np.trunc(v * 1e6)) >= 0.5, v)) for v in values.tolist()]
+    exact = whole if dtype == "float64" else values.tolist()
+    for i, (start, stop) in enumerate(zip(starts.tolist(), stops.tolist(), strict=True)):
+        if i >= first:
+            rows = [row for row in range(start, stop) if chosen[row]]
+            wrapped = (sum(exact[row] for row in rows) + 2**63) % 2**64 - 2**63
+            assert (totals[i - first], counts[i - first]) == (wrapped, len(rows))
+
+
+def test_edges_of_many_slices(many: npt.NDArray[np.int32]) -> None:
+    time = np.concatenate([np.sort(RNG.integers(0, 1000, stop - start)) for start, stop in pairwise(many)]).astype(np.int64)
+    edges = np.empty(len(many) - 1, dtype=np.int32)
+    kernels.not_before(time, many, 0, 100, 500, edges)
+    kernels.not_before(time, many, 100, len(edges), 500, edges)
+    assert edges.tolist() == [start + int(np.searchsorted(time[start:stop], 500)) for start, stop in pairwise(many)]
+
+
+def test_slices_with_a_row_in_a_mask(many: npt.NDArray[np.int32]) -> None:
+    chosen = RNG.random(many[-1]) < 0.1
+    size, first = len(many) - 1, 128
+    words = np.zeros(-(-(size - first) // 64), dtype=np.uint64)
+    kernels.any_bits(many[:-1], many[1:], first, size, mask_of(chosen), words)
+    assert bits(words, size - first) == [any(part) for part in parts(many, chosen, chosen)[first:]]
+
+
+@pytest.mark.parametrize("fewest", [1, 2, 8])
+@pytest.mark.parametrize("empty", [False, True])
+def test_windows_with_at_least_so_many_rows(many: npt.NDArray[np.int32], fewest: int, empty: bool) -> None:
+    time = np.concatenate([np.sort(RNG.integers(0, 300, stop - start)) for start, stop in pairwise(many)]).astype(np.int64)
+    size = len(many) - 1
+    words, without = np.zeros(-(-size // 64), dtype=np.uint64), mask_of(np.zeros(1, dtype=np.bool_))
+    lows, highs = np.array([fewest], dtype=np.int64), np.array([INT64_MAX], dtype=np.int64)
+    kernels.sliding_counts(time, many[:-1], many[1:], 0, size, without, False, 25, lows, highs, empty, words)
+    expected = []
+    for start, stop in pairwise(many):
+        rows = time[start:stop]
+        counts = np.searchsorted(rows, rows, side="right") - np.searchsorted(rows, rows - 25, side="right")
+        expected.append(bool((counts >= fewest).any()) if len(rows) else empty)
+    assert bits(words, size) == expected
+
+
 def test_sorted_slices_keep_the_order_of_equals(offsets: npt.NDArray[np.int32]) -> None:
     keys = RNG.integers(0, 20, offsets[-1]).astype(np.int64)
     order = np.empty(len(keys), dtype=np.int32)

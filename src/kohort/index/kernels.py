@@ -18,7 +18,7 @@ _OUT_I64, _OUT_I32, _OUT_F64 = (output(one) for one in (types.int64, types.int32
 _OUT_U64, _OUT_U8 = (output(one) for one in (types.uint64, types.uint8))
 _WHOLE = tuple(map(array, WHOLE))
 
-INT64_MIN = -(2**63)
+INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
 @helper
@@ -108,6 +108,24 @@ def averages_within(totals: Any, counts: Any, factor: Any, lows: Any, low_steps:
                 break
 
 
+_TOGETHER = 1024
+_SOME_ROWS = 1 << 14
+_MANY_ROWS = 48
+
+
+@helper
+def _halved(time: Any, low: Any, stop: Any, instant: Any) -> Any:
+    """The first row at or after an instant; which half it is in is not to be foreseen, so nothing jumps on it."""
+    length = stop - low
+    while length > 1:
+        half = length >> 1
+        low += half * np.int64(time[low + half - 1] < instant)
+        length -= half
+    if length == 1:
+        low += np.int64(time[low] < instant)
+    return low
+
+
 # --- which rows -------------------------------------------------------------------------------------------------
 
 
@@ -115,18 +133,26 @@ def averages_within(totals: Any, counts: Any, factor: Any, lows: Any, low_steps:
 def not_before(time: Any, offsets: Any, first: Any, last: Any, instant: Any, places: Any) -> None:
     """For each profile the first row at or after an instant, else the end: rows are in order of time.
 
-    Halves without branches: which half is not to be foreseen, so a conditional jump costs more than the look.
+    Where profiles have few rows, earlier rows are counted along all of them, without a jump; else each profile is halved.
     """
-    for i in range(first, last):
-        low = np.int64(offsets[i])
-        length = np.int64(offsets[i + 1]) - low
-        while length > 1:
-            half = length >> 1
-            low += half * np.int64(time[low + half - 1] < instant)
-            length -= half
-        if length == 1:
-            low += np.int64(time[low] < instant)
-        places[i] = low
+    counts = np.empty(_SOME_ROWS, dtype=np.int32)
+    for begin in range(first, last, _TOGETHER):
+        end = min(begin + _TOGETHER, last)
+        low, high = np.int64(offsets[begin]), np.int64(offsets[end])
+        if high - low > _MANY_ROWS * (end - begin):
+            for i in range(begin, end):
+                places[i] = _halved(time, np.int64(offsets[i]), np.int64(offsets[i + 1]), instant)
+            continue
+        if high - low >= len(counts):
+            counts = np.empty(2 * (high - low) + 1, dtype=np.int32)
+        earlier = np.int32(0)
+        counts[0] = 0
+        for row in range(low, high):
+            earlier += np.int32(time[row] < instant)
+            counts[row - low + 1] = earlier
+        for i in range(begin, end):
+            place = offsets[i]
+            places[i] = place + counts[np.int64(offsets[i + 1]) - low] - counts[np.int64(place) - low]
 
 
 @kernel((_I64, _I32, _I32, INT64, INT64, INT64, _OUT_I64))
@@ -136,6 +162,15 @@ def latest_times(time: Any, starts: Any, stops: Any, first: Any, last: Any, numb
         place = np.int64(stops[i]) - number
         there = place >= starts[i]
         value = time[place if there else 0]
+        found[i - first] = value if there else INT64_MIN
+
+
+@kernel((_I64, _I32, _I32, INT64, INT64, _OUT_I64))
+def first_times(time: Any, starts: Any, stops: Any, first: Any, last: Any, found: Any) -> None:
+    """The time of the first row of each slice; the smallest int64 where there is none; time: not empty."""
+    for i in range(first, last):
+        there = starts[i] < stops[i]
+        value = time[np.int64(starts[i]) if there else 0]
         found[i - first] = value if there else INT64_MIN
 
 
@@ -189,40 +224,122 @@ def count_bits(starts: Any, stops: Any, first: Any, last: Any, mask: Any, counts
         counts[i - first] = found
 
 
+@kernel((_I32, _I32, INT64, INT64, _U64, _OUT_U64))
+def any_bits(starts: Any, stops: Any, first: Any, last: Any, mask: Any, out: Any) -> None:
+    """Slices with a row in the mask."""
+    for begin in range(first, last, 64):
+        bits = np.uint64(0)
+        for i in range(begin, min(begin + 64, last)):
+            start, stop = np.int64(starts[i]), np.int64(stops[i])
+            there = start < stop
+            head = np.uint64(0xFFFFFFFFFFFFFFFF) << np.uint64(start & 63)
+            tail = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(-stop & 63)
+            low, high = (start if there else 0) >> 6, (stop - 1 if there else 0) >> 6
+            same = low == high
+            found = (mask[low] & head & (tail if same else head)) | (mask[high] & tail & (head if same else tail))
+            for between in range(low + 1, high):
+                found |= mask[between]
+            bits |= np.uint64((found != 0) & there) << np.uint64(i - begin)
+        out[(begin - first) >> 6] = bits
+
+
+@helper
+def _spans(starts: Any, stops: Any, first: Any, last: Any) -> Any:
+    """(the first row, the end of the last, how many rows) of some slices in ascending order."""
+    rows = np.int64(0)
+    for i in range(first, last):
+        rows += np.int64(stops[i]) - np.int64(starts[i])
+    return np.int64(starts[first]), np.int64(stops[last - 1]), rows
+
+
 @kernel(*((one, _I32, _I32, INT64, INT64, _U64, FLAG, _OUT_I64, _OUT_I64) for one in _WHOLE))
 def sums(values: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: Any, totals: Any, counts: Any) -> None:
-    """Sum and number of the values."""
-    for i in range(first, last):
-        start, stop = starts[i], stops[i]
+    """Sum and number of the values; slices ascend.
+
+    Where most rows count, running sums go along all of them and a slice is a difference: a short loop for each slice would be
+    slower, because its length is not to be foreseen. Running sums may wrap around; differences are exact all the same.
+    """
+    running = np.empty(_SOME_ROWS, dtype=np.int64)
+    kept = np.empty(_SOME_ROWS, dtype=np.int64)
+    for begin in range(first, last, _TOGETHER):
+        end = min(begin + _TOGETHER, last)
+        low, high, rows = _spans(starts, stops, begin, end)
+        if high - low > 4 * rows:
+            for i in range(begin, end):
+                total, count = np.int64(0), np.int64(0)
+                for row in range(starts[i], stops[i]):
+                    bit = np.int64(_bit(mask, row)) if masked else np.int64(1)
+                    total += np.int64(values[row]) * bit
+                    count += bit
+                totals[i - first] = total
+                counts[i - first] = count
+            continue
+        if high - low >= len(running):
+            running = np.empty(2 * (high - low) + 1, dtype=np.int64)
+            kept = np.empty(2 * (high - low) + 1, dtype=np.int64)
         total, count = np.int64(0), np.int64(0)
+        running[0], kept[0] = 0, 0
         if masked:
-            for row in range(start, stop):
+            for row in range(low, high):
                 bit = np.int64(_bit(mask, row))
                 total += np.int64(values[row]) * bit
                 count += bit
+                running[row - low + 1] = total
+                kept[row - low + 1] = count
         else:
-            for row in range(start, stop):
+            for row in range(low, high):
                 total += np.int64(values[row])
-            count = np.int64(stop) - np.int64(start)
-        totals[i - first] = total
-        counts[i - first] = count
+                running[row - low + 1] = total
+        for i in range(begin, end):
+            start, stop = np.int64(starts[i]), np.int64(stops[i])
+            totals[i - first] = running[stop - low] - running[start - low]
+            counts[i - first] = kept[stop - low] - kept[start - low] if masked else stop - start
+
+
+@helper
+def _millionth(value: Any) -> Any:
+    scaled = value * 1e6
+    whole = np.trunc(scaled)
+    return whole + (np.copysign(1.0, scaled) if abs(scaled - whole) >= 0.5 else 0.0)
 
 
 @kernel((_F64, _I32, _I32, INT64, INT64, _U64, FLAG, _OUT_I64, _OUT_I64))
 def millionths(values: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: Any, totals: Any, counts: Any) -> None:
-    """Sum, in whole millionths, and number of the values; each is rounded first, ties away from zero."""
-    for i in range(first, last):
+    """Sum, in whole millionths, and number of the values; each is rounded first, ties away from zero. As `sums`."""
+    rounded = np.empty(_SOME_ROWS, dtype=np.float64)
+    running = np.empty(_SOME_ROWS, dtype=np.int64)
+    kept = np.empty(_SOME_ROWS, dtype=np.int64)
+    for begin in range(first, last, _TOGETHER):
+        end = min(begin + _TOGETHER, last)
+        low, high, rows = _spans(starts, stops, begin, end)
+        if high - low > 4 * rows:
+            for i in range(begin, end):
+                total, count = np.int64(0), np.int64(0)
+                for row in range(starts[i], stops[i]):
+                    if not masked or _bit(mask, row):
+                        total += np.int64(_millionth(values[row]))
+                        count += 1
+                totals[i - first] = total
+                counts[i - first] = count
+            continue
+        if high - low >= len(running):
+            running = np.empty(2 * (high - low) + 1, dtype=np.int64)
+            kept = np.empty(2 * (high - low) + 1, dtype=np.int64)
+            rounded = np.empty(2 * (high - low) + 1, dtype=np.float64)
+        for row in range(low, high):
+            rounded[row - low] = _millionth(values[row])
         total, count = np.int64(0), np.int64(0)
-        for row in range(starts[i], stops[i]):
-            if not masked or _bit(mask, row):
-                scaled = values[row] * 1e6
-                whole = np.trunc(scaled)
-                if abs(scaled - whole) >= 0.5:
-                    whole += np.copysign(1.0, scaled)
-                total += np.int64(whole)
-                count += 1
-        totals[i - first] = total
-        counts[i - first] = count
+        running[0], kept[0] = 0, 0
+        for row in range(low, high):
+            bit = np.int64(_bit(mask, row)) if masked else np.int64(1)
+            total += np.int64(rounded[row - low]) * bit
+            count += bit
+            running[row - low + 1] = total
+            kept[row - low + 1] = count
+        for i in range(begin, end):
+            start, stop = np.int64(starts[i]), np.int64(stops[i])
+            totals[i - first] = running[stop - low] - running[start - low]
+            counts[i - first] = kept[stop - low] - kept[start - low]
 
 
 @kernel(
@@ -355,17 +472,33 @@ def distinct_codes(
     codes: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: Any, lowest: Any, words: Any, counts: Any
 ) -> None:
     """How many different codes, all of them at least `lowest` and below lowest + 64 * words."""
+    if words == 1:
+        for i in range(first, last):
+            start: Any = np.int64(starts[i])
+            stop: Any = np.int64(stops[i])
+            found = np.uint64(0)
+            if start < stop:
+                for j in range(4):
+                    row = min(start + j, stop - 1)
+                    bit = _bit(mask, row) if masked else np.uint64(1)
+                    found |= bit << np.uint64((np.int64(codes[row]) - lowest) & 63)
+                for row in range(start + 4, stop):
+                    bit = _bit(mask, row) if masked else np.uint64(1)
+                    found |= bit << np.uint64((np.int64(codes[row]) - lowest) & 63)
+            counts[i - first] = _popcount(found)
+        return
     seen = np.zeros(words, dtype=np.uint64)
     for i in range(first, last):
+        count = np.int64(0)
         for row in range(starts[i], stops[i]):
-            if not masked or _bit(mask, row):
-                place = np.int64(codes[row]) - lowest
-                seen[place >> 6] |= np.uint64(1) << np.uint64(place & 63)
-        count = 0
-        if starts[i] < stops[i]:
-            for word in range(words):
-                count += _popcount(seen[word])
-                seen[word] = np.uint64(0)
+            place: Any = np.int64(codes[row]) - lowest
+            bit = _bit(mask, row) if masked else np.uint64(1)
+            word = (place >> 6) * np.int64(bit)
+            bit <<= np.uint64(place & 63)
+            count += np.int64((seen[word] & bit) != bit)
+            seen[word] |= bit
+        for row in range(starts[i], stops[i]):
+            seen[max((np.int64(codes[row]) - lowest) >> 6, 0)] = np.uint64(0)
         counts[i - first] = count
 
 
@@ -376,13 +509,17 @@ def distinct_codes(
 def group_counts(
     codes: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: Any, lows: Any, highs: Any, out: Any
 ) -> None:
-    """Slices with so many rows of one code (null, -1, is a code like others), in some of the intervals."""
+    """Slices with so many rows of one code (null, -1, is a code like others), in some of the intervals, which ascend; at least one."""
     counts = np.zeros(129, dtype=np.int64)
     for i in range(first, last):
+        found = False
+        if np.int64(stops[i]) - np.int64(starts[i]) < lows[0]:
+            if (i - first) & 63 == 0:
+                out[(i - first) >> 6] = np.uint64(0)
+            continue
         for row in range(starts[i], stops[i]):
             if not masked or _bit(mask, row):
                 counts[np.int64(codes[row]) + 1] += 1
-        found = False
         for row in range(starts[i], stops[i]):
             place = np.int64(codes[row]) + 1
             if counts[place] > 0:
@@ -437,6 +574,16 @@ def sliding_counts(
 
     empty: what holds for a slice without rows.
     """
+    if not masked and len(lows) == 1 and lows[0] >= 1 and highs[0] == INT64_MAX:
+        before = lows[0] - 1
+        for i in range(first, last):
+            found = empty and starts[i] == stops[i]
+            for row in range(np.int64(starts[i]) + before, np.int64(stops[i])):
+                found |= time[row] - time[row - before] < length
+            if (i - first) & 63 == 0:
+                out[(i - first) >> 6] = np.uint64(0)
+            out[(i - first) >> 6] |= np.uint64(found) << np.uint64((i - first) & 63)
+        return
     for i in range(first, last):
         stop = np.int64(stops[i])
         low = np.int64(starts[i])

@@ -13,8 +13,8 @@ from kohort.evaluation.aggregates import effective, holds_without_rows, scale_of
 from kohort.evaluation.bitmap import Words, word_count
 from kohort.evaluation.indexed.lines import Cells, Taken, groups, padded, take, values_of, windows
 from kohort.evaluation.indexed.reader import IndexReader, Presence, Slices, filled
+from kohort.evaluation.indexed.shortcuts import shortcut
 from kohort.evaluation.indexed.tests import (
-    INT64_MAX,
     AverageIntervals,
     Intervals,
     NoKernel,
@@ -22,12 +22,12 @@ from kohort.evaluation.indexed.tests import (
     average_intervals,
     boolean_table,
     float_intervals,
-    text_table,
     whole_intervals,
 )
+from kohort.evaluation.indexed.texts import text_table
 from kohort.index import kernels
 from kohort.index.columns import BooleanColumn, Column, Int32, Int64, Narrow, NumberColumn, TextColumn
-from kohort.rules.core import ALL_ROWS, Aggregate, BehaviorLeaf, IsNullTest, Test
+from kohort.rules.core import Aggregate, BehaviorLeaf, IsNullTest, Test
 
 BLOCK = 1 << 16
 _TAKEN_BLOCK = 1 << 14
@@ -86,9 +86,10 @@ def behavior_words(reader: IndexReader, leaf: BehaviorLeaf) -> Words:
     aggregate = effective(leaf.aggregate)
     judge = _judge(reader, aggregate, leaf.test)
     default = holds_without_rows(leaf.aggregate, leaf.test)
-    words = counted_words(reader, aggregate, judge.passes)
-    if words is not None:
-        return words
+    if isinstance(judge.passes, Intervals) and not judge.null_passes:
+        words = shortcut(reader, aggregate, judge.passes)
+        if words is not None:
+            return words
     work = AggregateWork.of(reader, aggregate)
     out = np.zeros(word_count(reader.index.size), dtype=np.uint64)
     write = gathered_in_place(work, judge.passes, default) if not judge.null_passes else None
@@ -281,10 +282,10 @@ def _values(aggregate: Aggregate, column: Column, cells: Cells, slices: Slices, 
             return _at(cells, rows)
         case "CountDistinct":
             different = np.empty(size, dtype=np.int32)
-            if cells.values.dtype == np.int8:
+            if isinstance(column, TextColumn) and len(column.dictionary) <= _FEW_CODES and cells.values.dtype.itemsize <= 2:
+                kernels.distinct_codes(cells.values, *arguments, 0, word_count(len(column.dictionary)) or 1, different)
+            elif cells.values.dtype == np.int8:
                 kernels.distinct_codes(cells.values, *arguments, -128, 4, different)
-            elif cells.values.dtype == np.int16 and isinstance(column, TextColumn) and len(column.dictionary) <= _FEW_CODES:
-                kernels.distinct_codes(cells.values, *arguments, 0, word_count(_FEW_CODES), different)
             else:
                 kernels.distinct(cells.values, *arguments, different)
             return Values(different, None)
@@ -309,39 +310,7 @@ def _at(cells: Cells, rows: Int32) -> Values:
     return Values(cells.values[np.maximum(rows, 0)], (rows >= 0).astype(np.int64))
 
 
-# --- faster ways to the same ------------------------------------------------------------------------------------
-
-
-def counted_words(reader: IndexReader, aggregate: Aggregate, passes: Intervals | AverageIntervals | Table) -> Words | None:
-    """A count of all rows of a window: whether there are n of them, the n-th from the end tells. None: not such a count."""
-    plain = aggregate.key == "Count" and not aggregate.grouping and aggregate.sliding_micros is None and aggregate.filter == ALL_ROWS
-    if not plain or not isinstance(passes, Intervals) or not 1 <= len(passes.lows) <= 2 or not len(reader.rows(aggregate.behavior).time):
-        return None
-    earliest, latest = reader.bounds(aggregate.windows)
-    if earliest > latest or earliest == -INT64_MAX:
-        return None
-    out = np.zeros(word_count(reader.index.size), dtype=np.uint64)
-    for low, high in zip(passes.lows.tolist(), passes.highs.tolist(), strict=True):
-        found = _at_least(reader, aggregate.behavior, earliest, latest, low)
-        if high < reader.rows(aggregate.behavior).longest:
-            found = found & ~_at_least(reader, aggregate.behavior, earliest, latest, high + 1)
-        out |= found
-    return out
-
-
-def _at_least(reader: IndexReader, behavior: str, earliest: int, latest: int, number: int) -> Words:
-    """The profiles with so many rows between two instants."""
-    rows, size = reader.rows(behavior), reader.index.size
-    if number <= 0:
-        return filled(size)
-    if number > rows.longest:
-        return np.zeros(word_count(size), dtype=np.uint64)
-    if number == 1:
-        return reader.within(reader.latest_times(behavior, latest), Intervals(np.array([earliest]), np.array([INT64_MAX])))
-    starts, stops = rows.offsets[:-1], reader.stops(behavior, latest)
-    out = np.zeros(word_count(size), dtype=np.uint64)
-    reader.spread(size, lambda low, high: kernels.at_least(rows.time, starts, stops, low, high, number, earliest, out[low >> 6 :]))
-    return out
+# --- groups and windows without taking rows out ---------------------------------------------------------------------
 
 
 Write = Callable[[int, int, Words], None]

@@ -19,9 +19,9 @@ from kohort.evaluation.indexed.tests import (
     boolean_table,
     float_intervals,
     table_intervals,
-    text_table,
     whole_intervals,
 )
+from kohort.evaluation.indexed.texts import text_table
 from kohort.evaluation.times import Moment, instants
 from kohort.foundation.windows import Window
 from kohort.index import kernels
@@ -284,6 +284,13 @@ class IndexReader:
             return found
 
         return self.keep(("last", behavior, min(latest, rows.latest)), find, lambda found: found.nbytes)  # type: ignore[no-any-return]
+
+    def first_times(self, behavior: str, latest: int) -> Int64:
+        """For each profile the time of its first row; the smallest int64 when there is none that is not later than an instant."""
+        rows, size = self.rows(behavior), self.index.size
+        starts, stops, found = rows.offsets[:-1], self.stops(behavior, latest), np.empty(size, dtype=np.int64)
+        self.spread(size, lambda low, high: kernels.first_times(rows.time, starts, stops, low, high, found[low:high]))
+        return found
 
     def _not_before(self, behavior: str, instant: int) -> Int32:
         """For each profile the first row at or after an instant, else the end of its rows."""

@@ -11,9 +11,6 @@ from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-import re2
 
 from kohort.evaluation.numbers import Comparator, on_grid
 from kohort.evaluation.times import Bounds, Moment, days, instants
@@ -246,15 +243,7 @@ def _edge_complement(pieces: list[tuple[Edge, Edge]]) -> list[tuple[Edge, Edge]]
     return [*found, (below, (None, False))] if below is not None else found
 
 
-# --- text and booleans ------------------------------------------------------------------------------------------
-
-
-def text_table(test: Test, dictionary: pa.Array) -> Table:
-    """1 where code - 1 passes; entry 0 stands for null and is 0."""
-    passed = _text(test.predicate, dictionary)
-    table = np.zeros(len(dictionary) + 1, dtype=np.uint8)
-    table[1:] = passed != test.negated
-    return table
+# --- codes ------------------------------------------------------------------------------------------
 
 
 def table_intervals(table: Table) -> Intervals | None:
@@ -283,47 +272,3 @@ def boolean_table(test: Test) -> Table:
 
 def _holds(op: Comparator, value: int, literal: int) -> bool:
     return {"=": value == literal, "<": value < literal, "<=": value <= literal, ">": value > literal, ">=": value >= literal}[op]
-
-
-_COMPARE = {"=": pc.equal, "<": pc.less, "<=": pc.less_equal, ">": pc.greater, ">=": pc.greater_equal}
-_PARTS = {"contain": pc.match_substring, "start": pc.starts_with, "end": pc.ends_with}
-
-
-def _text(predicate: Predicate, dictionary: pa.Array) -> npt.NDArray[np.bool_]:
-    count = len(dictionary)
-    match predicate:
-        case Compare(op, literal):
-            return _bools(_COMPARE[op](dictionary, pa.scalar(str(literal), dictionary.type)))
-        case Range(low, high):
-            found = np.ones(count, dtype=np.bool_)
-            if low is not None:
-                found &= _text(Compare(">=", low), dictionary)
-            return found if high is None else found & _text(Compare("<=", high), dictionary)
-        case OneOf(literals):
-            return _bools(pc.is_in(dictionary, value_set=pa.array([str(one) for one in literals], dictionary.type)))
-        case TextAny(how, values):
-            found = np.zeros(count, dtype=np.bool_)
-            for value in values:
-                found |= _bools(_PARTS[how](dictionary, value)) if value else True
-            return found
-        case Matches(pattern):
-            return _matches(pattern, dictionary)
-        case Never() | IsNullTest():
-            return np.zeros(count, dtype=np.bool_)
-        case InWindow():
-            raise NoKernel("a test of time on text")
-        case _:
-            assert_never(predicate)
-
-
-def _matches(pattern: str, dictionary: pa.Array) -> npt.NDArray[np.bool_]:
-    try:
-        return _bools(pc.match_substring_regex(dictionary, pattern))
-    except pa.ArrowInvalid:
-        compiled = re2.compile(pattern)
-        return np.array([compiled.search(text) is not None for text in dictionary.to_pylist()], dtype=np.bool_)
-
-
-def _bools(found: pa.BooleanArray) -> npt.NDArray[np.bool_]:
-    values: npt.NDArray[np.bool_] = found.to_numpy(zero_copy_only=False)
-    return values
