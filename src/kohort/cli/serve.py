@@ -45,6 +45,7 @@ def _welcome(session: Kohort, url: str, api_url: str) -> None:
     show(f"Kohort answers at {url}")
     show(f"  workspace  {session.workspace.root}")
     show(f"  event log  {session.log_folder}")
+    show(f"  studio     {api_url}")
     show(f"  API        {api_url}/api/v1")
     secret = new_setup_link(session.store, clock=session.clock)
     if secret:
