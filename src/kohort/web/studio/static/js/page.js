@@ -11,9 +11,9 @@ export function toast(text, kind = "") {
   setTimeout(() => item.remove(), kind === "bad" ? 10000 : 5000);
 }
 
-/** Go to a page of the studio, keeping the frame. */
+/** Go to a page of the studio, keeping the frame (the page to sign in has none). */
 export function go(address) {
-  if (window.htmx && document.getElementById("content")) {
+  if (window.htmx && document.getElementById("content") && !address.startsWith("/login")) {
     const swap = { target: "#content", select: "#content", swap: "outerHTML show:window:top", selectOOB: "#rail,#tree" };
     window.htmx.ajax("GET", address, swap).then(() => {
       if (location.pathname + location.search !== address) history.pushState({ htmx: true }, "", address);
