@@ -1,5 +1,6 @@
 // <combo-box>: a field with suggestions, for one value or several; what was not suggested may be typed where `free` is set.
 import { LitElement, html, ifDefined, live, nothing, repeat } from "../../vendor/lit.js";
+import { numberOf, shown } from "./exact.js";
 import { icon } from "./parts.js";
 
 let last = 0;
@@ -39,7 +40,7 @@ export class ComboBox extends LitElement {
 
   textOf(value) {
     if (value === undefined || value === null || value === "") return "";
-    return this.options?.find((option) => option.value === value)?.label ?? String(value);
+    return this.options?.find((option) => option.value === value)?.label ?? shown(value);
   }
 
   render() {
@@ -48,7 +49,7 @@ export class ComboBox extends LitElement {
     const empty = this.multiple ? this.values.length === 0 : this.shown === "";
     return html`
       <span class="combo ${this.multiple ? "combo-many" : ""} ${this.free ? "" : "combo-pick"}" ?data-invalid=${this.invalid}>
-        ${this.multiple ? repeat(this.values, (value, index) => `${typeof value}:${value}:${index}`, (value, index) => this.chip(value, index)) : nothing}
+        ${this.multiple ? repeat(this.values, (value, index) => `${typeof value}:${shown(value)}:${index}`, (value, index) => this.chip(value, index)) : nothing}
         <input class="combo-input" type="text" role="combobox" autocomplete="off" spellcheck="false" aria-label=${ifDefined(this.label || undefined)}
           aria-autocomplete="list" aria-expanded=${this._open ? "true" : "false"} aria-controls=${ifDefined(this._open ? `${this._id}-list` : undefined)}
           aria-activedescendant=${ifDefined(this._open && this._at >= 0 && items[this._at] ? `${this._id}-${this._at}` : undefined)}
@@ -62,7 +63,7 @@ export class ComboBox extends LitElement {
   }
 
   chip(value, index) {
-    const text = String(value);
+    const text = shown(value);
     return html`<span class="combo-chip"><span>${text === "" ? "(empty)" : this.textOf(value)}</span>
       <button type="button" aria-label="Remove ${text || "the empty value"}" ?disabled=${this.disabled} @click=${() => this.drop(index)}>${icon("x", 12)}</button></span>`;
   }
@@ -183,8 +184,7 @@ export class ComboBox extends LitElement {
 
   /** A typed text as a value: a number where numbers are meant and it is one. */
   read(text) {
-    const number = Number(text);
-    return this.numeric && text !== "" && Number.isFinite(number) ? number : text;
+    return this.numeric ? (numberOf(text) ?? text) : text;
   }
 
   choose(value) {

@@ -3,6 +3,7 @@ import { html, nothing } from "../../vendor/lit.js";
 import { changed } from "./model.js";
 import { choose, icon, iconButton, numberInput } from "./parts.js";
 
+const THE_VALUE = "\0value";
 export const NEW_LIMIT = { type: "Count", number: 100 };
 
 /** The mark of a negated condition; it takes the negation away. */
@@ -25,16 +26,15 @@ export function limitEditor({ node, catalog, disabled, put }, { ofBehavior = fal
   const set = (changes, typing) => put({ limit: changed(limit, changes) }, { label: "Change limit", typing });
   const orders = limit.orderColumns ?? [];
   const order = (index, next) => set({ orderColumns: orders.map((found, at) => (at === index ? next : found)) });
-  const value = { value: "", label: "The value above" };
+  const value = { value: THE_VALUE, label: "The value above" };
   const options = ofBehavior ? [value, ...catalog.attributeOptions] : catalog.attributeOptions;
-  const pick = (index, found, name) => order(index, changed(found, name === "" ? { type: "Aggregation", column: undefined } : { type: "Column", column: name }));
+  const pick = (index, found, name) => order(index, changed(found, name === THE_VALUE ? { type: "Aggregation", column: undefined } : { type: "Column", column: name }));
   const more = () => set({ orderColumns: [...orders, ofBehavior && !orders.length ? { type: "Aggregation", order: "descending" } : { type: "Column", column: "", order: "descending" }] });
-  const label = (found) => (found.type === "Aggregation" ? "The value above" : "");
   return html`<div class="rb-line rb-limit" role="group" aria-label="The best of them"><span class="rb-word">only the first</span>
     ${numberInput("How many", limit.number, (number) => set({ number }, true), { min: 0 })}
     ${choose("Profiles or percent", limit.type, [{ value: "Count", label: "profiles" }, { value: "Percent", label: "percent" }], (type) => set({ type }))}
     ${orders.map((found, index) => html`<span class="rb-word">${index ? "then by" : "by"}</span>
-      <combo-box .label=${"Ordered by"} .value=${label(found) || found.column} .options=${options} .placeholder=${"Choose an attribute"} ?disabled=${disabled} @combo-change=${(event) => pick(index, found, event.detail.value)}></combo-box>
+      <combo-box .label=${"Ordered by"} .value=${found.type === "Aggregation" ? THE_VALUE : found.column} .options=${options} .placeholder=${"Choose an attribute"} ?disabled=${disabled} @combo-change=${(event) => pick(index, found, event.detail.value)}></combo-box>
       ${choose("Order", found.order ?? "ascending", [{ value: "descending", label: "highest first" }, { value: "ascending", label: "lowest first" }], (way) => order(index, { ...found, order: way }))}
       ${iconButton("x", "Remove this order", () => set({ orderColumns: orders.length > 1 ? orders.filter((_, at) => at !== index) : undefined }), { kind: "rb-tiny" })}`)}
     <button type="button" class="rb-add" @click=${more}>${orders.length ? "Then by" : "By an order"}</button>

@@ -67,7 +67,8 @@ function rewritten(expr, count, place) {
   const names = usesDigits(expr) ? DIGITS : LETTERS;
   if (tree === null || count > names.length) return expr;
   const found = renamed(tree, place);
-  return found === undefined ? "" : print(found, names);
+  if (found === undefined) return "";
+  return print(found.word === "" ? found.parts[0] : found, names);
 }
 
 /** After a condition came in at `at`: it must hold, too. */

@@ -1,5 +1,6 @@
 // The rule document as plain values: where its parts are, and edits that give a new document and leave the old one alone.
 // A path is a list of keys from the rule's own mapping: ["conditions", 0, "operator", "value"].
+import { copied, isExact } from "./exact.js";
 import { afterInsert, afterMove, afterRemove } from "./logic.js";
 
 export const GROUPS = { And: "all", Or: "any", Composite: "expr" };
@@ -9,7 +10,7 @@ export const REFERENCES = {
 };
 export const EVERYBODY = { type: "And", conditions: [] };
 
-const isMapping = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+const isMapping = (value) => typeof value === "object" && value !== null && !Array.isArray(value) && !isExact(value);
 
 /** What a node is: group, attribute, behavior, sequence, reference, or other (shown as its sentence only). */
 export function kindOf(node) {
@@ -118,7 +119,7 @@ export function remove(root, path) {
 }
 
 export function duplicate(root, path) {
-  return insert(root, groupAt(path), structuredClone(getIn(root, path)), indexOf(path) + 1);
+  return insert(root, groupAt(path), copied(getIn(root, path)), indexOf(path) + 1);
 }
 
 /** The condition inside a group of its own, in its place. */

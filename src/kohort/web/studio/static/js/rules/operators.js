@@ -1,5 +1,7 @@
 // The operators a row offers for a type of field, and what becomes of the value when another one is chosen.
 
+import { isExact } from "./exact.js";
+
 export const UNITS = ["year", "quarter", "month", "week", "day", "hour", "minute", "second"];
 export const FIXED_UNITS = ["week", "day", "hour", "minute", "second"];
 const ORDERED = ["string", "number", "number_array", "timestamp", "date"];
@@ -147,5 +149,6 @@ export function forType(operator, type) {
   if (!["one", "list", "texts", "bounds"].includes(row[0])) return operator;
   const scalar = { number: "number", number_array: "number", boolean: "boolean", string: "string", string_array: "string" }[type];
   const values = [operator.value, operator.min, operator.max].flat().filter((value) => value !== undefined && value !== null && value !== "");
-  return scalar && values.every((value) => typeof value === scalar) && values.length ? operator : firstOperator(type);
+  if (TIMES.includes(type)) return values.length && values.every((value) => typeof value === "object" && !isExact(value)) ? operator : firstOperator(type);
+  return scalar && values.every((value) => typeof value === scalar || (scalar === "number" && isExact(value))) && values.length ? operator : firstOperator(type);
 }

@@ -1,4 +1,5 @@
 // Small parts that all rows use.
+import { isExact, numberOf, shown } from "./exact.js";
 import { html, nothing, ref } from "../../vendor/lit.js";
 
 const ICONS = new URL("../../vendor/icons.svg", import.meta.url).href;
@@ -23,17 +24,15 @@ export function choose(label, value, options, onChange, { invalid = false, kind 
 
 /** A number; empty is undefined. Something that is no number is shown as it was written. */
 export function numberInput(label, value, onChange, { min = undefined, step = "any", wide = false, invalid = false } = {}) {
-  const isNumber = value === undefined || value === null || typeof value === "number";
-  const read = (text) => (text.trim() === "" ? undefined : Number.isFinite(Number(text)) ? Number(text) : text);
+  const isNumber = value === undefined || value === null || typeof value === "number" || isExact(value);
+  const read = (text) => (text.trim() === "" ? undefined : (numberOf(text) ?? text));
   const show = (input) => {
-    const typing = input && input === document.activeElement && read(input.value) === value;
-    if (input && !typing && input.value !== shownNumber(value)) input.value = shownNumber(value);
+    const typing = input && input === document.activeElement && shown(read(input.value)) === shown(value);
+    if (input && !typing && input.value !== shown(value)) input.value = shown(value);
   };
   return html`<input class="rb-control rb-number ${wide ? "rb-wide" : ""}" type=${isNumber ? "number" : "text"} inputmode="decimal" step=${step} min=${min ?? nothing}
     aria-label=${label} aria-invalid=${invalid ? "true" : "false"} ${ref(show)} @input=${(event) => onChange(read(event.target.value))}>`;
 }
-
-const shownNumber = (value) => (value === undefined || value === null ? "" : typeof value === "object" ? JSON.stringify(value) : String(value));
 
 export const count = (number) => (number === null || number === undefined ? "–" : number.toLocaleString("en-US"));
 

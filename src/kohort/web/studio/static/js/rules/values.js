@@ -1,5 +1,6 @@
 // What stands on the right of an operator: the inputs for each kind of operand and each type of field.
 import { html, nothing } from "../../vendor/lit.js";
+import { isExact, shown } from "./exact.js";
 import { FIXED_UNITS, UNITS, choicesFor, choiceOf, operandOf, withChoice } from "./operators.js";
 import { choose, iconButton, numberInput } from "./parts.js";
 
@@ -54,10 +55,10 @@ function without(operator) {
 
 function one(about, value, label, set, placeholder = "value") {
   const type = element(about.type);
-  if (TIMES.includes(type) || (typeof value === "object" && value !== null)) return instant(about, value, label, set);
+  if (TIMES.includes(type) || (typeof value === "object" && value !== null && !isExact(value))) return instant(about, value, label, set);
   if (type === "boolean") return choose(label, String(value), value === true || value === false ? ["true", "false"] : [String(value), "true", "false"], (text) => set(text === "true"));
   if (type === "number" && (typeof value !== "string" || !value)) return numberInput(label, value, (number) => set(number, true), { invalid: about.invalid });
-  return combo(about, value, label, set, { numeric: type === "number" || (type === "" && typeof value === "number"), placeholder });
+  return combo(about, value, label, set, { numeric: type === "number" || (type === "" && (typeof value === "number" || isExact(value))), placeholder });
 }
 
 function combo(about, value, label, set, { multiple = false, numeric = false, source = about.source, placeholder = multiple ? "values" : "value" } = {}) {
@@ -72,7 +73,7 @@ const DAY = /^\d{4}-\d{2}-\d{2}$/;
 /** How an instant is written: a day, a time, so long ago, so far ahead, or a value as it is. */
 function formOf(value) {
   if (value === undefined || value === null || value === "") return "day";
-  if (typeof value !== "object") return "plain";
+  if (typeof value !== "object" || isExact(value)) return "plain";
   if ("last" in value) return "last";
   if ("next" in value) return "next";
   return "timestamp" in value ? (DAY.test(value.timestamp) || value.timestamp === "" ? "day" : "time") : "plain";
@@ -112,11 +113,11 @@ function instantInput(form, value, label, set) {
     case "next":
       return distance(value, form, label, set);
     default:
-      return html`<input class="rb-control rb-time mono" type="text" aria-label=${label} .value=${typeof value === "object" ? JSON.stringify(value) : String(value)} @change=${(event) => set(asTyped(event.target.value, value))}>`;
+      return html`<input class="rb-control rb-time mono" type="text" aria-label=${label} .value=${shown(value)} @change=${(event) => set(asTyped(event.target.value, value))}>`;
   }
 }
 
-const asTyped = (text, before) => (typeof before === "number" && text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text);
+const asTyped = (text, before) => (typeof before === "number" || isExact(before) ? (numberOf(text) ?? text) : text);
 
 // --- lengths of time --------------------------------------------------------------------------------------------------
 
