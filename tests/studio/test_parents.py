@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,26 @@ def test_a_refresh_is_watched_until_it_is_done(own_studio: RunningStudio, open_p
     expect(running).to_have_count(0)
     expect(page.get_by_role("row", name=re.compile("^Refresh 2 Success"))).to_be_visible()
     expect(page.get_by_role("status").get_by_text("The refresh of All Customers is done.")).to_be_visible()
+
+
+def test_a_running_refresh_can_be_stopped(own_studio: RunningStudio, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = refreshing._build
+
+    def slow(run: Any, *rest: Any) -> Any:
+        for _ in range(400):
+            run.progress.step("Take in customers", 1, 9)
+            time.sleep(0.05)
+        return build(run, *rest)
+
+    monkeypatch.setattr(refreshing, "_build", slow)
+    page = open_page(own_studio, f"{BASE}/refreshes", role="engineer")
+    page.get_by_role("button", name="Refresh now").click()
+    page.get_by_role("button", name="Stop").focus()
+    page.wait_for_timeout(1500)
+    expect(page.get_by_role("button", name="Stop")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("row", name=re.compile("^Refresh 2 Stopped"))).to_be_visible()
+    expect(page.get_by_text("Last refresh stopped")).to_be_visible()
 
 
 def test_a_field_opens_beside_the_list(studio: RunningStudio, open_page: OpenPage) -> None:

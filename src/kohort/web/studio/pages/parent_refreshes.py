@@ -13,6 +13,7 @@ from kohort.parent.catalog_codec import catalog_from_document
 from kohort.parent.report import report_from_document
 from kohort.parent.schedule import describe_schedule
 from kohort.ports.definitions import ParentRecord
+from kohort.ports.runs import RunRecord
 from kohort.services.stored import parent_of
 from kohort.web.api.desk import AtDesk, Desk, ParentName
 from kohort.web.studio.losses import Eyes, losses
@@ -41,6 +42,7 @@ def _page(request: Request, desk: Desk, record: ParentRecord) -> Response:
         "schedule": describe_schedule(parent_of(record).schedule),
         "running": running,
         "progress": desk.runs.progress(record.id),
+        "run": _run_of(desk, record, running.number) if running else None,
         "refreshes": found[:SHOWN],
         "before": before,
         "has_more": len(found) > SHOWN,
@@ -54,7 +56,8 @@ def running_part(request: Request, desk: AtDesk, parent: ParentName) -> Response
     record = desk.parent(parent, "parents.read")
     newest, progress = newest_refresh(desk, record), desk.runs.progress(record.id)
     if newest is not None and (newest.status == "running" or progress is not None):
-        return render(request, "parents/running.html", desk, parent=record, record=record, running=newest, progress=progress)
+        run = _run_of(desk, record, newest.number)
+        return render(request, "parents/running.html", desk, parent=record, record=record, running=newest, progress=progress, run=run)
     answer = _page(request, desk, record)
     good = newest is not None and newest.status == "success"
     said = f"The refresh of {record.name} {'is done' if good else 'did not succeed'}."
@@ -80,4 +83,11 @@ def refresh_page(request: Request, desk: AtDesk, parent: ParentName, number: Num
         warnings = report.warnings
     issues = found.report.get("issues", []) if found.status == "error" else []
     context = {"refresh": found, "parts": parts, "losses": lost, "warnings": warnings, "issues": issues}
+    context["run"] = _run_of(desk, record, number)
     return render_parent(request, "parents/refresh.html", desk, record, "refreshes", **context)
+
+
+def _run_of(desk: Desk, record: ParentRecord, number: int) -> RunRecord | None:
+    """The run that made a refresh; None for one from before runs were kept, and for old ones."""
+    found = desk.kohort.store.runs([record.id], kind="refresh", limit=SHOWN)
+    return next((run for run in found if run.number == number), None)
