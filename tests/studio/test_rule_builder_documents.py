@@ -37,11 +37,12 @@ _TRY = """async ({text: given, fields}) => {
   const { parseExact } = await import(new URL("rules/exact.js", document.querySelector("script[type=module]").src));
   const documents = parseExact(given);
   const builder = document.querySelector("rule-builder");
-  const sorted = value => value && typeof value === "object" && !Array.isArray(value)
-    ? Object.fromEntries(Object.keys(value).sort().map(key => [key, sorted(value[key])])) : Array.isArray(value) ? value.map(sorted) : value;
+  const inOrder = value => Object.fromEntries(Object.keys(value).sort().map(key => [key, sorted(value[key])]));
+  const sorted = value => Array.isArray(value) ? value.map(sorted) : value && typeof value === "object" ? inOrder(value) : value;
   const text = value => JSON.stringify(sorted(value));
   const settle = async () => { for (let i = 0; i < 3; i++) { await builder.updateComplete; await new Promise(done => setTimeout(done)); } };
-  const paths = (node, at) => [at, ...(model.isGroup(node) ? node.conditions.flatMap((part, i) => paths(part, [...at, "conditions", i])) : [])];
+  const parts = node => model.isGroup(node) ? node.conditions : [];
+  const paths = (node, at) => [at, ...parts(node).flatMap((part, i) => paths(part, [...at, "conditions", i]))];
   const wrong = [];
   builder.fields = fields;
   for (const [name, rule] of documents) {
@@ -67,7 +68,10 @@ _TRY = """async ({text: given, fields}) => {
         const moved = model.step(root, path, way);
         if (!model.samePath(moved.path, path)) back.push(["step", () => model.step(moved.root, moved.path, -way).root]);
       }
-      for (const [what, edit] of back) if (text(edit()) !== text(root)) wrong.push(`${name}: ${what} at ${path}: ${text(root)} became ${text(edit())}`);
+      for (const [what, edit] of back) {
+        const after = text(edit());
+        if (after !== text(root)) wrong.push(`${name}: ${what} at ${path}: ${text(root)} became ${after}`);
+      }
     }
     same("edited elsewhere");
   }

@@ -6,7 +6,7 @@ export function parseExact(text) {
   return JSON.parse(text, (key, value, context) => (typeof value === "number" && context?.source && !isFaithful(value, context.source) ? JSON.rawJSON(context.source) : value));
 }
 
-const isFaithful = (value, source) => !/^-?\d+$/.test(source) || Number.isSafeInteger(value);
+const isFaithful = (value, source) => !/^-?\d+$/.test(source) || String(value) === source;
 
 /** True for a number kept as it was written. */
 export const isExact = (value) => typeof value === "object" && value !== null && "rawJSON" in value;
@@ -16,7 +16,7 @@ export function numberOf(text) {
   const trimmed = text.trim();
   const number = Number(trimmed);
   if (trimmed === "" || !Number.isFinite(number)) return undefined;
-  return JSON.rawJSON && /^-?[1-9]\d*$/.test(trimmed) && !Number.isSafeInteger(number) ? JSON.rawJSON(trimmed) : number;
+  return JSON.rawJSON && /^-?[1-9]\d*$/.test(trimmed) && String(number) !== trimmed ? JSON.rawJSON(trimmed) : number;
 }
 
 /** A value as people read it. */

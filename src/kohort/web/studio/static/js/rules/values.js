@@ -84,7 +84,7 @@ const FORMS = [{ value: "day", label: "day" }, { value: "time", label: "time" },
 function instant(about, value, label, set) {
   const form = formOf(value);
   const forms = form === "plain" ? [{ value: "plain", label: "as written" }, ...FORMS] : FORMS;
-  return html`${choose(`${label}: how it is given`, form, forms, (next) => set(inForm(next, value)))}${instantInput(form, value, label, set)}`;
+  return html`${choose(`${label}: how it is given`, form, forms, (next) => next !== form && set(inForm(next, value)))}${instantInput(form, value, label, set)}`;
 }
 
 function inForm(form, value) {
