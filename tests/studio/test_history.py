@@ -93,6 +93,17 @@ def test_what_a_segment_is(grown: RunningStudio) -> None:
     assert SECOND_RULE.startswith("lifetime_value > 2000")
 
 
+def test_a_description_is_edited_without_a_new_version(own_studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_page(own_studio, f"{segment_address(own_studio, VIP)}/details", "marketer")
+    page.get_by_role("button", name="Edit description").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Description")).to_have_value("The best")
+    dialog.get_by_label("Description").fill("The very best\nof all")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The very best of all")).to_be_visible()
+    assert versions(own_studio) == ["1"]
+
+
 def test_who_refers_to_it(grown: RunningStudio) -> None:
     said = words(get(grown, f"{segment_address(grown, 'Lifecycle/Active')}/details"))
     assert "Offer Experiments in its rule" in said

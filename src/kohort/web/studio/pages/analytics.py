@@ -47,11 +47,14 @@ def analytics_page(
     days: Annotated[int, Query(ge=7, le=3660)] = 90,
     chosen: ChosenSegments = [],  # noqa: B006
     sort: Annotated[str, Query(max_length=40)] = "-profiles",
+    before: Annotated[str, Query(max_length=300, description="The parent segment that the filters were chosen for.")] = "",
 ) -> Response:
     """The page, with filters in its address."""
     parent = _parent(request, desk, slug)
     if parent is None:
         return render(request, "analytics/none.html", desk)
+    if before and before != parent.slug:
+        folder, chosen = "", []
     seen = [record for record in desk.kohort.store.segments(parent.id) if desk.sees(parent, record.path)]
     folders = sorted({part for record in seen for part in _around(record.folder)})
     place = folder.strip("/")

@@ -16,7 +16,7 @@ function target({ parent, id, path }) {
   };
 }
 
-const OPERATIONS = { rename, move, delete: remove };
+const OPERATIONS = { rename, move, delete: remove, describe };
 
 /** Begin an operation in a dialog of its own; `data` says on what. */
 export function operate(data) {
@@ -72,7 +72,7 @@ function ask({ title, parts, action, danger = false, send, possible = true }) {
   };
   document.body.append(dialog);
   dialog.showModal();
-  const field = form.querySelector("input");
+  const field = form.querySelector("input, textarea");
   field?.select();
   (field ?? cancel).focus();
   return dialog;
@@ -137,6 +137,23 @@ async function move(on) {
       const { data: done } = await call("POST", on.move, on.id ? { folder } : { to: path }, { etag });
       const others = done.rewritten.length ? ` ${done.rewritten.length} reference${done.rewritten.length === 1 ? "" : "s"} to it changed with it.` : "";
       follow(on.id ? null : on.path, path, `“${on.name}” is ${folder ? `in ${folder}` : "outside of all folders"} now.${others}`);
+    },
+  });
+}
+
+async function describe(on) {
+  const { data, etag } = await call("GET", on.read);
+  const text = make("textarea", { className: "control", name: "description", rows: 5, value: data.definition.description ?? "" });
+  ask({
+    title: `Describe “${on.name}”`,
+    parts: [make("label", { className: "field" }, make("span", { textContent: "Description" }), text, make("small", { textContent: "For people; it makes no new version." }))],
+    action: "Save",
+    send: async (form) => {
+      const { description: before, ...rest } = data.definition;
+      const description = form.get("description").trim();
+      await call("PUT", on.read, { definition: description ? { ...rest, description } : rest }, { etag });
+      toast("Saved.", "good");
+      reload();
     },
   });
 }

@@ -1,5 +1,6 @@
 // The menu of a line of the tree: opens at the pointer, or below the line when it is asked for with the keyboard.
 import { operate } from "./operations.js";
+import { go } from "./page.js";
 
 const OPERATIONS = [["rename", "Rename"], ["move", "Move to a folder"], ["delete", "Delete"]];
 
@@ -60,7 +61,7 @@ export function open(row, x, y) {
     item.onclick = () => {
       close();
       row.focus();
-      if (operation === "new") location.assign(`/audiences/${on.parent}/segments/new?folder=${encodeURIComponent(on.path)}`);
+      if (operation === "new") go(`/audiences/${on.parent}/segments/new?folder=${encodeURIComponent(on.path)}`);
       else operate({ ...on, operation });
     };
     menu.append(item);
