@@ -13,6 +13,7 @@ from kohort.evaluation.reference import members
 from kohort.foundation.instants import to_micros
 from kohort.parent.catalog import Behavior, FieldCatalog
 from kohort.rules import lint as rules_lint
+from kohort.rules import lint_windows
 from kohort.rules.ast import Group
 from kohort.rules.lint import lint_rule
 from kohort.rules.lint_codes import LINT_CODES
@@ -190,6 +191,10 @@ def _without(rule: Group, position: int) -> Group:
 
 def test_every_finding_can_be_silenced() -> None:
     """The codes a segment file may name are those the linter says."""
-    said = {code for module in (rules_lint, services_lint) for code in re.findall(r'"(LINT_[A-Z_]+)"', Path(module.__file__).read_text())}
+    said = {
+        code
+        for module in (rules_lint, lint_windows, services_lint)
+        for code in re.findall(r'"(LINT_[A-Z_]+)"', Path(module.__file__).read_text())
+    }
     assert said == set(LINT_CODES)
     assert len(LINT_CODES) == len(set(LINT_CODES))

@@ -5,24 +5,19 @@ Everything found is a warning with a LINT_ code and the place of the condition.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from kohort.foundation.calendar import MONTHS
 from kohort.foundation.instants import load_zone
 from kohort.foundation.issues import Issue, Issues, Path
-from kohort.foundation.windows import Window
 from kohort.parent.catalog import FieldCatalog
 from kohort.rules.ast import (
     NO_EXTRAS,
     TIME_COLUMN,
     AttributeCondition,
     BehaviorCondition,
-    ColumnCondition,
     Comparison,
     Condition,
     FilterCondition,
@@ -41,6 +36,8 @@ from kohort.rules.bind import bind
 from kohort.rules.canonical import name_of
 from kohort.rules.core import All, AnyOf, AttributeLeaf, BehaviorLeaf, Expr, Not
 from kohort.rules.known import KnownConditions
+from kohort.rules.lint_items import Item, by_mark, counted, implies, related
+from kohort.rules.lint_windows import mixed_units
 from kohort.rules.normalize import normal_column
 from kohort.rules.predicates import bind_tests
 from kohort.rules.text import write_rule
@@ -49,8 +46,6 @@ from kohort.rules.value_sets import ANYTHING, COUNTS, TRUTHS, ValueSet, values_o
 
 MayBeNull = Callable[[str], bool]
 """Whether an attribute is null for anybody."""
-
-_AT_LEAST_DAYS = {"month": (28, 31), "quarter": (89, 92), "year": (365, 366)}
 
 
 def lint_rule(
@@ -66,36 +61,8 @@ def lint_rule(
     """
     linter = _Linter(catalog, may_be_null or (lambda _: True), Issues(), known or KnownConditions(catalog))
     linter.group(rule, path)
-    linter.units(rule, path)
+    linter.issues.extend(mixed_units(rule, path))
     return linter.issues
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One condition as it is compared with its neighbours.
-
-    subject: what it tests, "" when that cannot be told; passing: the values that pass, out of universe. key, opposite: equal keys
-    mean the same, a key that is another's opposite means its complement.
-    """
-
-    path: Path
-    text: str
-    key: str
-    opposite: str
-    subject: str = ""
-    passing: ValueSet = ANYTHING
-    universe: ValueSet = ANYTHING
-    rows: str = ""
-    window: tuple[str, int] | None = None
-
-    @property
-    def grows(self) -> bool:
-        """True of "at least so many": what holds in a short window holds in a longer one."""
-        return len(self.passing.values) == 1 and self.passing.values[0][1] == self.universe.values[0][1] and not self.passing.null
-
-    def is_same_set(self, other: _Item) -> bool:
-        """Whether both let the same values of one thing through."""
-        return self.subject != "" and (self.subject, self.passing) == (other.subject, other.passing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +96,7 @@ class _Linter:
                 case ReferenceCondition():
                     pass
 
-    def _known_item(self, condition: Condition, path: Path) -> _Item:
+    def _known_item(self, condition: Condition, path: Path) -> Item:
         return replace(self.known.of(condition).fact("compared", lambda: self._item(condition, ())), path=path)
 
     def _known_rows(self, condition: BehaviorCondition | SequenceCondition, path: Path) -> None:
@@ -146,18 +113,18 @@ class _Linter:
                 linter._filter(step.behavior, step.filter, ("steps", index, "filter"))
         return tuple(linter.issues)
 
-    def _item(self, condition: Condition, path: Path) -> _Item:
+    def _item(self, condition: Condition, path: Path) -> Item:
         text = write_rule(Group("all", (replace(condition, description="", extras=NO_EXTRAS),)))
         bound = bind(Group("all", (condition,)), self.catalog, lambda target: target)
         key, opposite = name_of(bound), name_of(bound.part if isinstance(bound, Not) else Not(bound))
         if condition.limit is not None:
-            return _Item(path, text, key, "")
+            return Item(path, text, key, "")
         found = self._meaning(bound)
         if found is None:
-            return _Item(path, text, key, opposite)
+            return Item(path, text, key, opposite)
         subject, passing, universe = found
-        rows, window = _counted(bound)
-        return _Item(path, text, key, opposite, subject, passing & universe, universe, rows, window)
+        rows, window = counted(bound)
+        return Item(path, text, key, opposite, subject, passing & universe, universe, rows, window)
 
     def _meaning(self, bound: Expr) -> tuple[str, ValueSet, ValueSet] | None:
         """(subject, values that pass, values there can be) of a condition on one thing."""
@@ -223,10 +190,10 @@ class _Linter:
                 message = f'no event is later than the instant of the evaluation: "{operator_text(part.operator)}" never holds'
                 self.issues.warning("LINT_FUTURE_WINDOW", message, place, "events have a past only; use an attribute for planned times")
 
-    def _row_item(self, behavior: str, part: FilterCondition, path: Path) -> _Item:
+    def _row_item(self, behavior: str, part: FilterCondition, path: Path) -> Item:
         if isinstance(part, FilterGroup):
             key = name_of(part)
-            return _Item(path, "the group", key, "")
+            return Item(path, "the group", key, "")
         field = self.catalog.behavior[behavior].by_name[part.column]
         text = f"{'not ' if part.exclude else ''}{part.column} {operator_text(part.operator)}"
         normal = normal_column(replace(part, extras=NO_EXTRAS))
@@ -234,19 +201,19 @@ class _Linter:
         tests = bind_tests(part.operator, field.storage, part.array_matching, self.zone)
         passing = values_of(tests.tests[0]) if len(tests.tests) == 1 else None
         if passing is None:
-            return _Item(path, text, key, opposite)
+            return Item(path, text, key, opposite)
         universe = TRUTHS if field.storage == "boolean" else ANYTHING
-        return _Item(
+        return Item(
             path, text, key, opposite, f"column {field.name}", (universe.without(passing) if part.exclude else passing) & universe, universe
         )
 
     # --- neighbours -----------------------------------------------------------------------------------------------
 
-    def compare(self, items: list[_Item], match: Literal["all", "any", "expr"]) -> None:
+    def compare(self, items: list[Item], match: Literal["all", "any", "expr"]) -> None:
         """What conditions of one group say beside each other."""
         sound = [item for item in items if not self._alone(item)]
         broken = self._together(sound, match) if match != "expr" else set()
-        for earlier, later in _related(sound):
+        for earlier, later in related(sound):
             if earlier.subject and earlier.subject == later.subject and earlier.subject in broken:
                 continue
             if earlier.key == later.key or earlier.is_same_set(later):
@@ -257,7 +224,7 @@ class _Linter:
             elif match != "expr":
                 self._subsumed(earlier, later, match)
 
-    def _alone(self, item: _Item) -> bool:
+    def _alone(self, item: Item) -> bool:
         """Whether a condition says nothing, whatever stands beside it."""
         if not item.subject:
             return False
@@ -269,10 +236,10 @@ class _Linter:
             return False
         return True
 
-    def _together(self, items: list[_Item], match: str) -> set[str]:
+    def _together(self, items: list[Item], match: str) -> set[str]:
         """The subjects of which the conditions together let nothing through (all) or everything (any)."""
         found: set[str] = set()
-        for subject, same in _by(items, lambda item: item.subject).items():
+        for subject, same in by_mark(items, lambda item: item.subject).items():
             if len(same) < 2:
                 continue
             whole = same[0].passing
@@ -292,66 +259,24 @@ class _Linter:
                 found.add(subject)
         return found
 
-    def _opposites(self, earlier: _Item, later: _Item, match: str) -> None:
+    def _opposites(self, earlier: Item, later: Item, match: str) -> None:
         texts = f'"{earlier.text}", "{later.text}"'
         if match == "all":
             self.issues.warning("LINT_CONTRADICTION", f"{texts} cannot hold together", later.path, "remove one of them")
         else:
             self.issues.warning("LINT_TAUTOLOGY", f"one of {texts} holds for everybody", later.path, "remove one of them")
 
-    def _subsumed(self, earlier: _Item, later: _Item, match: str) -> None:
+    def _subsumed(self, earlier: Item, later: Item, match: str) -> None:
         for narrow, wide in ((earlier, later), (later, earlier)):
-            if not _implies(narrow, wide):
+            if not implies(narrow, wide):
                 continue
             idle, other = (wide, narrow) if match == "all" else (narrow, wide)
             message = f'"{idle.text}" changes nothing beside "{other.text}"'
             self.issues.warning("LINT_SUBSUMED", message, idle.path, f'remove "{idle.text}"')
             return
 
-    # --- units ----------------------------------------------------------------------------------------------------
-
-    def units(self, rule: Rule, path: Path) -> None:
-        """Windows of about one length that are counted in different ways."""
-        lengths: dict[TimeWithin | TimeCalendar, tuple[Path, tuple[str, int, int]]] = {}
-        for place, operator in _windows(rule, path):
-            length = _length(operator)
-            if length is not None:
-                lengths.setdefault(operator, (place, length))
-        if len({way for _, (way, _, _) in lengths.values()}) < 2:
-            return
-        for (earlier, (_, first)), (later, (place, second)) in combinations(lengths.items(), 2):
-            if not _alike(first, second):
-                continue
-            message = f'"{operator_text(later)}" and "{operator_text(earlier)}" are nearly, but not exactly, the same days'
-            hint = "past 1 month ends now and is 28 to 31 days long; last month is the calendar month before this one"
-            self.issues.warning("LINT_UNITS_MIXED", message, place, hint)
-            return
-
 
 _Members = Sequence[tuple[Path, Condition]]
-
-
-def _related(items: Sequence[_Item]) -> Iterator[tuple[_Item, _Item]]:
-    """The pairs (the earlier first) that test the same thing or count the same rows: no others can say anything about each other."""
-    places: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
-    pairs: set[tuple[int, int]] = set()
-    for later, item in enumerate(items):
-        own = [("key", item.key), ("subject", item.subject), ("rows", item.rows)]
-        own = [mark for mark in own if mark[1]]
-        for mark in (*own, ("key", item.opposite)):
-            pairs.update((earlier, later) for earlier in places.get(mark, ()))
-        for mark in own:
-            places[mark].append(later)
-    return ((items[earlier], items[later]) for earlier, later in sorted(pairs))
-
-
-def _by(items: Iterable[_Item], mark: Callable[[_Item], str]) -> dict[str, list[_Item]]:
-    """Items by a mark, in order; those without one left out."""
-    found: dict[str, list[_Item]] = {}
-    for item in items:
-        if mark(item):
-            found.setdefault(mark(item), []).append(item)
-    return found
 
 
 def _members(group: Group, path: Path) -> Iterator[tuple[Path, Condition]]:
@@ -374,36 +299,6 @@ def _rows(group: FilterGroup, path: Path) -> Iterator[tuple[Path, FilterConditio
             yield place, part
 
 
-def _implies(narrow: _Item, wide: _Item) -> bool:
-    """Whether a condition holds wherever another one does."""
-    if narrow.subject and narrow.subject == wide.subject:
-        return narrow.passing.is_within(wide.passing)
-    if not narrow.rows or narrow.rows != wide.rows or narrow.window is None or wide.window is None:
-        return False
-    unit, amount = narrow.window
-    wide_unit, wide_amount = wide.window
-    nested = wide_unit == "" or (unit == wide_unit and amount <= wide_amount)
-    return nested and wide.grows and narrow.grows and narrow.passing.is_within(wide.passing)
-
-
-def _counted(bound: Expr) -> tuple[str, tuple[str, int] | None]:
-    """(the rows that are counted whatever the window, the window as unit and amount, ("", 0) for none) of a count."""
-    if not isinstance(bound, BehaviorLeaf) or bound.aggregate.key not in ("Count", "CountDistinct"):
-        return "", None
-    windows = bound.aggregate.windows
-    window = ("", 0) if not windows else _past(windows[0]) if len(windows) == 1 else None
-    return name_of(replace(bound.aggregate, windows=())), window
-
-
-def _past(window: Window) -> tuple[str, int] | None:
-    """(unit, amount) of "within the past N units"."""
-    low, high = window.low, window.high
-    if (high.anchor, high.shifts, low.anchor, len(low.shifts)) != ("as_of", (), "as_of", 1) or low.included or not high.included:
-        return None
-    sign, duration = low.shifts[0]
-    return duration.parts[0] if sign < 0 and len(duration.parts) == 1 else None
-
-
 def _is_future(operator: Operator) -> bool:
     match operator:
         case (
@@ -412,37 +307,3 @@ def _is_future(operator: Operator) -> bool:
             return True
         case _:
             return False
-
-
-def _windows(condition: Condition | FilterCondition, path: Path) -> Iterator[tuple[Path, TimeWithin | TimeCalendar]]:
-    """Every "within the past" and "last unit" of a rule."""
-    match condition:
-        case Group() | FilterGroup():
-            for index, part in enumerate(condition.conditions):
-                yield from _windows(part, (*path, "conditions", index))
-        case AttributeCondition(operator=operator) | ColumnCondition(operator=operator):
-            if isinstance(operator, TimeWithin | TimeCalendar) and operator.key in ("TimeWithinPast", "TimeLast"):
-                yield path, operator
-        case BehaviorCondition(filter=FilterGroup() as rows):
-            yield from _windows(rows, (*path, "filter"))
-        case SequenceCondition():
-            for index, step in enumerate(condition.steps):
-                if step.filter is not None:
-                    yield from _windows(step.filter, (*path, "steps", index, "filter"))
-        case _:
-            return
-
-
-def _length(operator: TimeWithin | TimeCalendar) -> tuple[str, int, int] | None:
-    """(how it is counted, fewest days, most days) of a window of days or longer."""
-    amount = operator.amount if isinstance(operator, TimeWithin) else 1
-    way = "calendar" if isinstance(operator, TimeCalendar) else "months" if operator.unit in MONTHS else "days"
-    if operator.unit in _AT_LEAST_DAYS:
-        fewest, most = _AT_LEAST_DAYS[operator.unit]
-        return way, fewest * amount, most * amount
-    days = {"day": 1, "week": 7}.get(operator.unit, 0) * amount
-    return (way, days, days) if days else None
-
-
-def _alike(one: tuple[str, int, int], other: tuple[str, int, int]) -> bool:
-    return one[0] != other[0] and one[1] <= other[2] and other[1] <= one[2]

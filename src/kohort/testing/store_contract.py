@@ -191,6 +191,33 @@ class StoreContract:
         assert again.id != made.id
         assert again.version == 1
 
+    def test_the_mark_of_the_definitions_is_another_one_after_every_change(self, store: DefinitionStore, parent: ParentRecord) -> None:
+        other = store.save_parent("Other", "other", {}, by="ann", at=T0)
+        of_other = store.definitions_mark(other.id)
+        marks = [store.definitions_mark(parent.id)]
+
+        def changed() -> bool:
+            marks.append(store.definitions_mark(parent.id))
+            return marks[-1] == store.definitions_mark(parent.id) and marks[-1] not in marks[:-1]
+
+        segment = _save(store, parent, "A", "VIP", "f1")
+        assert changed()
+        _save(store, parent, "A", "VIP", "f2")
+        assert changed()
+        store.save_segment(parent.id, "A", "VIP", "batch", {"description": "words"}, "f2", by="ann", at=T0)
+        assert changed()
+        store.move_segment(segment.id, "B", "VIP", by="ann", at=T0)
+        assert changed()
+        store.save_parent("Shop", "shop", {"name": "Shop", "more": 1}, by="ann", at=T0)
+        assert changed()
+        refresh = store.start_refresh(parent.id, as_of=T0, at=T0)
+        assert not changed()
+        store.finish_refresh(refresh.id, "success", at=T1)
+        assert store.definitions_mark(parent.id) not in marks
+        store.delete_segment(segment.id)
+        assert changed()
+        assert store.definitions_mark(other.id) == of_other
+
     def test_unknown_segments_are_refused(self, store: DefinitionStore) -> None:
         calls: list[Callable[[], object]] = [
             lambda: store.delete_segment(7),
