@@ -131,7 +131,7 @@ export function sequenceRow(row) {
     const name = nameOf(step.source);
     const place = ["steps", index];
     const known = catalog.behavior(name);
-    return html`<li class="rb-step" role="group" aria-label="Step ${index + 1}"><div class="rb-line">
+    return html`<li><div class="rb-step" role="group" aria-label="Step ${index + 1}"><div class="rb-line">
         <span class="rb-word rb-then">${index ? "then" : "first"}</span>
         ${behaviorPicker(`Behavior of step ${index + 1}`, step.source, row, (source) => set(index, { source }, { label: "Change behavior" }), !known && catalog.known)}
         ${windowOf(step, `step ${index + 1}`, (changes, options) => set(index, changes, options))}
@@ -139,7 +139,7 @@ export function sequenceRow(row) {
         ${addButton("Filter", () => set(index, { filter: withTest(step.filter) }, { label: "Add filter" }), `Add filter to step ${index + 1}`)}
         ${node.steps.length > 2 ? iconButton("x", `Remove step ${index + 1}`, () => drop(index)) : nothing}</div>
       ${filterEditor({ ...row, filter: step.filter, behavior: name, path: [...row.path, ...place, "filter"] }, (filter, options) => set(index, { filter: hasTests(filter) ? filter : undefined }, options))}
-      ${issueList(row.problems([...row.path, ...place], { deep: true, but: "filter" }))}</li>`;
+      ${issueList(row.problems([...row.path, ...place], { deep: true, but: "filter" }))}</div></li>`;
   })}</ol>${addButton("Step", () => put({ steps: [...node.steps, { source: node.steps.at(-1).source, within: { day: 7 } }] }, { label: "Add step" }))}`;
 }
 

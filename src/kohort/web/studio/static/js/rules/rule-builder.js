@@ -52,7 +52,7 @@ export class RuleBuilder extends LitElement {
   render() {
     const { root } = this;
     const body = root === null ? this.unreadable() : groupTemplate(this, root, []);
-    return html`<div class="rb">${body}<p class="visually-hidden" role="status">${this._said ?? ""}</p></div>`;
+    return html`<fieldset class="rb" ?disabled=${this.readonly}>${body}<p class="visually-hidden" role="status">${this._said ?? ""}</p></fieldset>`;
   }
 
   /** A rule that is written as text, or that is no rule. */

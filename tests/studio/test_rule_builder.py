@@ -1,0 +1,256 @@
+"""The rule builder as people use it: with the keyboard, with the mouse, on long rules and on rules with mistakes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from kohort.testing.studio import RunningStudio
+from tests.studio.builder_page import open_builder, preview, rule_of
+from tests.studio.conftest import OpenPage, axe_violations
+
+
+def equals(attribute: str, **operator: Any) -> dict[str, Any]:
+    return {"type": "Value", "attribute": attribute, "operator": {"type": "Equal", **operator}}
+
+
+GOLD = equals("loyalty_tier", value="Gold")
+OPTED_IN = equals("email_opt_in", value=True)
+RICH = {"type": "Value", "attribute": "lifetime_value", "operator": {"type": "GreaterEqual", "value": 100}}
+BOUGHT = {
+    "type": "Value",
+    "attribute": "",
+    "source": "behavior_purchase",
+    "aggregation": {"type": "Count"},
+    "operator": {"type": "GreaterEqual", "value": 1},
+    "filter": {"type": "And", "conditions": []},
+}
+EVERYTHING = {
+    "type": "Composite",
+    "expr": "(A and B) or C or D",
+    "description": "What the language has",
+    "limit": {"type": "Percent", "number": 10, "orderColumns": [{"type": "Column", "column": "lifetime_value", "order": "descending"}]},
+    "conditions": [
+        {
+            "type": "And",
+            "description": "Attributes",
+            "conditions": [
+                {**GOLD, "exclude": True, "description": "not the best"},
+                {"type": "Value", "attribute": "loyalty_tier", "operator": {"type": "In", "value": ["Gold", "Silver"]}},
+                {
+                    "type": "Value",
+                    "attribute": "last_purchase_date",
+                    "operator": {"type": "TimeRange", "duration": {"day": 7}, "from": {"last": 1, "unit": "month"}},
+                },
+                equals("nothing_like_it", value="x"),
+                {"type": "Value", "attribute": "lifetime_value", "operator": {"type": "Less"}},
+            ],
+        },
+        {
+            **BOUGHT,
+            "timeWindow": {"duration": 30, "unit": "day"},
+            "window": {"type": "TimeSliding", "duration": {"day": 7}},
+            "filter": {
+                "type": "And",
+                "conditions": [
+                    {"type": "Column", "column": "category", "operator": {"type": "StartWith", "value": ["T"]}},
+                    {
+                        "type": "Or",
+                        "conditions": [
+                            {"type": "Column", "column": "amount", "operator": {"type": "Greater", "value": 5}, "exclude": True}
+                        ],
+                    },
+                ],
+            },
+        },
+        {"type": "Sequence", "steps": [{"source": "behavior_email_open"}, {"source": "behavior_purchase", "within": {"day": 3}}]},
+        {"type": "Or", "conditions": [{"type": "include", "segment": "Lifecycle/Active"}, "country = 'US'"]},
+    ],
+}
+
+
+def group(*conditions: Any, match: str = "And", **more: Any) -> dict[str, Any]:
+    return {"type": match, **more, "conditions": list(conditions)}
+
+
+def attributes_of(page: Page) -> list[Any]:
+    """The attributes of the rule's conditions, groups as lists."""
+
+    def names(node: dict[str, Any]) -> list[Any]:
+        return [names(part) if "conditions" in part else part["attribute"] for part in node["conditions"]]
+
+    return names(rule_of(page))
+
+
+def test_a_rule_is_written_with_the_keyboard_alone(studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_builder(open_page, studio)
+    expect(page.get_by_text("Everybody. Add a condition to choose.")).to_be_visible()
+    page.get_by_role("button", name="Add attribute").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("combobox", name="Attribute")).to_be_focused()
+    page.keyboard.type("loyal")
+    expect(page.get_by_role("option")).to_have_count(1)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("combobox", name="Attribute")).to_have_value("Loyalty tier")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("combobox", name="Operator of Loyalty tier")).to_be_focused()
+    page.keyboard.type("is one")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Gol")
+    expect(page.get_by_role("option", name="Gold")).to_be_visible()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.keyboard.type("Platinum,")
+    page.keyboard.press("Escape")
+    assert rule_of(page) == group({"type": "Value", "attribute": "loyalty_tier", "operator": {"type": "In", "value": ["Gold", "Platinum"]}})
+    page.keyboard.press("Backspace")
+    assert rule_of(page)["conditions"][0]["operator"]["value"] == ["Gold"]
+
+
+def test_conditions_move_with_the_keyboard_into_groups_and_out(studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_builder(open_page, studio, group(GOLD, RICH, group(OPTED_IN, match="Or")))
+    page.get_by_role("button", name="Move condition 1: Loyalty tier").focus()
+    page.keyboard.press("Alt+ArrowDown")
+    assert attributes_of(page) == ["lifetime_value", "loyalty_tier", ["email_opt_in"]]
+    expect(page.get_by_role("button", name="Move condition 2: Loyalty tier")).to_be_focused()
+    expect(page.get_by_role("status")).to_have_text("Moved to position 2 of 3")
+    page.keyboard.press("Alt+ArrowDown")
+    assert attributes_of(page) == ["lifetime_value", ["loyalty_tier", "email_opt_in"]]
+    page.keyboard.press("Alt+ArrowDown")
+    page.keyboard.press("Alt+ArrowDown")
+    assert attributes_of(page) == ["lifetime_value", ["email_opt_in"], "loyalty_tier"]
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("Delete")
+    assert attributes_of(page) == ["lifetime_value", [], "loyalty_tier"]
+    expect(page.get_by_role("button", name="Add attribute to Rule set 2")).to_be_focused()
+
+
+def test_a_behavior_is_filtered_windowed_and_aggregated(studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_builder(open_page, studio)
+    page.get_by_role("button", name="Add behavior").click()
+    page.get_by_role("combobox", name="Behavior", exact=True).fill("purch")
+    page.keyboard.press("Enter")
+    page.get_by_role("combobox", name="What is computed").select_option("sum")
+    page.get_by_role("combobox", name="Column").click()
+    page.get_by_role("option", name="Amount").click()
+    page.get_by_role("spinbutton", name="Value of Purchase").fill("100.50")
+    page.get_by_role("combobox", name="Time window of Purchase").select_option("in the last")
+    page.get_by_role("spinbutton", name="Length of the window of Purchase").fill("90")
+    page.get_by_role("button", name="Add filter").click()
+    page.get_by_role("group", name="Filter").get_by_role("combobox", name="Column").fill("categ")
+    page.keyboard.press("Enter")
+    page.get_by_role("combobox", name="Value of Category").fill("Tents")
+    page.keyboard.press("Enter")
+    assert rule_of(page) == group(
+        {
+            **BOUGHT,
+            "aggregation": {"type": "Sum", "column": "amount"},
+            "operator": {"type": "GreaterEqual", "value": 100.5},
+            "timeWindow": {"duration": 90, "unit": "day"},
+            "filter": group({"type": "Column", "column": "category", "operator": {"type": "Equal", "value": "Tents"}}),
+        }
+    )
+
+
+def test_every_edit_is_an_event_and_leaves_what_was_given_alone(studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_builder(open_page, studio, group({**RICH, "extras": {"mine": 1}, "visibility": "clear"}))
+    page.evaluate("window.given = document.querySelector('rule-builder').rule; window.text = JSON.stringify(given)")
+    value = page.get_by_role("spinbutton", name="Value of Lifetime value")
+    value.press("End")
+    value.press_sequentially(".05")
+    expect(value).to_have_value("100.05")
+    changes = page.evaluate("window.changes.map(({label, coalesce}) => [label, coalesce])")
+    assert len({key for _, key in changes}) == 1
+    assert {label for label, _ in changes} == {"Change value"}
+    assert page.evaluate("JSON.stringify(window.given) === window.text")
+    assert rule_of(page)["conditions"][0] == {
+        **RICH,
+        "operator": {"type": "GreaterEqual", "value": 100.05},
+        "extras": {"mine": 1},
+        "visibility": "clear",
+    }
+
+
+def test_groups_are_wrapped_dissolved_duplicated_and_removed(studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_builder(open_page, studio, group(GOLD, RICH))
+    page.get_by_role("button", name="Put condition 1 into a group").click()
+    assert attributes_of(page) == [["loyalty_tier"], "lifetime_value"]
+    page.get_by_role("button", name="Duplicate Rule set 1").click()
+    assert attributes_of(page) == [["loyalty_tier"], ["loyalty_tier"], "lifetime_value"]
+    page.get_by_role("button", name="Dissolve Rule set 2").click()
+    assert attributes_of(page) == [["loyalty_tier"], "loyalty_tier", "lifetime_value"]
+    page.get_by_role("button", name="Remove Rule set 1").click()
+    page.get_by_role("group", name="Match of Rule").get_by_role("button", name="Logic").click()
+    page.get_by_role("button", name="Remove condition 1").click()
+    assert rule_of(page) == {"type": "Composite", "expr": "A", "conditions": [RICH]}
+
+
+def test_a_condition_is_dragged_into_a_group(studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_builder(open_page, studio, group(GOLD, RICH, group(OPTED_IN, match="Or")))
+    page.get_by_role("button", name="Move condition 1: Loyalty tier").drag_to(
+        page.get_by_role("group", name="Condition 3.1: Email opt in"), target_position={"x": 300, "y": 38}
+    )
+    assert attributes_of(page) == ["lifetime_value", ["email_opt_in", "loyalty_tier"]]
+
+
+def test_counts_and_mistakes_stand_at_their_rows(studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_builder(open_page, studio, group(GOLD, equals("loyalty_teir", value="Gold"), equals("lifetime_value")))
+    unknown = page.get_by_role("group", name="Condition 2: loyalty_teir")
+    expect(unknown.get_by_text("There is no attribute")).to_be_visible()
+    found = preview(page)
+    expect(page.get_by_role("group", name="Condition 1: Loyalty tier")).to_contain_text(
+        str(found["conditions"]["rule.conditions[0]"]["count"])
+    )
+    expect(unknown).to_contain_text('Did you mean "loyalty_tier"?')
+    expect(unknown.get_by_role("combobox", name="Attribute")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_role("group", name="Condition 3: Lifetime value")).to_contain_text("Give a value.")
+
+
+def test_a_viewer_reads_and_changes_nothing(studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_builder(open_page, studio, EVERYTHING, readonly=True)
+    assert page.locator("rule-builder").get_by_role("button", disabled=False).count() == 0
+    controls = page.locator("rule-builder").locator("input, select")
+    assert controls.count() > 20
+    assert page.locator("rule-builder").locator("input:enabled, select:enabled").count() == 0
+
+
+def test_a_row_more_in_a_rule_of_120_conditions_is_there_at_once(studio: RunningStudio, open_page: OpenPage) -> None:
+    rows = [GOLD, {**BOUGHT, "timeWindow": {"duration": 30, "unit": "day"}}, RICH, OPTED_IN]
+    page = open_builder(open_page, studio, group(*(group(*(rows * 3)[:10], match="Or") for _ in range(12))))
+    assert page.locator("rule-condition").count() == 120
+    script = """async () => {
+      const took = [];
+      const button = [...document.querySelectorAll("button")].find(found => found.ariaLabel === "Add attribute to Rule set 6");
+      for (let turn = 0; turn < 12; turn++) {
+        const begin = performance.now();
+        button.click();
+        await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
+        took.push(performance.now() - begin);
+        await new Promise(done => setTimeout(done, 30));
+      }
+      return took;
+    }"""
+    took = page.evaluate(script)
+    assert page.locator("rule-condition").count() == 132
+    assert min(took) <= 100, took
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_in_a_rule_with_everything(studio: RunningStudio, open_page: OpenPage, theme: str) -> None:
+    page = open_builder(open_page, studio, EVERYTHING, theme=theme)
+    preview(page)
+    page.locator("summary[aria-label='More about condition 2']").click()
+    assert axe_violations(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("combobox", name="Values of Loyalty tier").click()
+    expect(page.get_by_role("listbox")).to_be_visible()
+    assert axe_violations(page) == []
+
+
+def test_a_part_can_be_given_over_to_yaml(studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_builder(open_page, studio, group(GOLD, "country = 'US'"))
+    page.get_by_role("button", name="Edit as YAML").click()
+    assert json.loads(page.evaluate("JSON.stringify(window.changes)")) == [{"path": "rule.conditions[1]"}]
