@@ -14,6 +14,7 @@ from kohort.services.stored import require_parent, segment_of
 from kohort.testing.browser import Watch
 from kohort.testing.studio import RunningStudio
 from tests.studio.conftest import OpenPage, axe_violations
+from tests.studio.test_frame import layout_shift
 
 BASE = "/audiences/all-customers/segments"
 
@@ -213,7 +214,7 @@ class TestSaving:
         page.get_by_role("button", name="Save rules").click()
         dialog = page.get_by_role("dialog")
         dialog.get_by_role("button", name="Save new version").click()
-        expect(dialog.get_by_text("ann@example.com saved version")).to_be_visible()
+        expect(dialog.get_by_text("ann@example.com saved it")).to_be_visible()
         expect(dialog).to_contain_text("lifetime_value > 2000")
         assert axe_violations(page) == []
         dialog.get_by_role("button", name="Take theirs").click()
@@ -246,6 +247,20 @@ class TestSaving:
         dialog.get_by_role("button", name="Leave").click()
         expect(page).to_have_url(re.compile("/activations$"))
 
+    def test_going_back_asks_first(self, studio: RunningStudio, open_page: OpenPage) -> None:
+        page = open_page(studio, rules_of(studio, "Value/VIP").replace("rules", "activations"))
+        page.get_by_role("link", name="Rules").click()
+        size(page)
+        page.get_by_label("Description").fill("Not saved")
+        page.evaluate("history.back()")
+        dialog = page.get_by_role("dialog", name="Leave without saving?")
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(page).to_have_url(re.compile("/rules$"))
+        expect(page.get_by_label("Description")).to_have_value("Not saved")
+        page.evaluate("history.back()")
+        dialog.get_by_role("button", name="Leave").click()
+        expect(page).to_have_url(re.compile("/activations$"))
+
 
 class TestReading:
     def test_a_viewer_looks_and_changes_nothing(self, studio: RunningStudio, open_page: OpenPage, watch: Watch) -> None:
@@ -263,6 +278,7 @@ class TestReading:
     def test_axe_finds_nothing_and_nothing_moves(self, studio: RunningStudio, open_page: OpenPage, theme: str) -> None:
         page = open_page(studio, rules_of(studio, "Experiments/Offer"), theme=theme)
         size(page)
+        assert layout_shift(page) == 0
         assert axe_violations(page) == []
         form(page, "YAML").fill("rule: [")
         expect(page.get_by_text("What is typed cannot be read yet")).to_be_visible()

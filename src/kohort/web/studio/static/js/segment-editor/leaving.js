@@ -9,19 +9,25 @@ export class Leaving {
       if (this.unsaved()) event.preventDefault();
     };
     this.moving = (event) => this.#moving(event);
-    this.turning = (event) => this.#turning(event);
+    this.turning = (event) => this.#turning() || this.before?.call(window, event);
+  }
+
+  /** This is where the page is: called while it is shown, as its address may follow its content. */
+  here() {
+    this.address = location.pathname + location.search;
   }
 
   watch() {
     window.addEventListener("beforeunload", this.closing);
     document.addEventListener("htmx:confirm", this.moving);
-    window.addEventListener("popstate", this.turning, true);
+    this.before = window.onpopstate;
+    window.onpopstate = this.turning;
   }
 
   stop() {
     window.removeEventListener("beforeunload", this.closing);
     document.removeEventListener("htmx:confirm", this.moving);
-    window.removeEventListener("popstate", this.turning, true);
+    if (window.onpopstate === this.turning) window.onpopstate = this.before;
   }
 
   ask() {
@@ -39,11 +45,10 @@ export class Leaving {
     });
   }
 
-  /** Back and forward have moved already: return here, ask, and go there when the answer is yes. */
-  #turning(event) {
+  /** Back and forward have moved already: return here, ask, and go there when the answer is yes. False: there is nothing to ask. */
+  #turning() {
     const here = this.address;
-    if (!this.unsaved() || location.pathname + location.search === here) return;
-    event.stopImmediatePropagation();
+    if (!this.unsaved() || !here || location.pathname + location.search === here) return false;
     const there = location.href;
     history.pushState({ htmx: true }, "", here);
     this.ask().then((yes) => {
@@ -51,7 +56,6 @@ export class Leaving {
       this.stop();
       location.assign(there);
     });
+    return true;
   }
-
-  address = location.pathname + location.search;
 }

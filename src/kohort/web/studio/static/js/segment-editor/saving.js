@@ -1,64 +1,111 @@
 // Saving: what it changes is shown first; somebody else's edit is not overwritten unseen.
-import { html, nothing } from "../../vendor/lit.js";
-import { ago, change, count, icon, many, sentence } from "./format.js";
-import { changes } from "./side.js";
+import { nothing } from "../../vendor/lit.js";
+import { call } from "../api.js";
+import { go, toast } from "../page.js";
+import { saveDialog } from "./save-dialog.js";
 
-/** state: {stage: review|conflict, path, preview, waiting, version, isNew, busy, problem, theirs, mine, note}; act: {save, close, overwrite, takeTheirs, note}. */
-export function saveDialog(state, act) {
-  return html`<dialog class="save-dialog" aria-labelledby="save-title" @close=${act.close} @cancel=${(event) => state.busy && event.preventDefault()}>
-    ${state.stage === "conflict" ? conflict(state, act) : review(state, act)}</dialog>`;
-}
+export class Saving {
+  /** editor: the <segment-editor> whose definition is saved. */
+  constructor(editor) {
+    this.editor = editor;
+    this.dialog = null;
+  }
 
-function review(state, act) {
-  const { preview, waiting, isNew, busy } = state;
-  return html`<form method="dialog" @submit=${(event) => { event.preventDefault(); act.save(); }}>
-    <div class="dialog-head"><h2 id="save-title">${isNew ? "Create" : "Save"} “${state.path.split("/").at(-1)}”</h2></div>
-    <div class="dialog-body">
-      <div class="save-facts" aria-busy=${waiting ? "true" : "false"}>${facts(preview, isNew)}</div>
-      ${preview?.sentence ? html`<p class="muted save-words">${preview.sentence}</p>` : nothing}
-      <label class="field"><span>Note <small>optional, kept with the version</small></span><input class="control" maxlength="2000" .value=${state.note} @input=${(event) => act.note(event.target.value)} autofocus></label>
-      ${trouble(state.problem)}
-    </div>
-    <div class="dialog-foot"><button type="button" class="button" @click=${act.shut}>Go on editing</button>
-      <button type="submit" class="button button-main" aria-disabled=${busy ? "true" : "false"}>${isNew ? "Create" : preview?.saved?.same_meaning ? "Save" : "Save new version"}</button></div></form>`;
-}
+  get address() {
+    const { editor } = this;
+    return editor.isNew ? `${editor.address}/segments` : `${editor.address}/segments/${editor.setup.id}`;
+  }
 
-function facts(preview, isNew) {
-  if (!preview) return html`<p class="muted">What it changes is not known: the preview does not answer.</p>`;
-  const { saved } = preview;
-  if (isNew) return html`<dl class="save-numbers"><div><dt>Members</dt><dd>${count(preview.count)}</dd></div></dl>`;
-  if (!saved) return html`<p class="muted">What it changes for members is not known.</p>`;
-  const others = saved.dependents.filter((changed) => changed.entered || changed.left);
-  return html`<dl class="save-numbers">
-      <div><dt>Members</dt><dd>${count(saved.before)} → ${count(saved.after)}</dd></div>
-      <div><dt>Enter</dt><dd class=${saved.entered ? "is-good" : ""}>${change(saved.entered)}</dd></div>
-      <div><dt>Leave</dt><dd class=${saved.left ? "is-bad" : ""}>${change(-saved.left)}</dd></div></dl>
-    <p class="muted">${saved.same_meaning ? "It means the same as before: the version stays." : `Version ${saved.version} stays in the history.`} Members change with the next evaluation.</p>
-    ${others.length ? html`<h3>${many(others.length, "other segment")} change${others.length === 1 ? "s" : ""} with it</h3>${changes(others)}`
-      : saved.dependents.length ? html`<p class="muted">${many(saved.dependents.length, "segment")} that need${saved.dependents.length === 1 ? "s" : ""} it keep${saved.dependents.length === 1 ? "s" : ""} the same members.</p>` : nothing}`;
-}
+  get element() {
+    return this.editor.querySelector("dialog.save-dialog");
+  }
 
-function conflict({ theirs, mine, busy, problem }, act) {
-  return html`<div class="dialog-head"><h2 id="save-title">Somebody else saved it meanwhile</h2></div>
-    <div class="dialog-body">
-      <p>${theirs ? html`<strong>${theirs.updated_by}</strong> saved version ${theirs.version} <time datetime=${theirs.updated_at}>${ago(theirs.updated_at)}</time>. What you changed is still here.` : "It is not as it was when you began."}</p>
-      ${theirs ? html`<div class="ed-versus"><section><h3>Theirs</h3><pre class="mono">${theirs.text}</pre>${words(theirs.definition.description)}</section>
-        <section><h3>Yours</h3><pre class="mono">${mine.text || "–"}</pre>${words(mine.description)}</section></div>` : nothing}
-      ${trouble(problem)}
-    </div>
-    <div class="dialog-foot"><button type="button" class="button" @click=${act.shut}>Go on editing</button><span class="grow"></span>
-      <button type="button" class="button" aria-disabled=${busy ? "true" : "false"} @click=${act.takeTheirs}>Take theirs</button>
-      <button type="button" class="button button-danger" aria-disabled=${busy || !theirs ? "true" : "false"} @click=${act.overwrite}>Overwrite with mine</button></div>`;
-}
+  async open() {
+    this.say({ stage: "review", note: "", busy: false, problem: "" });
+    await this.editor.updateComplete;
+    this.element.showModal();
+  }
 
-const words = (text) => (text ? html`<p class="muted">${text}</p>` : nothing);
+  say(values) {
+    this.dialog = { ...this.dialog, ...values };
+    this.editor.requestUpdate();
+  }
 
-function trouble(problem) {
-  return html`<div role="alert">${problem ? html`<p class="form-problem">${icon("circle-alert", 14)} ${sentence(problem)}</p>` : nothing}</div>`;
+  closed() {
+    this.dialog = null;
+    this.editor.requestUpdate();
+  }
+
+  template() {
+    if (!this.dialog) return nothing;
+    const { definition, preview, previewing, isNew } = this.editor;
+    const state = { ...this.dialog, name: definition.name, preview, waiting: previewing.waiting, isNew, mine: { text: preview?.text, description: definition.description } };
+    return saveDialog(state, {
+      save: () => this.commit(), shut: () => this.element.close(), closed: () => this.closed(), note: (note) => this.say({ note }),
+      takeTheirs: () => this.takeTheirs(), overwrite: () => this.dialog.theirTag && this.commit(this.dialog.theirTag),
+    });
+  }
+
+  async commit(etag = this.editor.etag) {
+    if (this.dialog.busy) return;
+    const [{ definition, isNew }, { note }] = [this.editor, this.dialog];
+    this.say({ busy: true, problem: "" });
+    try {
+      this.saved(definition, await call(isNew ? "POST" : "PUT", this.address, { definition, note }, { etag }));
+    } catch (problem) {
+      if (problem.status === 412) await this.conflict();
+      else if (problem.issues?.length || problem.code === "NAME_TAKEN") this.refused(problem);
+      else this.say({ busy: false, problem: problem.text ?? String(problem) });
+    }
+  }
+
+  saved(definition, { data, etag }) {
+    const { editor } = this;
+    this.element.close();
+    if (editor.isNew) {
+      editor.leaving.stop();
+      toast(`“${data.name}” is created.`, "good");
+      go(`/audiences/${editor.setup.parent}/segments/${data.id}/rules`);
+      return;
+    }
+    toast(data.version === editor.version ? "Saved." : `Saved as version ${data.version}.`, "good");
+    editor.set({ saved: definition, etag, version: data.version });
+    editor.previewing.now();
+    refreshFrame().then(() => editor.requestUpdate());
+  }
+
+  /** The server found mistakes that the preview had not: they are shown where they are. */
+  refused(problem) {
+    const issues = problem.issues.length ? problem.issues : [{ severity: "error", code: problem.code, path: "name", message: problem.detail, hint: problem.hint }];
+    this.element.close();
+    this.editor.set({ refused: issues });
+    toast(problem.text, "bad");
+    this.editor.updateComplete.then(() => this.editor.show(issues[0]));
+  }
+
+  async conflict() {
+    try {
+      const { data, etag } = await call("GET", this.address);
+      this.say({ stage: "conflict", busy: false, theirs: data, theirTag: etag });
+    } catch (problem) {
+      this.say({ stage: "conflict", busy: false, problem: problem.text ?? String(problem) });
+    }
+  }
+
+  /** What somebody else saved becomes the definition; undo brings one's own back. */
+  takeTheirs() {
+    const [{ theirs, theirTag }, { editor }] = [this.dialog, this];
+    if (!theirs) return;
+    this.element.close();
+    Object.assign(editor, { saved: theirs.definition, etag: theirTag, version: theirs.version });
+    editor.change(theirs.definition, "Take what somebody else saved");
+    editor.typing?.write();
+    refreshFrame().then(() => editor.requestUpdate());
+  }
 }
 
 /** After saving: the tree and the head of the page as they are now on the server, the editor untouched. */
-export async function refreshFrame() {
+async function refreshFrame() {
   const answer = await fetch(location.href, { headers: { Accept: "text/html" }, credentials: "same-origin" }).catch(() => null);
   if (!answer?.ok) return;
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");

@@ -1,7 +1,7 @@
 // <segment-editor>: the unsaved definition of a segment, everything to edit it with, and what it would give.
 import { LitElement, html, nothing } from "../../vendor/lit.js";
 import { call } from "../api.js";
-import { confirmed, go, toast } from "../page.js";
+import { confirmed, toast } from "../page.js";
 import { about } from "./about.js";
 import { abTest } from "./ab-test.js";
 import { Asking } from "./asking.js";
@@ -9,7 +9,7 @@ import { codeView, toLine } from "./code.js";
 import { icon } from "./format.js";
 import { Leaving } from "./leaving.js";
 import { keysOf, lineOf, rowOf, same, withKey } from "./paths.js";
-import { refreshFrame, saveDialog } from "./saving.js";
+import { Saving } from "./saving.js";
 import { glance, side } from "./side.js";
 import { Steps } from "./steps.js";
 import { Typing } from "./typing.js";
@@ -30,16 +30,16 @@ export class SegmentEditor extends LitElement {
     this.address = `/api/v1/parents/${encodeURIComponent(this.setup.parent)}`;
     this.steps = new Steps(this.setup.definition);
     Object.assign(this, { saved: this.setup.definition, etag: this.setup.etag, version: this.setup.version, view: "visual", typing: null, fields: null, ready: false });
-    Object.assign(this, { preview: null, problem: "", refused: [], sizes: null, dialog: null, editedAt: 0, named: false });
+    Object.assign(this, { preview: null, problem: "", refused: [], sizes: null, editedAt: 0 });
     this.previewing = new Asking(QUIET_MS, (signal) => this.askPreview(signal), (found) => this.gotPreview(found), (problem) => this.noPreview(problem));
     this.splitting = new Asking(0, (signal) => this.askSizes(signal), (found) => this.set({ sizes: found }), () => this.set({ sizes: null }));
+    this.saving = new Saving(this);
     this.leaving = new Leaving(this, () => this.unsaved);
     super.connectedCallback();
     this.onKey = (event) => this.key(event);
     this.onClick = (event) => event.target.closest?.("#save-rules") && this.save();
     document.addEventListener("keydown", this.onKey);
     document.addEventListener("click", this.onClick);
-    this.leaving.watch();
     this.begin();
   }
 
@@ -54,6 +54,8 @@ export class SegmentEditor extends LitElement {
   async begin() {
     this.previewing.now();
     const [fields] = await Promise.all([call("GET", `${this.address}/fields`).catch(() => null), import("../rules/rule-builder.js").catch(() => toast("The rule builder could not be loaded. Use YAML or text.", "bad"))]);
+    if (!this.isConnected) return;
+    this.leaving.watch();
     this.set({ fields: fields?.data ?? null, ready: true });
   }
 
@@ -191,10 +193,8 @@ export class SegmentEditor extends LitElement {
     first?.focus({ preventScroll: true });
   }
 
-  // --- saving -----------------------------------------------------------------------------------------------------
-
   async save() {
-    if (this.readonly || this.dialog) return;
+    if (this.readonly || this.saving.dialog) return;
     if (this.typing && !(await this.typing.settled())) {
       toast("What is typed cannot be read yet. Correct it first.", "bad");
       this.show(this.typing.issues[0] ?? {});
@@ -216,71 +216,7 @@ export class SegmentEditor extends LitElement {
       this.show(wrong);
       return;
     }
-    this.set({ dialog: { stage: "review", note: "", busy: false, problem: "" } });
-    await this.updateComplete;
-    this.querySelector("dialog.save-dialog").showModal();
-  }
-
-  async commit(etag = this.etag) {
-    if (this.dialog.busy) return;
-    const [definition, note] = [this.definition, this.dialog.note];
-    this.talk({ busy: true, problem: "" });
-    try {
-      const saved = this.isNew ? await call("POST", `${this.address}/segments`, { definition, note }) : await call("PUT", `${this.address}/segments/${this.setup.id}`, { definition, note }, { etag });
-      this.wasSaved(definition, saved);
-    } catch (problem) {
-      if (problem.status === 412) await this.conflict();
-      else if (problem.issues?.length || problem.code === "NAME_TAKEN") this.refuse(problem);
-      else this.talk({ busy: false, problem: problem.text ?? String(problem) });
-    }
-  }
-
-  wasSaved(definition, { data, etag }) {
-    this.saved = definition;
-    this.querySelector("dialog.save-dialog").close();
-    if (this.isNew) {
-      this.leaving.stop();
-      toast(`“${data.name}” is created.`, "good");
-      go(`/audiences/${this.setup.parent}/segments/${data.id}/rules`);
-      return;
-    }
-    toast(data.version === this.version ? "Saved." : `Saved as version ${data.version}.`, "good");
-    this.set({ etag, version: data.version });
-    this.previewing.now();
-    refreshFrame().then(() => this.requestUpdate());
-  }
-
-  refuse(problem) {
-    const issues = problem.issues.length ? problem.issues : [{ severity: "error", code: problem.code, path: "name", message: problem.detail, hint: problem.hint }];
-    this.querySelector("dialog.save-dialog").close();
-    this.set({ refused: issues });
-    toast(problem.text, "bad");
-    this.updateComplete.then(() => this.show(issues[0]));
-  }
-
-  async conflict() {
-    try {
-      const { data, etag } = await call("GET", `${this.address}/segments/${this.setup.id}`);
-      this.talk({ stage: "conflict", busy: false, theirs: data, theirTag: etag });
-    } catch (problem) {
-      this.talk({ stage: "conflict", busy: false, problem: problem.text ?? String(problem) });
-    }
-  }
-
-  /** What somebody else saved becomes the definition; undo brings one's own back. */
-  takeTheirs() {
-    const { theirs, theirTag } = this.dialog;
-    if (!theirs) return;
-    this.saved = theirs.definition;
-    Object.assign(this, { etag: theirTag, version: theirs.version });
-    this.querySelector("dialog.save-dialog").close();
-    this.change(theirs.definition, "Take what somebody else saved");
-    this.typing?.write();
-    refreshFrame().then(() => this.requestUpdate());
-  }
-
-  talk(values) {
-    this.set({ dialog: { ...this.dialog, ...values } });
+    this.saving.open();
   }
 
   // --- what is shown ----------------------------------------------------------------------------------------------
@@ -310,7 +246,7 @@ export class SegmentEditor extends LitElement {
       </div>
       ${side(seen)} ${glance(seen)}
       <p class="visually-hidden" role="status">${this.said ?? ""}</p>
-      ${this.dialog ? this.renderDialog() : nothing}`;
+      ${this.saving.template()}`;
   }
 
   renderSteps() {
@@ -340,14 +276,8 @@ export class SegmentEditor extends LitElement {
     return [...own, ...others];
   }
 
-  renderDialog() {
-    const state = { ...this.dialog, path: this.definition.name, preview: this.preview, waiting: this.previewing.waiting, version: this.version, isNew: this.isNew, mine: { text: this.preview?.text, description: this.definition.description } };
-    const shut = () => this.querySelector("dialog.save-dialog").close();
-    const act = { shut, close: () => this.set({ dialog: null }), save: () => this.commit(), overwrite: () => this.dialog.theirTag && this.commit(this.dialog.theirTag), takeTheirs: () => this.takeTheirs(), note: (note) => this.talk({ note }) };
-    return saveDialog(state, act);
-  }
-
   updated() {
+    this.leaving.here();
     const button = document.getElementById("save-rules");
     if (button) button.setAttribute("aria-disabled", !this.isNew && !this.unsaved ? "true" : "false");
     const state = document.getElementById("save-state");

@@ -36,7 +36,7 @@ function against(saved, changed, version) {
   if (!saved) return html`Against version ${version}: not known yet`;
   const { entered, left } = saved;
   if (!entered && !left) return html`The same members as in version ${saved.version}`;
-  return html`<span class="is-good">${change(entered)} entered</span> · <span class="is-bad">${change(-left)} left</span> against version ${saved.version}`;
+  return html`${entered ? html`<span class="is-good">${change(entered)} entered</span>` : nothing}${entered && left ? " · " : nothing}${left ? html`<span class="is-bad">${change(-left)} left</span>` : nothing} against version ${saved.version}`;
 }
 
 function funnel(preview) {
@@ -45,7 +45,7 @@ function funnel(preview) {
     <h3 id="funnel-title">Funnel <small>in the order written</small></h3>
     <ol class="ed-funnel">${repeat(root.steps, (step) => step.path, (step) => html`<li>
       <span class="ed-funnel-text" title=${step.text}>${named(step)}</span><span class="number">${count(step.kept)}</span>
-      ${bar(root.start ? (step.kept ?? 0) / root.start : 0)}<span class="number ed-funnel-drop">${step.dropped === null ? "" : step.dropped ? change(-step.dropped) : "keeps all"}</span>
+      ${bar(root.start ? (step.kept ?? 0) / root.start : 0)}<span class="number ed-funnel-drop">${step.dropped ? change(-step.dropped) : step.kept ? "keeps all" : ""}</span>
     </li>`)}</ol></div></section>`;
   const parts = Object.entries(preview.conditions).filter(([path]) => /^rule\.conditions\[\d+\]$/.test(path));
   if (!parts.length) return nothing;
@@ -106,7 +106,7 @@ function sample({ preview, parent }) {
     <h3 id="sample-title">Some of them</h3></div>
     <div class="table-scroll" tabindex="0" role="region" aria-labelledby="sample-title"><table class="table ed-sample">
       <thead><tr>${columns.map((name) => html`<th scope="col">${name === "cdp_customer_id" ? "profile" : name}</th>`)}</tr></thead>
-      <tbody>${rows.map((row) => html`<tr>${row.map((cell, at) => html`<td title=${value(cell)}>${columns[at] === "cdp_customer_id" ? html`<a class="mono" href="/audiences/${parent}/profiles?profile=${encodeURIComponent(cell)}">${String(cell).slice(0, 8)}</a>` : value(cell)}</td>`)}</tr>`)}</tbody>
+      <tbody>${rows.map((row) => html`<tr>${row.map((cell, at) => html`<td title=${value(cell)}>${columns[at] === "cdp_customer_id" ? html`<a href="/audiences/${parent}/profiles?profile=${encodeURIComponent(cell)}">${String(cell).slice(0, 8)}</a>` : value(cell)}</td>`)}</tr>`)}</tbody>
     </table></div></div>`;
 }
 
