@@ -10,7 +10,7 @@ from typing import Any, Literal
 from kohort.web.studio.formats import count_text
 
 Values = Sequence[int | None]
-_SPARK_WIDTH, _SPARK_HEIGHT, _SPARK_EDGE = 96, 24, 2
+_SPARK_WIDTH, _SPARK_HEIGHT, _SPARK_EDGE, _SPARK_MOST = 96, 24, 2, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +61,15 @@ def moves_sentence(what: str, days: Sequence[date], entered: Values, left: Value
 
 
 def spark_points(values: Sequence[int]) -> str:
-    """The points of a small line, 96 by 24, for an SVG polyline; "" for less than two values.
+    """The points of a small line, 96 by 24, for an SVG polyline: at most 32 of the values, the last one always; "" for less than two.
 
     >>> spark_points([1, 2]), spark_points([5, 5]), spark_points([1])
     ('0,22 96,2', '0,12 96,12', '')
     """
     if len(values) < 2:
         return ""
+    every = -(-len(values) // _SPARK_MOST)
+    values = values[::-1][::every][::-1]
     low, high = min(values), max(values)
     room = _SPARK_HEIGHT - 2 * _SPARK_EDGE
     step = _SPARK_WIDTH / (len(values) - 1)
@@ -75,4 +77,4 @@ def spark_points(values: Sequence[int]) -> str:
     def height(value: int) -> float:
         return _SPARK_EDGE + room * (1 - (value - low) / (high - low) if high > low else 0.5)
 
-    return " ".join(f"{place * step:.4g},{height(value):.3g}" for place, value in enumerate(values))
+    return " ".join(f"{place * step:.3g},{height(value):.3g}" for place, value in enumerate(values))
