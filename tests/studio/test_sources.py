@@ -135,6 +135,7 @@ def test_a_new_key_an_ended_one_and_a_disabled_source(live: LiveStudio, open_pag
     page.get_by_label("Requests a second").fill("500")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved")).to_be_visible()
+    expect(page.get_by_role("definition").filter(has_text="by admin")).to_be_visible()
     expect(page.get_by_label("Requests a second")).to_have_value("500")
     page.get_by_role("button", name="Disable").click()
     page.get_by_role("button", name="Disable").last.click()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import platform
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from kohort import __version__
-from kohort.settings import Settings, settings_table
 
 _PACKAGES = ("duckdb", "numpy", "numba", "pyarrow", "sqlalchemy", "fastapi", "uvicorn")
 _SECRET = re.compile(r"(://[^:/@\s]*:)[^@\s]*(@)|((?:password|passwd|pwd|secret|token)=)[^&\s]*", re.IGNORECASE)
@@ -47,10 +46,13 @@ def versions() -> list[tuple[str, str]]:
     return [*found, ("System", f"{platform.system()} {platform.machine()}")]
 
 
-def shown_settings(settings: Settings) -> list[Setting]:
-    """Every setting; passwords inside of them are hidden."""
-    values = {name: str(getattr(settings, name)) for name, *_ in settings_table()}
-    return [Setting(name, without_secrets(values[name]), values[name] == default, text) for name, _, default, text in settings_table()]
+def shown_settings(table: Iterable[tuple[str, str, str, str]], settings: object) -> list[Setting]:
+    """Every setting; passwords inside of them are hidden. table: (name, type, default, help); settings: what has them as attributes."""
+    found = []
+    for name, _, default, text in table:
+        value = str(getattr(settings, name))
+        found.append(Setting(name, without_secrets(value), value == default, text))
+    return found
 
 
 def without_secrets(text: str) -> str:

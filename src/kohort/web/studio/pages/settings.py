@@ -14,6 +14,7 @@ from kohort.ports.users import ROLES, Grant, TokenRecord, UserRecord
 from kohort.services.about import free_bytes, places, shown_settings, versions
 from kohort.services.load_events_status import read_status
 from kohort.services.users import PASSWORD_CHARACTERS
+from kohort.settings import settings_table
 from kohort.web.api.desk import AtDesk, Desk
 from kohort.web.api.documents import grant_document, token_document
 from kohort.web.api.users import UserId
@@ -124,7 +125,7 @@ def about_page(request: Request, desk: AtDesk) -> Response:
         warehouse = kohort.workspace.root / (FilePath(settings.warehouse) if settings.warehouse else state / "warehouse.duckdb")
         tables = read_status(kohort.log_folder)
         context = {
-            "settings": shown_settings(settings),
+            "settings": shown_settings(settings_table(), settings),
             "places": places(state, warehouse, kohort.log_folder),
             "free": free_bytes(state),
             "root": kohort.workspace.root,
