@@ -120,7 +120,7 @@ document.addEventListener("toggle", (event) => {
   localStorage.setItem(CLOSED, JSON.stringify([...closed]));
 }, true);
 
-const TREE_ROW = "#tree [data-parent] .tree-row";
+const TREE_ROW = "#tree [data-parent] .tree-row:not([href*=\"?variant=\"])";
 document.addEventListener("pointerover", (event) => {
   const row = event.target.closest?.(TREE_ROW);
   if (row) import("./tree-menu.js").then(({ offer }) => offer(row));
