@@ -16,6 +16,7 @@ const NEW = {
   segment: () => ({ type: "include", segment: "" }),
   group: () => ({ type: "Or", conditions: [] }),
 };
+const LONG = 30; // a rule with more conditions is drawn where it is seen
 const NOT_YET_FILLED = ["Change attribute", "Change behavior", "Change segment", "Change operator"];
 
 export class RuleBuilder extends LitElement {
@@ -52,7 +53,7 @@ export class RuleBuilder extends LitElement {
   render() {
     const { root } = this;
     const body = root === null ? this.unreadable() : groupTemplate(this, root, []);
-    return html`<fieldset class="rb" ?disabled=${this.readonly}>${body}<p class="visually-hidden" role="status">${this._said ?? ""}</p></fieldset>`;
+    return html`<fieldset class="rb ${root && size(root) > LONG ? "rb-long" : ""}" ?disabled=${this.readonly}>${body}<p class="visually-hidden" role="status">${this._said ?? ""}</p></fieldset>`;
   }
 
   /** A rule that is written as text, or that is no rule. */
@@ -189,7 +190,7 @@ export class RuleBuilder extends LitElement {
 
   /** A condition or group as the list of its group shows it. */
   items(group, path) {
-    return repeat(group.conditions, keyOf, (node, index) => this.itemTemplate(group, node, [...path, "conditions", index], index));
+    return repeat(group.conditions, (node, index) => (typeof node === "object" ? keyOf(node) : index), (node, index) => this.itemTemplate(group, node, [...path, "conditions", index], index));
   }
 
   itemTemplate(group, node, path, index) {
@@ -207,6 +208,9 @@ export class RuleBuilder extends LitElement {
       .issues=${this.fresh.has(key) ? [] : facts.issues} .letter=${letterOf(group, path)} .position=${position(path)} ?disabled=${this.readonly}></rule-condition>`;
   }
 }
+
+/** How many conditions and groups there are in a group. */
+const size = (node) => node.conditions.reduce((sum, part) => sum + 1 + (isGroup(part) ? size(part) : 0), 0);
 
 /** 2, or 1.3 for the third condition of the first group. */
 export const position = (path) => path.filter((key) => typeof key === "number").map((index) => index + 1).join(".");
