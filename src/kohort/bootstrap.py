@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -16,7 +15,6 @@ from kohort.settings import Settings, load_settings
 from kohort.workspace.workspace import SETTINGS_FILE, Workspace, open_workspace
 
 _BORROW_SECONDS = 20.0
-_LEAST_WORK_BYTES = 64 * 2**20
 
 if TYPE_CHECKING:
     import socket
@@ -24,6 +22,7 @@ if TYPE_CHECKING:
     from kohort.adapters.duckdb import DuckDBWarehouse
     from kohort.adapters.duckdb.beside import SharedWarehouse
     from kohort.adapters.server_link import ServerLink
+    from kohort.events.identity import IdentityRules
     from kohort.events.model import SourceRules
     from kohort.membership.snapshots import SnapshotStore
     from kohort.ports.definitions import DefinitionStore
@@ -179,6 +178,12 @@ class Kohort:
 
         return SQLiteEventLog(self.log_folder)
 
+    def drop_source_tables(self, schema: str, warehouse: Warehouse | None = None) -> list[str]:
+        """Drop what Kohort made for a source; the names. warehouse: for this thread; None: the one that is open."""
+        from kohort.adapters.duckdb.event_tables_drop import drop_source_tables
+
+        return drop_source_tables(warehouse or self.warehouse, schema)
+
     def server_counts(self) -> ServerCounts | None:
         """What the server of this workspace has counted since it began; None when none answers."""
         from kohort.adapters.locks import is_held
@@ -207,8 +212,7 @@ class Kohort:
         """Engines for the threads of a server, open between requests."""
         from kohort.services.open_engines import OpenEngines
 
-        use = replace(self.index_use, work_bytes=max(self.settings.leaf_cache_bytes, _LEAST_WORK_BYTES))
-        return OpenEngines(self.store, lambda: self.shared_warehouse.use(), self.settings.range_size, use)
+        return OpenEngines(self.store, lambda: self.shared_warehouse.use(), self.settings.range_size, self.index_use, self.snapshots)
 
     @contextmanager
     def serving(self, host: str, port: int | None, say: Say) -> Iterator[tuple[Serving, str]]:
@@ -283,7 +287,8 @@ class Kohort:
         from kohort.adapters.duckdb.beside import SharedWarehouse
         from kohort.adapters.locks import is_held
 
-        return SharedWarehouse(self._main_warehouse, lambda: is_held(self._turn_lock))
+        memory = self.settings.serve_tables_memory
+        return SharedWarehouse(self._main_warehouse, lambda: is_held(self._turn_lock), resting_memory=memory)
 
     def _main_warehouse(self) -> DuckDBWarehouse:
         from kohort.adapters.duckdb import DuckDBWarehouse
@@ -336,8 +341,15 @@ class _WarehouseTables:
         kohort = self._kohort
         warehouse = kohort.warehouse
         assert isinstance(warehouse, DuckDBWarehouse)
-        tables = DuckDBEventTables(warehouse.connection)
-        return Loader(kohort.open_event_log(), tables, self._rules_of, clock=kohort.clock, status_folder=kohort.log_folder)
+        tables = DuckDBEventTables(warehouse.connection, more_memory=kohort.shared_warehouse.rest_no_more)
+        return Loader(
+            kohort.open_event_log(),
+            tables,
+            self._rules_of,
+            clock=kohort.clock,
+            status_folder=kohort.log_folder,
+            identity_of_source=self._identity_of,
+        )
 
     def _rules_of(self, slug: str) -> SourceRules:
         from kohort.events.model import SEGMENT_RULES
@@ -345,6 +357,14 @@ class _WarehouseTables:
 
         source = self._kohort.store.source(slug)
         return source_rules(source) if source is not None else SEGMENT_RULES
+
+    def _identity_of(self, slug: str) -> IdentityRules:
+        from kohort.services.source_identity import identity_rules
+
+        return identity_rules(self._kohort.store.source(slug))
+
+    def rest(self) -> None:
+        self._kohort.shared_warehouse.rest()
 
     def close(self) -> None:
         self._kohort.close_warehouse()

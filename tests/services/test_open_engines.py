@@ -84,7 +84,7 @@ def opened(tmp_path: Path) -> Iterator[Open]:
     kohort = shop.kohort
     refresh_and_index(kohort.warehouse, kohort.store, shop.parent, kohort.indexes, clock=kohort.clock)
     lender = Lender(kohort.warehouse)
-    engines = OpenEngines(kohort.store, lender, 1_000, kohort.index_use)
+    engines = OpenEngines(kohort.store, lender, 1_000, kohort.index_use, kohort.snapshots)
     yield Open(shop, engines, lender)
     engines.close()
     kohort.close()
@@ -148,7 +148,13 @@ def test_a_stream_keeps_the_warehouse_until_its_end(opened: Open) -> None:
 
 
 def test_engines_nobody_asks_for_are_closed(opened: Open) -> None:
-    opened.engine()
+    opened.preview("points > 0")
+    engine = opened.engine()
+    assert engine._sources
+    opened.engines.busy_seconds = -1.0
+    opened.engines._sweep()
+    assert opened.engine() is engine
+    assert not engine._sources
     opened.engines.idle_seconds = -1.0
     opened.engines._sweep()
     assert not opened.engines._open

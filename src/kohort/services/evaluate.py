@@ -62,15 +62,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class IndexUse:
-    """Where the profile indexes are, and what evaluations of one process share.
-
-    threads: 0 = all cores. work_bytes: of what is kept of one instant between conditions, beside the cache.
-    """
+    """Where the profile indexes are, and what evaluations of one process share. threads: 0 = all cores."""
 
     root: Path
     cache: LeafCache
     threads: int = 0
-    work_bytes: int = 512 * 2**20
 
 
 @dataclass(frozen=True)
@@ -143,8 +139,7 @@ class Engine:
         source = self._sources.get(as_of)
         if source is None:
             fallback = sql_source(refresh, self.catalog, query, as_of, index.size, self.range_size)
-            shared = self.indexes
-            source = IndexLeafSource(index, self.catalog, as_of, fallback, shared.cache, shared.threads, shared.work_bytes)
+            source = IndexLeafSource(index, self.catalog, as_of, fallback, self.indexes.cache, self.indexes.threads)
             self._sources.clear()
             self._sources[as_of] = source
         source.progress = step
@@ -181,6 +176,10 @@ class Engine:
     def _sources(self) -> dict[Micros, IndexLeafSource]:
         """The last instant's source: what it worked out serves the next question."""
         return {}
+
+    def forget_work(self) -> None:
+        """Give back the memory of what only makes the next question faster."""
+        self._sources.clear()
 
     def ordinals(self) -> int:
         """The exclusive upper bound of the refresh's ordinals."""

@@ -16,9 +16,12 @@ from kohort.foundation.errors import KohortError
 from kohort.ports.definitions import DefinitionStore, ParentRecord
 from kohort.ports.warehouse import Queries, Statement
 from kohort.services.evaluate import Engine, IndexUse, open_engine
+from kohort.services.overlap import kept_members, kept_snapshot
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from kohort.membership.snapshots import SnapshotStore
 
 Borrow = Callable[[], AbstractContextManager[Queries]]
 """The warehouse for as long as the block lasts. Raises UserError WAREHOUSE_BUSY."""
@@ -66,14 +69,17 @@ class _Open:
 class OpenEngines:
     """The open engines of one workspace, one a parent segment. For many threads.
 
-    most: parent segments that are kept open at once; idle_seconds: how long one stays open when nobody asks.
+    most: parent segments that are kept open at once. busy_seconds, idle_seconds: how long one keeps what only makes the next answer
+    faster, and how long it stays open, when nobody asks. snapshots: where the members of segments are kept, to warm up with.
     """
 
     store: DefinitionStore
     borrow: Borrow
     range_size: int
     indexes: IndexUse
+    snapshots: SnapshotStore | None = None
     most: int = 3
+    busy_seconds: float = 120.0
     idle_seconds: float = 900.0
     _open: dict[int, _Open] = field(default_factory=dict, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -112,6 +118,19 @@ class OpenEngines:
             for parent in parents:
                 with self.use(parent) as engine:
                     _prepare(engine)
+                    self._remember_members(engine)
+
+    def _remember_members(self, engine: Engine) -> None:
+        """Have the members of all segments in memory where they take no more than half of what is kept of conditions."""
+        if (
+            self.snapshots is None
+            or engine.index is None
+            or engine.index.size // 8 * len(engine.graph.owners) > self.indexes.cache.limit // 2
+        ):
+            return
+        kept = kept_snapshot(engine, self.store, self.snapshots, engine.refresh.as_of)
+        for members in (kept_members(engine, kept, engine.graph.owners) or {}).values() if kept is not None else ():
+            members.count()
 
     def _current(self, parent: ParentRecord) -> _Open | None:
         """The open engine; None when there is none, or it is not of what there is now."""
@@ -139,16 +158,19 @@ class OpenEngines:
     def _watch(self) -> None:
         """Look again later whether somebody still asks."""
         if self._sweeper is None and self._open:
-            self._sweeper = threading.Timer(self.idle_seconds / 4, self._sweep)
+            self._sweeper = threading.Timer(self.busy_seconds / 2, self._sweep)
             self._sweeper.daemon = True
             self._sweeper.start()
 
     def _sweep(self) -> None:
         with self._lock:
             self._sweeper = None
-            since = time.monotonic() - self.idle_seconds
-            for number in [number for number, opened in self._open.items() if opened.used < since]:
-                del self._open[number]
+            now = time.monotonic()
+            for number, opened in list(self._open.items()):
+                if opened.used < now - self.busy_seconds:
+                    opened.engine.forget_work()
+                if opened.used < now - self.idle_seconds:
+                    del self._open[number]
             self._watch()
 
 

@@ -76,6 +76,10 @@ class LeafCache:
     def bytes(self) -> int:
         return self._cache.bytes
 
+    @property
+    def limit(self) -> int:
+        return self._cache.limit
+
 
 def _digest(members: Bitmap) -> bytes:
     return blake2b(members.words.tobytes(), digest_size=16).digest()
