@@ -22,6 +22,16 @@ def test_how_it_would_have_been(api: Api) -> None:
     assert api.ok("GET", f"{api.at('Value/VIP')}/backtest")["undated"] == ["lifetime_value", "loyalty_tier"]
 
 
+def test_rules_that_are_not_saved(api: Api) -> None:
+    rule = api.ok("GET", api.at("Lifecycle/Active"))["text"]
+    for way in ("forecast", "backtest"):
+        saved = api.ok("GET", f"{api.at('Lifecycle/Active')}/{way}", params={"days": 5})
+        typed = api.ok("POST", f"/parents/all-customers/{way}", "viewer", json={"text": rule, "days": 5})
+        assert typed == {**saved, "path": ""}
+        problem = api.refused(422, "POST", f"/parents/all-customers/{way}", json={"text": "lifetme_value > 1"})
+        assert problem["code"] == "UNKNOWN_ATTRIBUTE"
+
+
 def test_what_is_odd(own: Api) -> None:
     body = {"definition": {"name": "Nobody", "rule": "country = 'US' and country = 'JP'"}}
     own.ok("POST", "/parents/all-customers/segments", json=body)

@@ -1,22 +1,26 @@
-"""What can be said about a saved segment beyond its members: who leaves next, how it would have been, what is odd, who refers to it."""
+"""What can be said about a segment or a rule beyond its members: who leaves next, how it would have been, what is odd, who refers to it."""
 
 from __future__ import annotations
 
 from typing import Annotated, cast
 
 from fastapi import Query
+from pydantic import Field
 
 from kohort.foundation.issues import Issue
 from kohort.ports.definitions import ParentRecord
-from kohort.services.backtest import backtest
+from kohort.rules.core import Expr
+from kohort.services.backtest import Backtest, backtest
 from kohort.services.dependents import Dependent, relations_of
-from kohort.services.evaluate import Engine
-from kohort.services.forecast import forecast
+from kohort.services.evaluate import Engine, bind_rule, bind_segment
+from kohort.services.forecast import Forecast, forecast
 from kohort.services.lint import LintReport, lint_segments
 from kohort.services.preview_document import issue_document
 from kohort.web.api.answers import Json
+from kohort.web.api.bodies import RuleToTry
 from kohort.web.api.desk import AsOf, AtDesk, Desk, ParentName, SegmentId
 from kohort.web.api.guard import Routes
+from kohort.web.api.rules import drafted, sound_draft
 from kohort.web.api.shapes import Issue as IssueShape
 from kohort.web.api.shapes_insights import Backtest as BacktestShape
 from kohort.web.api.shapes_insights import BacktestDay, ForecastDay, LintedSegment, Relations
@@ -40,37 +44,35 @@ _DEPENDENT = {"id": 7, "path": "Lifecycle/Active VIP", "kind": "batch", "as_base
 _RELATIONS = {"path": "Value/VIP", "dependents": [_DEPENDENT], "hidden": 0, "further": [], "needs": []}
 
 
+class RuleOverDays(RuleToTry):
+    """A rule that need not be saved, and how many days to look back or ahead."""
+
+    days: Annotated[int, Field(ge=1, le=366)] = 14
+
+
 @routes.on("GET", f"{_ONE}/forecast", "segments.read", problems=(409, 503), example=_FORECAST)
 def forecast_of_segment(
     desk: AtDesk,
     parent: ParentName,
     segment: SegmentId,
-    days: Annotated[int, Query(ge=1, le=90, description="How many days ahead.")] = 14,
+    days: Annotated[int, Query(ge=1, le=366, description="How many days ahead.")] = 14,
     as_of: AsOf = "",
 ) -> Json:
     """Who leaves and enters on each of the next days if nothing new happens: windows move on, events and attributes stay."""
     record, stored = desk.segment(parent, segment, "segments.read")
     with desk.engine(record) as engine:
         found = forecast(engine, engine.bound()[stored.path], days, as_of=desk.instant(as_of, engine.catalog.timezone))
-    listed: list[ForecastDay] = [
-        {
-            "as_of": day.as_of,
-            "population": day.count,
-            "left": day.left,
-            "entered": day.entered,
-            "leaving": day.leaving,
-            "joining": day.joining,
-        }
-        for day in found.days
-    ]
-    document: ForecastShape = {
-        "path": stored.path,
-        "total": found.total,
-        "leaving": found.leaving,
-        "entering": found.entering,
-        "days": listed,
-    }
-    return Json(document)
+    return Json(_forecast_document(stored.path, found))
+
+
+@routes.on("POST", "/parents/{parent}/forecast", "rules.try", problems=(409,), example={**_FORECAST, "path": ""})
+def forecast_of_rule(desk: AtDesk, parent: ParentName, body: RuleOverDays) -> Json:
+    """The same of a rule that need not be saved."""
+    record = desk.parent(parent, "rules.try")
+    with desk.engine(record) as engine:
+        expr = _expr(desk, record, engine, body)
+        found = forecast(engine, expr, body.days, as_of=desk.instant(body.as_of, engine.catalog.timezone))
+    return Json(_forecast_document("", found))
 
 
 @routes.on("GET", f"{_ONE}/backtest", "segments.read", problems=(409, 503), example=_BACKTEST)
@@ -85,9 +87,42 @@ def backtest_of_segment(
     record, stored = desk.segment(parent, segment, "segments.read")
     with desk.engine(record) as engine:
         found = backtest(engine, engine.bound()[stored.path], days, as_of=desk.instant(as_of, engine.catalog.timezone))
-    listed: list[BacktestDay] = [{"as_of": day.as_of, "population": day.count} for day in found.days]
-    document: BacktestShape = {"path": stored.path, "total": found.total, "undated": list(found.undated), "days": listed}
-    return Json(document)
+    return Json(_backtest_document(stored.path, found))
+
+
+@routes.on("POST", "/parents/{parent}/backtest", "rules.try", problems=(409,), example={**_BACKTEST, "path": ""})
+def backtest_of_rule(desk: AtDesk, parent: ParentName, body: RuleOverDays) -> Json:
+    """The same of a rule that need not be saved."""
+    record = desk.parent(parent, "rules.try")
+    with desk.engine(record) as engine:
+        expr = _expr(desk, record, engine, body)
+        found = backtest(engine, expr, body.days, as_of=desk.instant(body.as_of, engine.catalog.timezone))
+    return Json(_backtest_document("", found))
+
+
+def _expr(desk: Desk, parent: ParentRecord, engine: Engine, body: RuleToTry) -> Expr:
+    draft = sound_draft(drafted(desk, parent, engine, body))
+    return bind_segment(engine, draft.segment) if draft.is_named else bind_rule(engine, draft.segment.rule, draft.segment.folder)
+
+
+def _forecast_document(path: str, found: Forecast) -> ForecastShape:
+    days: list[ForecastDay] = [
+        {
+            "as_of": day.as_of,
+            "population": day.count,
+            "left": day.left,
+            "entered": day.entered,
+            "leaving": day.leaving,
+            "joining": day.joining,
+        }
+        for day in found.days
+    ]
+    return {"path": path, "total": found.total, "leaving": found.leaving, "entering": found.entering, "days": days}
+
+
+def _backtest_document(path: str, found: Backtest) -> BacktestShape:
+    days: list[BacktestDay] = [{"as_of": day.as_of, "population": day.count} for day in found.days]
+    return {"path": path, "total": found.total, "undated": list(found.undated), "days": days}
 
 
 @routes.on("GET", f"{_ONE}/lint", "segments.read", problems=(409, 503), example=_LINT)

@@ -35,7 +35,7 @@ def preview_rule(desk: AtDesk, parent: ParentName, body: Previewed) -> Json:
     """What a rule gives: count, every condition's count, waterfall, sample, overlaps, who enters and leaves. Mistakes come as issues."""
     kohort, record = desk.kohort, desk.parent(parent, "rules.try")
     with desk.engine(record) as engine:
-        draft, hidden = _draft(desk, record, engine, body), hidden_attributes(engine.catalog, desk.access)
+        draft, hidden = drafted(desk, record, engine, body), hidden_attributes(engine.catalog, desk.access)
         found = preview(
             engine,
             kohort.store,
@@ -65,7 +65,7 @@ def count_rule(desk: AtDesk, parent: ParentName, body: RuleToTry) -> Json:
     """How many a rule holds for."""
     record = desk.parent(parent, "rules.try")
     with desk.engine(record) as engine:
-        draft = _sound(_draft(desk, record, engine, body))
+        draft = sound_draft(drafted(desk, record, engine, body))
         expr = bind_segment(engine, draft.segment) if draft.is_named else bind_rule(engine, draft.segment.rule, draft.segment.folder)
         found = count_expr(engine, expr, desk.instant(body.as_of, engine.catalog.timezone))
     share = found.count / found.total if found.total else None
@@ -78,7 +78,7 @@ def explain_unsaved(desk: AtDesk, parent: ParentName, body: Explained) -> Json:
     record = desk.parent(parent, "rules.try")
     desk.access.require("profiles.read", record.id)
     with desk.engine(record) as engine:
-        draft = _sound(_draft(desk, record, engine, body))
+        draft = sound_draft(drafted(desk, record, engine, body))
         moment = desk.instant(body.as_of, engine.catalog.timezone)
         found = explain_rule(engine, draft.segment.rule, body.key, as_of=moment, evidence=body.evidence)
         return Json(without_personal_data(explanation_document(found), engine.catalog, engine.key_column, desk.access))
@@ -128,7 +128,7 @@ def overlap(
         return Json(matrix_document(overlap_matrix(engine, kohort.store, kohort.snapshots, seen, as_of=moment)))
 
 
-def _draft(desk: Desk, parent: ParentRecord, engine: Engine, body: RuleToTry) -> Draft:
+def drafted(desk: Desk, parent: ParentRecord, engine: Engine, body: RuleToTry) -> Draft:
     """What was sent, as a draft; its issues are in it. Raises UserError RULE_MISSING, SEGMENT_NOT_FOUND."""
     if (body.text is None) == (body.definition is None):
         raise UserError("RULE_MISSING", "there must be one rule: text or definition", hint='write {"text": "lifetime_value > 1000"}')
@@ -143,7 +143,8 @@ def _draft(desk: Desk, parent: ParentRecord, engine: Engine, body: RuleToTry) ->
     return draft.standing_for(stored.path)
 
 
-def _sound(draft: Draft) -> Draft:
+def sound_draft(draft: Draft) -> Draft:
+    """The draft, when nothing is wrong with it. Raises InvalidInput."""
     issues: Any = draft.located(draft.issues)
     if not issues.ok:
         raise InvalidInput(issues)
