@@ -40,6 +40,9 @@ class Settings:
     serve_port: int = _setting(8040, "port that `kohort serve` listens on; 0 = any that is free")
     serve_grace_seconds: int = _setting(10, "how long open requests may take to finish when the server is stopped")
     serve_drain_seconds: int = _setting(30, "how long a server that is stopped goes on loading what it has received into tables")
+    serve_tables_memory: str = _setting(
+        "256MB", "memory of the warehouse while a server only writes tables of sources; empty = memory_limit"
+    )
     ingest_log: str = _setting("", "folder of the event log: empty = .kohort/log")
     ingest_request_bytes: int = _setting(512_000, "largest request that is taken, unpacked")
     ingest_rate_limit: int = _setting(1_000, "requests a second taken from each source without a limit of its own; 0 = no limit")
@@ -99,8 +102,8 @@ def _checked(name: str, value: Any, default: Any, issues: Issues) -> Any:
         return number
     if not isinstance(value, str):
         issues.error("INVALID_SETTING", f"{name} must be text, not {value!r}", ("settings", name))
-    elif name == "memory_limit" and value and not _SIZE.fullmatch(value.strip()):
-        issues.error("INVALID_SETTING", f"memory_limit must be a size such as 4GB, not {value!r}", ("settings", name))
+    elif name in ("memory_limit", "serve_tables_memory") and value and not _SIZE.fullmatch(value.strip()):
+        issues.error("INVALID_SETTING", f"{name} must be a size such as 4GB, not {value!r}", ("settings", name))
     elif name == "api_secure_cookies" and value not in ("auto", "always"):
         issues.error("INVALID_SETTING", f'api_secure_cookies must be "auto" or "always", not {value!r}', ("settings", name))
     elif name == "ingest_unknown_keys" and value not in ("refuse", "accept"):

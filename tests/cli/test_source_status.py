@@ -42,7 +42,7 @@ def append(desk: Desk, source: str, at: datetime, batch: list[Any], dropped: tup
 def test_nothing_has_arrived_yet(desk: Desk) -> None:
     for state in desk.json("source", "status"):
         assert (state["received"], state["loaded"], state["waiting"], state["last_call_at"]) == (0, 0, 0, None)
-        assert (state["duplicates"], state["server"], state["age_seconds"]) == (None, None, 0)
+        assert (state["duplicates"], state["server"], state["age_seconds"]) == (0, None, 0)
     ran = desk.run("source", "status")
     assert "never" in ran.out
     assert "no server answers: start one with kohort serve" in ran.err

@@ -86,7 +86,7 @@ def test_an_empty_log_says_so(tmp_path: Path) -> None:
 
 
 def test_it_follows_until_ctrl_c(desk: Desk) -> None:
-    command = [*KOHORT, "-w", str(desk.folder), "source", "tail", "Web", "--last", "1", "--json"]
+    command = [*KOHORT, "-w", str(desk.folder), "source", "tail", "Web", "--follow", "--last", "1", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as following:
         assert following.stdout is not None
         assert json.loads(following.stdout.readline())["outcome"] == "duplicate"

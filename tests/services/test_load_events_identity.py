@@ -157,3 +157,18 @@ def _small_resolver(desk: Desk) -> Any:
     from kohort.services.identity import IdentityResolver
 
     return IdentityResolver("web", desk.tables, remembered_ids=4)
+
+
+def test_rules_that_are_changed_hold_for_calls_that_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kohort.services.load_events._LOOK_SECONDS", -1.0)
+    desk = Desk()
+    rules = {"web": IdentityRules()}
+    loader = Loader(desk.log, desk.tables, lambda _: SourceRules(), identity_of_source=lambda slug: rules[slug])
+    shop = {"type": "track", "event": "Buy", "properties": {"shopId": "s1"}}
+    desk.send(shop | {"userId": "u1"}, shop | {"anonymousId": "a1"})
+    loader.drain()
+    rules["web"] = IdentityRules(custom={"shop_id": "shop_id"}, blocked=frozenset({"u9"}))
+    desk.send(shop | {"userId": "u1"}, shop | {"anonymousId": "a2"}, shop | {"userId": "u9"}, {"type": "page", "userId": "u9"})
+    loader.drain()
+    assert [row.get("_profile_id") for row in desk.rows("buy")] == ["profile_1", "profile_2", "profile_1", "profile_1", "profile_1"]
+    assert [row.get("_profile_id") for row in desk.rows("pages")] == [None]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
-from kohort.cli import source_watch
+from kohort.cli import source_identity, source_removal, source_watch
 from kohort.cli.context import JSON, Yes, confirm
 from kohort.cli.output import count_text, instant_text, note, show, show_json, show_table, styled
 from kohort.cli.session import open_session
@@ -274,3 +274,5 @@ def _gmt(instant: datetime) -> str:
 
 
 source_watch.register(source_app)
+source_identity.register(source_app)
+source_removal.register(source_app)

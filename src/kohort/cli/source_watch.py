@@ -34,7 +34,9 @@ def register(app: typer.Typer) -> None:
 def tail(
     name: Annotated[str, typer.Argument(help="The source: its name or its schema.")],
     last: Annotated[int, typer.Option("--last", metavar="N", min=0, help="Begin with the last N calls.")] = 10,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Wait for new calls until Ctrl-C.")] = True,
+    follow: Annotated[
+        bool | None, typer.Option("--follow/--no-follow", help="Wait for new calls until Ctrl-C (default: in a terminal).")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a call.")] = False,
 ) -> None:
     """Show the calls of a source as they arrive. Calls that are not taken come with the reason."""
@@ -43,6 +45,7 @@ def tail(
 
     session = open_session()
     source = require_source(session.store, name)
+    follow = sys.stdout.isatty() if follow is None else follow
     log = session.open_event_log()
     try:
         recent, position = recent_arrivals(log, source, last)
@@ -144,7 +147,7 @@ def status(
 
 
 def state_document(state: SourceState, server: ServerCounts | None) -> dict[str, Any]:
-    """A state as JSON. duplicates and refused: since the server began; null and empty when none answers."""
+    """A state as JSON. refused: since the server began; empty when none answers."""
     from kohort.services.sources import masked_key
 
     return {
@@ -200,10 +203,9 @@ def _show_state(state: SourceState, server: ServerCounts | None) -> None:
         ("Waiting:", f"{_number(state.waiting, state)}{f', the oldest for {_behind(state)}' if state.waiting else ''}"),
         ("Rejected:", counted_calls(state.rejected) + (f": see {state.source.slug}.rejects" if state.rejected else "")),
         ("Discarded:", f"{counted(state.discarded, 'value')}{f': see {state.source.slug}.discards' if state.discarded else ''}"),
+        ("Duplicates:", counted_calls(state.duplicates)),
         ("Last call:", _last(state)),
     ]
-    if state.duplicates is not None:
-        facts.append(("Duplicates:", f"{counted_calls(state.duplicates)} since the server began"))
     if state.refused:
         refused = ", ".join(f"{reason} {count_text(count)}" for reason, count in sorted(state.refused.items()))
         facts.append(("Refused:", f"{refused} (requests since the server began)"))

@@ -18,6 +18,7 @@ class SourceRecord:
 
     slug: the schema of its tables, for life. rate_limit: requests a second, None = what the server allows any source.
     accept_unknown_keys: calls whose write key belongs to nobody are its calls; at most one source has this.
+    identity: how ids of its calls become profiles, as JSON; "": as in every source.
     """
 
     id: int
@@ -31,6 +32,7 @@ class SourceRecord:
     created_by: str
     updated_at: datetime
     updated_by: str
+    identity: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class NewSource:
 
 @dataclass(frozen=True, slots=True)
 class ServerCounts:
-    """What a server that answers has counted since it began, by slug. refused: (slug, reason) -> requests."""
+    """What a server that answers has counted, by slug. duplicates: calls, since ever. refused: requests by slug and reason, since it began."""
 
     url: str
     duplicates: Mapping[str, int]
@@ -87,7 +89,14 @@ class SourceStore(Protocol):
         ...
 
     def update_source(self, source: SourceRecord, *, by: str, at: datetime) -> SourceRecord:
-        """Keep its status, rate limit and accept_unknown_keys. Raises UserError SOURCE_NOT_FOUND, UNKNOWN_KEYS_TAKEN."""
+        """Keep its name, status, rate limit, accept_unknown_keys and identity.
+
+        Raises UserError SOURCE_NOT_FOUND, NAME_TAKEN, NAME_TOO_LONG, UNKNOWN_KEYS_TAKEN.
+        """
+        ...
+
+    def remove_source(self, source_id: int) -> None:
+        """Forget a source and its keys. Raises UserError SOURCE_NOT_FOUND."""
         ...
 
     def rotate_key(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ FLUSH_REQUESTS: Final = 20_000
 FLUSH_BYTES: Final = 16 * 1024 * 1024
 """What one flush takes at most when much waits: every flush costs some milliseconds a table, and what it holds is in memory."""
 SAMPLE_CHARACTERS: Final = 1_000
+_LOOK_SECONDS: Final = 2.0
 NOT_LOADED: Final = "not_loaded"
 """Code in `rejects` of a call that no rows could be made of, though it was taken: a mistake in Kohort. The sample is the whole call."""
 
@@ -61,7 +63,8 @@ def _collector_paused() -> Iterator[None]:
 class Loader:
     """Reads requests after the stored position and writes what they become together with the new position. For one thread.
 
-    rules_of_source: by slug. status_folder: where `load_events_status` is kept; None: nowhere.
+    rules_of_source: by slug. status_folder: where `load_events_status` is kept; None: nowhere. identity_of_source: rules of identity by
+    slug, looked up again every few seconds; None: `identity` holds for all.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Loader:
         status_folder: Path | None = None,
         flush_calls: int = FLUSH_CALLS,
         identity: IdentityRules = DEFAULT_IDENTITY,
+        identity_of_source: Callable[[str], IdentityRules] | None = None,
     ) -> None:
         self._log = log
         self._tables = tables
@@ -82,6 +86,8 @@ class Loader:
         self._folder = status_folder
         self._flush_calls = flush_calls
         self._identity_rules = identity
+        self._identity_of_source = identity_of_source or (lambda _: identity)
+        self._looked_at = time.monotonic()
         self._sources: dict[str, SourceRows] = {}
         self._identity: dict[str, IdentityResolver] = {}
         self._position: Position | None = None
@@ -127,7 +133,17 @@ class Loader:
         if self._position is None:
             self._position = self._tables.position()
             self._status.count(self._tables.counts())
+        if time.monotonic() - self._looked_at > _LOOK_SECONDS:
+            self._look_at_rules()
         return self._position
+
+    def _look_at_rules(self) -> None:
+        """Begin anew with sources whose identity is resolved by other rules from now on."""
+        for source, rows in list(self._sources.items()):
+            if self._identity_of_source(source) != rows.identity:
+                del self._sources[source]
+                self._identity.pop(source, None)
+        self._looked_at = time.monotonic()
 
     def _collect(self, position: Position, max_entries: int) -> tuple[int, Position, Micros | None]:
         """Take requests in: how many, up to where, and when the first one after them was received."""
@@ -145,7 +161,7 @@ class Loader:
     def _take(self, received: Received) -> int:
         rows = self._sources.get(received.source)
         if rows is None:
-            rows = self._sources[received.source] = SourceRows(self._rules_of_source(received.source), self._identity_rules)
+            rows = self._new_source(received.source)
         rows.last_received_at = received.received_at
         plain = rows.reader.read(received)
         if plain is not None:
@@ -163,6 +179,10 @@ class Loader:
         for rejected in decoded.rejected:
             rows.reject(rejected, received)
         return len(decoded.calls) + len(decoded.rejected)
+
+    def _new_source(self, source: str) -> SourceRows:
+        rows = self._sources[source] = SourceRows(self._rules_of_source(source), self._identity_of_source(source))
+        return rows
 
     def _add(self, rows: SourceRows, received: Received, call: PlainCall | Call) -> None:
         try:
@@ -182,7 +202,7 @@ class Loader:
     def _source_flush(self, source: str, rows: SourceRows) -> SourceFlush:
         resolver = self._identity.get(source)
         if resolver is None:
-            resolver = self._identity[source] = IdentityResolver(source, self._tables, self._identity_rules)
+            resolver = self._identity[source] = IdentityResolver(source, self._tables, rows.identity)
         profiles, changes = resolver.resolve(rows.seen)
         return SourceFlush(source, rows.tables(), rows.users(), profiles, changes)
 

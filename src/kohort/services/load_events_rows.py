@@ -57,6 +57,7 @@ class SourceRows:
 
     def __init__(self, rules: SourceRules, identity: IdentityRules = DEFAULT_IDENTITY) -> None:
         self.rules = rules
+        self.identity = identity
         self.reader = PlainReader(rules)
         self._ids = IdReader(identity)
         self._planner = Planner(rules)

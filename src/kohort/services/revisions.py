@@ -18,7 +18,7 @@ def revision_of(record: Definition) -> str:
         case SegmentRecord():
             return f"{record.version}-{fingerprint([record.folder, record.name, record.document])[:16]}"
         case SourceRecord():
-            return fingerprint([record.name, record.status, record.accept_unknown_keys, record.rate_limit])[:16]
+            return fingerprint([record.name, record.status, record.accept_unknown_keys, record.rate_limit, record.identity])[:16]
 
 
 def require_revision(record: Definition, revision: str | None) -> None:

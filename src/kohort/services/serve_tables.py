@@ -39,6 +39,10 @@ class TablePlace(Protocol):
         """A loader over tables that are ours from now on. Raises UserError, e.g. WAREHOUSE_LOCKED."""
         ...
 
+    def rest(self) -> None:
+        """Something was loaded: what nobody but the loader needs may be given back."""
+        ...
+
     def close(self) -> None:
         """Let others have the tables."""
         ...
@@ -110,6 +114,7 @@ class LoadLoop:
         report = self._loader.load_once()
         if report.entries:
             self._log.drop(report.position)
+            self._place.rest()
         return Loaded(report.position.number, max(0, self._log.end().number - report.position.number))
 
     def _failed(self, error: Exception) -> None:

@@ -14,6 +14,7 @@ from kohort.foundation.clock import Clock
 from kohort.foundation.instants import from_micros
 from kohort.ports.event_log import EventLog, Position
 from kohort.ports.sources import ServerCounts, SourceRecord, SourceStore, WriteKeyRecord
+from kohort.services.duplicate_counts import read_duplicates
 from kohort.services.load_events_status import SourceStatus, TablesStatus, read_status
 from kohort.services.source_tail import source_rules
 from kohort.services.sources import valid_keys
@@ -26,7 +27,7 @@ class SourceState:
     """One source now. Calls: waiting ones are in the log and not in tables yet; waiting_more: there are more than were counted.
 
     oldest_waiting_at: when the oldest of them arrived, None when there is none. last_call_at: of the newest call, None when none ever came.
-    duplicates: calls received before, since the server began; None when none answers. refused: requests by reason, since then.
+    duplicates: calls received before, since ever. refused: requests by reason, since the server began.
     tables: rows by table. problem: why tables are not written at present, or "".
     """
 
@@ -36,7 +37,7 @@ class SourceState:
     loaded: int = 0
     rejected: int = 0
     discarded: int = 0
-    duplicates: int | None = None
+    duplicates: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
     waiting: int = 0
     waiting_more: bool = False
@@ -77,8 +78,18 @@ def source_states(
     tables = read_status(status_folder) or TablesStatus()
     waiting, more = _waiting(log, Position(tables.position), {source.slug: source for source in sources})
     now = clock.now()
+    duplicates = server.duplicates if server else read_duplicates(status_folder)
     return [
-        _state(source, valid_keys(store, source, now), now, tables, waiting.get(source.slug, _Waiting()), more, server)
+        _state(
+            source,
+            valid_keys(store, source, now),
+            now,
+            tables,
+            waiting.get(source.slug, _Waiting()),
+            more,
+            server,
+            duplicates.get(source.slug, 0),
+        )
         for source in sources
     ]
 
@@ -91,6 +102,7 @@ def _state(
     waiting: _Waiting,
     waiting_more: bool,
     server: ServerCounts | None,
+    duplicates: int,
 ) -> SourceState:
     loaded = tables.sources.get(source.slug, SourceStatus())
     last_loaded = from_micros(loaded.last_received_at) if loaded.last_received_at else None
@@ -101,7 +113,7 @@ def _state(
         loaded.calls,
         loaded.rejects,
         loaded.discards,
-        server.duplicates.get(source.slug, 0) if server else None,
+        duplicates,
         {reason: count for (slug, reason), count in server.refused.items() if slug == source.slug} if server else {},
         waiting.calls,
         waiting_more,

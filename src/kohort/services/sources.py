@@ -103,6 +103,40 @@ def set_status(store: DefinitionStore, name: str, status: SourceStatus, *, by: s
         return store.update_source(replace(require_source(store, name), status=status), by=by, at=clock.now())
 
 
+def rename_source(store: DefinitionStore, name: str, new_name: str, *, by: str, clock: Clock) -> SourceRecord:
+    """Call a source by another name; its schema stays. Raises UserError SOURCE_NOT_FOUND, NAME_INVALID, NAME_TAKEN, NAME_TOO_LONG."""
+    wanted = new_name.strip()
+    if not wanted:
+        raise UserError("NAME_INVALID", "a source needs a name", hint='write for example "Web Shop"')
+    with store.transaction():
+        record = require_source(store, name)
+        other = store.source(wanted)
+        if other is not None and other.id != record.id:
+            raise UserError(
+                "NAME_TAKEN", f'there is already a source "{other.name}" with the schema {other.slug}', hint="choose another name"
+            )
+        return store.update_source(replace(record, name=wanted), by=by, at=clock.now())
+
+
+def remove_source(store: DefinitionStore, name: str) -> SourceRecord:
+    """Forget a source that is disabled, with its keys. Its tables stay. Raises UserError SOURCE_NOT_FOUND, SOURCE_ENABLED."""
+    with store.transaction():
+        record = require_source(store, name)
+        if record.status == "enabled":
+            hint = "disable it first, and let what has arrived come into tables"
+            raise UserError("SOURCE_ENABLED", f"{record.name} takes calls", hint=hint)
+        store.remove_source(record.id)
+        return record
+
+
+def require_tables_unused(store: DefinitionStore, record: SourceRecord) -> None:
+    """Raises UserError SOURCE_IN_USE when a parent segment reads the tables of a source."""
+    user = _user_of_database(store.parents(), record.slug)
+    if user:
+        message = f'the parent segment "{user}" reads tables of {record.slug}'
+        raise UserError("SOURCE_IN_USE", message, hint="change or delete it first, or keep the tables")
+
+
 def change_source(
     store: DefinitionStore,
     name: str,

@@ -438,15 +438,30 @@ class StoreContract:
             _source(store, name, name.lower())
         assert [record.name for record in store.sources()] == ["C", "a", "b"]
 
-    def test_the_switches_of_a_source_change_and_its_name_does_not(self, store: DefinitionStore) -> None:
+    def test_a_source_changes_but_for_its_schema(self, store: DefinitionStore) -> None:
         made = _source(store, "Web", "web")
         assert store.update_source(made, by="bob", at=T1) == made
-        wanted = replace(made, name="Else", slug="else", status="disabled", rate_limit=5, accept_unknown_keys=True)
+        wanted = replace(
+            made, name="Else", slug="else", status="disabled", rate_limit=5, accept_unknown_keys=True, identity='{"limits": {}}'
+        )
         changed = store.update_source(wanted, by="bob", at=T1)
-        assert changed == replace(wanted, name="Web", slug="web", updated_at=T1, updated_by="bob")
+        assert changed == replace(wanted, slug="web", updated_at=T1, updated_by="bob")
         assert list(store.sources()) == [changed]
+        _source(store, "App", "app")
+        with pytest.raises(UserError) as taken:
+            store.update_source(replace(changed, name="App"), by="bob", at=T1)
+        assert taken.value.code == "NAME_TAKEN"
         with pytest.raises(UserError) as caught:
             store.update_source(replace(made, id=99), by="bob", at=T1)
+        assert caught.value.code == "SOURCE_NOT_FOUND"
+
+    def test_a_source_is_removed_with_its_keys(self, store: DefinitionStore) -> None:
+        made, other = _source(store, "Web", "web"), _source(store, "App", "app")
+        store.remove_source(made.id)
+        assert list(store.sources()) == [other]
+        assert {key.source_id for key in store.write_keys()} == {other.id}
+        with pytest.raises(UserError) as caught:
+            store.remove_source(made.id)
         assert caught.value.code == "SOURCE_NOT_FOUND"
 
     def test_unknown_keys_go_to_one_source_at_most(self, store: DefinitionStore) -> None:

@@ -18,6 +18,7 @@ from kohort.foundation.errors import Interrupted, UserError
 Result = TypeVar("Result")
 _LOOK_SECONDS = 0.1
 _COMMANDS_AT_ONCE = 16
+_QUIET_SECONDS = 30.0
 
 
 class BesideWarehouse(DuckDBWarehouse):
@@ -63,11 +64,19 @@ def _never() -> bool:
 class SharedWarehouse:
     """Gives every user a warehouse beside the open one, so many at once, and lets go of all of them when the file is wanted elsewhere."""
 
-    def __init__(self, open_main: Callable[[], DuckDBWarehouse], is_wanted: Callable[[], bool], at_once: int = 4) -> None:
-        """open_main: opens the file, or returns what is open. is_wanted: whether another process waits for the file, or has it."""
+    def __init__(
+        self, open_main: Callable[[], DuckDBWarehouse], is_wanted: Callable[[], bool], at_once: int = 4, resting_memory: str = ""
+    ) -> None:
+        """open_main: opens the file, or returns what is open. is_wanted: whether another process waits for the file, or has it.
+
+        resting_memory: what the engine may keep after `rest`, until somebody uses a warehouse again; "": as much as ever.
+        """
         self._open_main = open_main
         self._is_wanted = is_wanted
         self._at_once = at_once
+        self._resting_memory = resting_memory
+        self._resting: DuckDBWarehouse | None = None
+        self._used_at = -_QUIET_SECONDS
         self._changed = threading.Condition()
         self._in_use: set[BesideWarehouse] = set()
         self._idle: list[BesideWarehouse] = []
@@ -85,6 +94,7 @@ class SharedWarehouse:
         warehouse: BesideWarehouse | None = None
         try:
             with self._changed:
+                self._wake()
                 warehouse = self._idle.pop() if self._idle else BesideWarehouse(self._open_main())
                 self._in_use.add(warehouse)
             yield warehouse
@@ -95,6 +105,25 @@ class SharedWarehouse:
             raise
         warehouse.is_to_stop = _never
         self._leave(warehouse, by_command, keep=True)
+
+    def rest(self) -> None:
+        """Nobody has used a warehouse for a while: let the engine have no more memory than writing takes."""
+        with self._changed:
+            main = self._open_main()
+            if self._resting_memory and self._resting is not main and not self._taken and time.monotonic() - self._used_at > _QUIET_SECONDS:
+                main.limit_memory(self._resting_memory)
+                self._resting = main
+
+    def rest_no_more(self) -> None:
+        """Writing takes more memory than was thought: from now on the engine has what it needs."""
+        with self._changed:
+            self._wake()
+            self._resting_memory = ""
+
+    def _wake(self) -> None:
+        if self._resting is not None and self._resting is self._open_main():
+            self._resting.limit_memory(None)
+        self._resting = None
 
     def _is_full(self, by_command: bool) -> bool:
         if by_command:
@@ -116,6 +145,7 @@ class SharedWarehouse:
         with self._changed:
             self._taken -= 1
             self._taken_by_commands -= by_command
+            self._used_at = time.monotonic()
             if warehouse is not None:
                 self._in_use.discard(warehouse)
                 if keep:

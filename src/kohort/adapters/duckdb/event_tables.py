@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 STATE_SCHEMA: Final = "kohort_events"
 READER: Final = "tables"
 MAX_COLUMNS: Final = 1_600
-CHECKPOINT_AT: Final = "64MB"
+CHECKPOINT_AT: Final = "32MB"
 """Size of the engine's own log at which it is worked into the file: oftener, and the ends of all tables are compressed again and again."""
 TABLE_TAKEN: Final = "table_taken"
 """Why whole rows are in `discards`: a table that Kohort did not make has the name."""
@@ -45,11 +45,14 @@ class DuckDBEventTables:
     """Writes the tables of sources over a connection of its own; evaluations go on beside it. For one thread.
 
     connect: opens a connection to the warehouse; it is called again when the engine gave up on the last one. max_columns: of one table;
-    what is beyond goes into its column `overflow`.
+    what is beyond goes into its column `overflow`. more_memory: called when the engine's memory did not suffice, before it is tried again.
     """
 
-    def __init__(self, connect: Callable[[], Connection], max_columns: int = MAX_COLUMNS) -> None:
+    def __init__(
+        self, connect: Callable[[], Connection], max_columns: int = MAX_COLUMNS, more_memory: Callable[[], None] | None = None
+    ) -> None:
         self._connect = connect
+        self._more_memory = more_memory
         self._max_columns = max_columns
         self._connection = connect()
         self._connection.execute(f"SET checkpoint_threshold = '{CHECKPOINT_AT}'")
@@ -235,6 +238,8 @@ class DuckDBEventTables:
         self._counters.clear()
         with suppress(duckdb.Error):
             self._connection.execute("ROLLBACK")
+        if isinstance(error, duckdb.OutOfMemoryException) and self._more_memory is not None:
+            self._more_memory()
         if isinstance(error, duckdb.FatalException | duckdb.ConnectionException):
             with suppress(duckdb.Error):
                 self._connection.close()

@@ -110,6 +110,12 @@ class DuckDBWarehouse:
 
     # --- writing ------------------------------------------------------------------------------------------------
 
+    def limit_memory(self, limit: str | None) -> None:
+        """Memory that the engine may use from now on, e.g. "256MB"; None: as when it was opened. What it keeps beyond that goes to disk."""
+        wanted = limit or str(self._config["memory_limit"])
+        with suppress(duckdb.Error):  # more is in use at this moment: it stays as it is
+            self._guarded(lambda: self._main.execute(f"SET memory_limit = {text(wanted)}"), raw=True)
+
     def execute(self, statement: Statement) -> None:
         """Run a statement that returns nothing."""
         sql = self._sql(statement)

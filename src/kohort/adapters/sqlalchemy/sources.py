@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
 
 from kohort.adapters.sqlalchemy.definitions import NAME_CHARACTERS, check_length
 from kohort.adapters.sqlalchemy.tables import sources, write_keys
@@ -14,6 +14,7 @@ from kohort.adapters.sqlalchemy.transactions import Transactions
 from kohort.foundation.errors import UserError
 from kohort.ports.sources import NewSource, SourceRecord, WriteKeyRecord
 
+_CHANGING = ("name", "status", "rate_limit", "accept_unknown_keys", "identity")
 _KEY_COLUMNS = [c for c in write_keys.c if c.name in WriteKeyRecord.__dataclass_fields__]
 
 
@@ -51,17 +52,31 @@ class Sources(Transactions):
             return SourceRecord(**_source(connection, source_id)._mapping)
 
     def update_source(self, source: SourceRecord, *, by: str, at: datetime) -> SourceRecord:
-        """Keep its status, rate limit and accept_unknown_keys. Raises UserError SOURCE_NOT_FOUND, UNKNOWN_KEYS_TAKEN."""
+        """Keep its name, status, rate limit, accept_unknown_keys and identity.
+
+        Raises UserError SOURCE_NOT_FOUND, NAME_TAKEN, NAME_TOO_LONG, UNKNOWN_KEYS_TAKEN.
+        """
+        check_length("name", source.name, NAME_CHARACTERS)
         with self._writing() as connection:
             row = _source(connection, source.id)
-            values: dict[str, Any] = {name: getattr(source, name) for name in ("status", "rate_limit", "accept_unknown_keys")}
+            values: dict[str, Any] = {name: getattr(source, name) for name in _CHANGING}
             if all(getattr(row, name) == value for name, value in values.items()):
                 return SourceRecord(**row._mapping)
             if source.accept_unknown_keys:
                 _require_no_other_taker(connection, source.id)
+            found = connection.execute(select(sources).where((sources.c.name == source.name) & (sources.c.id != source.id))).first()
+            if found is not None:
+                raise UserError("NAME_TAKEN", f'there is already a source "{found.name}"', hint="choose another name")
             values |= {"updated_at": at, "updated_by": by}
             connection.execute(update(sources).where(sources.c.id == source.id).values(**values))
             return SourceRecord(**_source(connection, source.id)._mapping)
+
+    def remove_source(self, source_id: int) -> None:
+        """Forget a source and its keys. Raises UserError SOURCE_NOT_FOUND."""
+        with self._writing() as connection:
+            _source(connection, source_id)
+            connection.execute(delete(write_keys).where(write_keys.c.source_id == source_id))
+            connection.execute(delete(sources).where(sources.c.id == source_id))
 
     def rotate_key(
         self, source_id: int, key_hash: str, last_four: str, *, by: str, at: datetime, old_until: datetime | None = None

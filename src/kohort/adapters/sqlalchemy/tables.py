@@ -184,6 +184,7 @@ sources = Table(
     Column("created_by", Text, nullable=False),
     Column("updated_at", Instant, nullable=False),
     Column("updated_by", Text, nullable=False),
+    Column("identity", Text, nullable=False, server_default=""),
     UniqueConstraint("name"),
     UniqueConstraint("slug"),
     sqlite_autoincrement=True,

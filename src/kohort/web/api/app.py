@@ -27,6 +27,7 @@ from kohort.web.api import (
     rules,
     runs,
     segments,
+    source_changes,
     source_details,
     sources,
     users,
@@ -54,6 +55,7 @@ _ROUTES = (
     sources.routes,
     live_events.routes,
     source_details.routes,
+    source_changes.routes,
 )
 _DESCRIPTION = """Everything that people do with Kohort, for programs. Send an API token: `Authorization: Bearer TOKEN`.
 

@@ -72,6 +72,10 @@ ANSWERS: Mapping[str, Any] = {
     "rotate": r.SourceWithKey,
     "status_of_source": r.SourceState,
     "end_key": r.Source,
+    "rename": r.Source,
+    "get_identity": r.SourceIdentity,
+    "put_identity": r.SourceIdentity,
+    "drop_source": r.RemovedSource,
     "list_rejects": r.Misfits,
     "list_discards": r.Misfits,
     # users and access

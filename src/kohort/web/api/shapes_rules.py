@@ -359,6 +359,33 @@ class SourceWithKey(Source):
     old_until: NotRequired[datetime | None]
 
 
+class IdLimit(TypedDict):
+    """How many ids of a type a profile gathers."""
+
+    count: int
+    period: Literal["ever", "yearly", "monthly", "weekly"]
+
+
+class SourceIdentity(TypedDict):
+    """How ids of calls become profiles. own: whether these are rules of the source. limit: of types that have none of their own."""
+
+    own: bool
+    limits: dict[str, IdLimit]
+    limit: IdLimit
+    priority: list[str]
+    blocked: list[str]
+    blocked_pattern: str
+    custom: dict[str, str]
+    left_out: list[str]
+
+
+class RemovedSource(TypedDict):
+    """A source that is no more, and the tables that went with it."""
+
+    removed: str
+    dropped: list[str]
+
+
 class SourcePage(TypedDict):
     items: list[Source]
     next: str | None
@@ -380,7 +407,7 @@ class Misfits(TypedDict):
 
 
 class Calls(TypedDict):
-    """What became of calls. duplicates: null when the server does not answer."""
+    """What became of calls. duplicates: received before, since ever."""
 
     received: int
     in_tables: int
@@ -388,7 +415,7 @@ class Calls(TypedDict):
     waiting_more: bool
     rejected: int
     values_discarded: int
-    duplicates: int | None
+    duplicates: int
 
 
 class SourceState(TypedDict):

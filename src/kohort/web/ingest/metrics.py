@@ -11,7 +11,7 @@ _HELP = {
     "kohort_ingest_requests_total": "Requests with calls, by source and status.",
     "kohort_ingest_refused_total": "Requests that were not taken, by source and reason.",
     "kohort_ingest_events_total": "Calls that were acknowledged and are new, bad ones included.",
-    "kohort_ingest_duplicates_total": "Calls that were acknowledged and had been received before.",
+    "kohort_ingest_duplicates_total": "Calls that were acknowledged and had been received before, since ever.",
     "kohort_ingest_rejected_total": "Calls that were acknowledged but cannot become rows, by source and reason.",
     "kohort_ingest_bytes_total": "Bytes of JSON of acknowledged requests.",
     "kohort_ingest_unknown_key_events_total": "Calls under unknown write keys that were answered with 200 and thrown away.",
@@ -39,6 +39,14 @@ class Metrics:
     def total(self, name: str) -> int:
         """Of a counter, over all labels."""
         return sum(self._counters[name].values())
+
+    def by(self, name: str, label: str) -> dict[str, int]:
+        """A counter by the value of one of its labels."""
+        found: dict[str, int] = {}
+        for labels, amount in self._counters[name].items():
+            value = dict(labels).get(label, "")
+            found[value] = found.get(value, 0) + amount
+        return found
 
     def text(self, gauges: Mapping[str, tuple[str, float]]) -> str:
         """All of it. gauges: name -> (help, value)."""

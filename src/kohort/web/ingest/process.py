@@ -10,7 +10,8 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import uvicorn
 import uvloop
@@ -22,13 +23,17 @@ from kohort.foundation.clock import SystemClock
 from kohort.foundation.errors import UserError
 from kohort.foundation.instants import SECOND, to_micros
 from kohort.ports.event_log import Position
+from kohort.services.duplicate_counts import read_duplicates, write_duplicates
 from kohort.web.ingest.app import IngestApp, build_app
 from kohort.web.ingest.commits import Committer
 from kohort.web.ingest.feed import Feed, ServerSettings, read_settings, tell_parent
+from kohort.web.ingest.metrics import Metrics
 from kohort.web.ingest.senders import Senders
 
 _KEEP_ALIVE_SECONDS = 75
 _CLAIM_SECONDS = 30.0
+_KEEP_SECONDS = 5.0
+_DUPLICATES = "kohort_ingest_duplicates_total"
 
 
 def main() -> None:
@@ -58,13 +63,17 @@ async def _serve(settings: ServerSettings) -> None:
     committer = Committer(log, known, report)
     gauges = _Gauges(log, SQLiteEventLog(settings.log_folder), feed, known)
     app = build_app(senders, committer, limits=settings.limits, clock=SystemClock(), gauges=gauges.read, report=report)
+    duplicates = _Duplicates(app.metrics, settings.log_folder)
     server = stop.of(app, _Server(_config(app, settings)))
     gc.collect()
     gc.freeze()
     tell_parent({"ready": True, "position": log.end().number})
+    keeping = asyncio.create_task(duplicates.keep())
     try:
         await server.serve([socket.socket(fileno=settings.socket)])
     finally:
+        keeping.cancel()
+        duplicates.write()
         committer.close()
         if known is not None:
             known.close()
@@ -141,6 +150,29 @@ class _Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class _Duplicates:
+    """Counts calls that were received before from where the last process left off, and writes the counts down every few seconds."""
+
+    def __init__(self, metrics: Metrics, folder: Path) -> None:
+        self._metrics = metrics
+        self._folder = folder
+        self._written = read_duplicates(folder)
+        for slug, count in self._written.items():
+            metrics.count(_DUPLICATES, count, source=slug)
+
+    async def keep(self) -> None:
+        while True:
+            await asyncio.sleep(_KEEP_SECONDS)
+            self.write()
+
+    def write(self) -> None:
+        counts = self._metrics.by(_DUPLICATES, "source")
+        if counts != self._written:
+            with suppress(OSError):
+                write_duplicates(self._folder, counts)
+                self._written = counts
 
 
 class _Gauges:

@@ -1,0 +1,123 @@
+"""Rarer changes of a source: another name, how its calls become profiles, its end."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import Field
+
+from kohort.foundation.errors import UserError
+from kohort.ports.sources import SourceRecord
+from kohort.services.revisions import require_revision, revision_of
+from kohort.services.source_identity import change_identity, identity_document, identity_of_document, identity_rules
+from kohort.services.source_status import source_states
+from kohort.services.sources import remove_source, rename_source, require_source, require_tables_unused
+from kohort.web.api.answers import Json
+from kohort.web.api.bodies import Body
+from kohort.web.api.desk import AtDesk, Desk, IfMatch, etag, revision_in
+from kohort.web.api.documents import source_document
+from kohort.web.api.guard import Routes
+from kohort.web.api.sources import SourceName
+
+routes = Routes("Sources")
+DropTables = Annotated[bool, Query(description="Drop its tables, too; without this they stay.")]
+_SOURCE = {"name": "Web Shop", "schema": "web_shop", "status": "enabled"}
+_LIMIT = {"count": 5, "period": "ever"}
+_IDENTITY = {"own": True, "limits": {"email": _LIMIT}, "limit": _LIMIT, "priority": ["user_id", "email"], "blocked": ["anonymous"]}
+
+
+class NewName(Body):
+    """What people call the source from now on."""
+
+    name: Annotated[str, Field(min_length=1, max_length=300, examples=["Web Shop"])]
+
+
+class Identity(Body):
+    """How external ids become profiles; what is left out is as in every source. Limits: {type: {count, period}}."""
+
+    limits: dict[str, Any] | None = None
+    limit: dict[str, Any] | None = None
+    priority: list[str] | None = None
+    blocked: list[str] | None = None
+    blocked_pattern: str | None = None
+    custom: dict[str, str] | None = None
+    left_out: list[str] | None = None
+
+
+@routes.on("POST", "/sources/{source}/rename", "sources.write", problems=(409, 412, 428), example=_SOURCE)
+def rename(desk: AtDesk, source: SourceName, body: NewName, if_match: IfMatch = "") -> Json:
+    """Another name. The schema and the keys stay."""
+    kohort, revision = desk.kohort, revision_in(if_match)
+    with desk.change() as note:
+        before = require_source(kohort.store, source)
+        require_revision(before, revision)
+        after = rename_source(kohort.store, before.slug, body.name, by=desk.by, clock=kohort.clock)
+        if after != before:
+            note("source.rename", "source", after.slug, revision_of(before), revision_of(after), after.name)
+    document = source_document(after, list(kohort.store.write_keys(after.id)), kohort.clock.now())
+    return Json(document, 200, etag(revision_of(after)))
+
+
+@routes.on("GET", "/sources/{source}/identity", "sources.read", example=_IDENTITY)
+def get_identity(desk: AtDesk, source: SourceName) -> Json:
+    """How ids of calls become profiles: limits, order of trust, values that are nobody's. own: whether they are rules of this source."""
+    record = require_source(desk.kohort.store, source)
+    return Json(_identity(record), 200, etag(revision_of(record)))
+
+
+@routes.on("PUT", "/sources/{source}/identity", "sources.write", problems=(412, 428), example=_IDENTITY)
+def put_identity(desk: AtDesk, source: SourceName, body: Identity, if_match: IfMatch = "") -> Json:
+    """Resolve calls that come from now on by these rules; merges are never undone. An empty object: the rules of every source."""
+    kohort, revision = desk.kohort, revision_in(if_match)
+    rules = identity_of_document(body.model_dump(exclude_none=True))
+    with desk.change() as note:
+        before = require_source(kohort.store, source)
+        require_revision(before, revision)
+        after = change_identity(kohort.store, before.slug, rules, by=desk.by, clock=kohort.clock)
+        if after != before:
+            note("source.identity", "source", after.slug, revision_of(before), revision_of(after))
+    return Json(_identity(after), 200, etag(revision_of(after)))
+
+
+@routes.on(
+    "DELETE",
+    "/sources/{source}",
+    "sources.write",
+    problems=(409, 412, 428, 503),
+    example={"removed": "web_shop", "dropped": ["tracks"]},
+)
+def drop_source(desk: AtDesk, source: SourceName, drop_tables: DropTables = False, if_match: IfMatch = "") -> Json:
+    """Remove a source that is disabled and of which nothing waits for tables. Its keys are never taken again."""
+    kohort, revision = desk.kohort, revision_in(if_match)
+    record = require_source(kohort.store, source)
+    require_revision(record, revision)
+    if record.status == "disabled":
+        _require_nothing_waits(desk, record)
+    if drop_tables:
+        require_tables_unused(kohort.store, record)
+    with desk.change() as note:
+        remove_source(kohort.store, record.slug)
+        note("source.remove", "source", record.slug, before=revision_of(record), detail="with its tables" if drop_tables else "")
+        dropped = _dropped(desk, record) if drop_tables else []
+    return Json({"removed": record.slug, "dropped": dropped})
+
+
+def _dropped(desk: Desk, record: SourceRecord) -> list[str]:
+    with desk.kohort.shared_warehouse.use() as warehouse:
+        return desk.kohort.drop_source_tables(record.slug, warehouse)
+
+
+def _require_nothing_waits(desk: Desk, record: SourceRecord) -> None:
+    kohort = desk.kohort
+    log = kohort.open_event_log()
+    try:
+        (state,) = source_states(kohort.store, log, kohort.log_folder, None, [record], kohort.clock)
+    finally:
+        log.close()
+    if state.waiting:
+        raise UserError("SOURCE_HAS_CALLS", f"{state.waiting} calls of {record.name} are not in tables yet", hint="try again in a moment")
+
+
+def _identity(record: SourceRecord) -> dict[str, Any]:
+    return {"own": bool(record.identity), **identity_document(identity_rules(record))}
