@@ -289,6 +289,7 @@ class TestReading:
 
     def test_everything_is_there_on_a_narrow_screen(self, studio: RunningStudio, open_page: OpenPage) -> None:
         page = open_page(studio, rules_of(studio, "Value/VIP"), width=400, height=800)
+        page.get_by_role("button", name="Split into variants").click()
         size(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= 400
         page.get_by_label("Value of Lifetime value").fill("")
