@@ -103,9 +103,7 @@ class OpenEngines:
         """Let go of all; those in use end with their use."""
         with self._lock:
             self._open.clear()
-            if self._sweeper is not None:
-                self._sweeper.cancel()
-                self._sweeper = None
+            self._end_watch()
 
     def warm_up(self) -> None:
         """Have compiled functions, and what questions about the parent segments asked for most begin with, in memory."""
@@ -162,9 +160,14 @@ class OpenEngines:
             self._sweeper.daemon = True
             self._sweeper.start()
 
+    def _end_watch(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+
     def _sweep(self) -> None:
         with self._lock:
-            self._sweeper = None
+            self._end_watch()
             now = time.monotonic()
             for number, opened in list(self._open.items()):
                 if opened.used < now - self.busy_seconds:
