@@ -1,5 +1,8 @@
 """The compiled loops over an index: tests of columns, and aggregates over slices of rows.
 
+An index that might be negative is looked at twice, and no loop with one is done many at a time: hot loops count from 0 over a part of
+an array, or index with what has no sign.
+
 A slice is `starts[i]:stops[i]` of some rows (int32); a mask has one bit per row (uint64 words, lowest bit first) and counts only when
 `masked`. Results stand at i - first. Bits are written into whole words: ranges begin at multiples of 64.
 """
@@ -23,7 +26,7 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 @helper
 def _bit(words: Any, place: Any) -> Any:
-    return (words[place >> 6] >> np.uint64(place & 63)) & np.uint64(1)
+    return (words[np.uint64(place >> 6)] >> np.uint64(place & 63)) & np.uint64(1)
 
 
 @helper
@@ -45,54 +48,63 @@ def _inside(value: Any, lows: Any, highs: Any) -> Any:
 # --- tests ------------------------------------------------------------------------------------------------------
 
 
+_CHUNK = 4096
+_BYTES_TO_BITS = np.uint64(0x0102040810204080)
+
+
+@helper
+def _pack(flags: Any, count: Any, out: Any, word: Any) -> Any:
+    """Writes flags (0 or 1, eight to a word) as bits, from a word of `out` on; up to 63 flags after the last are cleared."""
+    for j in range(count, -(-count // 64) * 64):
+        flags.view(np.uint8)[j] = 0
+    for k in range(-(-count // 64)):
+        bits = np.uint64(0)
+        for j in range(8):
+            bits |= ((flags[8 * k + j] * _BYTES_TO_BITS) >> np.uint64(56)) << np.uint64(8 * j)
+        out[word + k] = bits
+
+
 @kernel(*((one, INT64, INT64, one, one, _OUT_U64) for one in (*_WHOLE, _F64)))
 def within(values: Any, first: Any, last: Any, lows: Any, highs: Any, out: Any) -> None:
-    """Values in some interval lows[k] <= value <= highs[k]; the intervals are disjoint and ascending, at least one."""
-    word = 0
-    place = first
-    if len(lows) == 1:
-        low, high = lows[0], highs[0]
-        while place < last:
-            end = min(place + 64, last)
-            bits = np.uint64(0)
-            for j in range(place, end):
-                bits |= np.uint64((values[j] >= low) & (values[j] <= high)) << np.uint64(j - place)
-            out[word] = bits
-            word += 1
-            place = end
-        return
-    while place < last:
-        end = min(place + 64, last)
-        bits = np.uint64(0)
-        for j in range(place, end):
-            value = values[j]
-            bottom, top = 0, len(highs)
-            while bottom < top:
-                middle = (bottom + top) >> 1
-                if highs[middle] < value:
-                    bottom = middle + 1
-                else:
-                    top = middle
-            if bottom < len(lows) and lows[bottom] <= value:
-                bits |= np.uint64(1) << np.uint64(j - place)
-        out[word] = bits
-        word += 1
-        place = end
+    """Values in some interval lows[k] <= value <= highs[k]; the intervals are disjoint and ascending, at least one.
+
+    Flags first and bits after them: so the comparisons are done many at a time.
+    """
+    words = np.empty(_CHUNK // 8, dtype=np.uint64)
+    flags = words.view(np.uint8)
+    for begin in range(first, last, _CHUNK):
+        part = values[begin : min(begin + _CHUNK, last)]
+        if len(lows) <= 4:
+            low, high = lows[0], highs[0]
+            for j in range(len(part)):
+                flags[j] = np.uint8(part[j] >= low) & np.uint8(part[j] <= high)
+            for k in range(1, len(lows)):
+                low, high = lows[k], highs[k]
+                for j in range(len(part)):
+                    flags[j] |= np.uint8(part[j] >= low) & np.uint8(part[j] <= high)
+        else:
+            for j in range(len(part)):
+                bottom, top = 0, len(highs)
+                while bottom < top:
+                    middle = (bottom + top) >> 1
+                    if highs[middle] < part[j]:
+                        bottom = middle + 1
+                    else:
+                        top = middle
+                flags[j] = np.uint8(bottom < len(lows) and lows[bottom] <= part[j])
+        _pack(words, len(part), out, (begin - first) >> 6)
 
 
 @kernel(*((one, INT64, INT64, _U8, _OUT_U64) for one in _WHOLE))
 def looked_up(codes: Any, first: Any, last: Any, table: Any, out: Any) -> None:
     """Codes whose entry of the table, code + 1, is 1."""
-    word = 0
-    place = first
-    while place < last:
-        end = min(place + 64, last)
-        bits = np.uint64(0)
-        for j in range(place, end):
-            bits |= np.uint64(table[np.int64(codes[j]) + 1]) << np.uint64(j - place)
-        out[word] = bits
-        word += 1
-        place = end
+    words = np.empty(_CHUNK // 8, dtype=np.uint64)
+    flags = words.view(np.uint8)
+    for begin in range(first, last, _CHUNK):
+        part = codes[begin : min(begin + _CHUNK, last)]
+        for j in range(len(part)):
+            flags[j] = table[np.uint64(np.int64(part[j]) + 1)]
+        _pack(words, len(part), out, (begin - first) >> 6)
 
 
 @kernel((_I64, _I64, INT64, _I64, _I64, _I64, _I64, _OUT_U64))
@@ -111,6 +123,7 @@ def averages_within(totals: Any, counts: Any, factor: Any, lows: Any, low_steps:
 _TOGETHER = 1024
 _SOME_ROWS = 1 << 14
 _MANY_ROWS = 48
+_FEW_OF = 16
 
 
 @helper
@@ -147,48 +160,48 @@ def not_before(time: Any, offsets: Any, first: Any, last: Any, instant: Any, pla
             counts = np.empty(2 * (high - low) + 1, dtype=np.int32)
         earlier = np.int32(0)
         counts[0] = 0
-        for row in range(low, high):
-            earlier += np.int32(time[row] < instant)
-            counts[row - low + 1] = earlier
-        for i in range(begin, end):
-            place = offsets[i]
-            places[i] = place + counts[np.int64(offsets[i + 1]) - low] - counts[np.int64(place) - low]
+        part, after, edges, found = time[low:high], counts[1:], offsets[begin : end + 1], places[begin:end]
+        for j in range(len(part)):
+            earlier += np.int32(part[j] < instant)
+            after[j] = earlier
+        for j in range(len(found)):
+            found[j] = edges[j] + counts[np.uint64(edges[j + 1] - low)] - counts[np.uint64(edges[j] - low)]
 
 
 @kernel((_I64, _I32, _I32, INT64, INT64, INT64, _OUT_I64))
 def latest_times(time: Any, starts: Any, stops: Any, first: Any, last: Any, number: Any, found: Any) -> None:
     """The time of the number-th row from the end of each slice; the smallest int64 where there are fewer."""
-    for i in range(first, last):
-        place = np.int64(stops[i]) - number
-        there = place >= starts[i]
-        value = time[place if there else 0]
-        found[i - first] = value if there else INT64_MIN
+    begins, ends = starts[first:last], stops[first:last]
+    for j in range(len(begins)):
+        place = np.int64(ends[j]) - number
+        there = place >= begins[j]
+        value = time[np.uint64(place if there else 0)]
+        found[j] = value if there else INT64_MIN
 
 
 @kernel((_I64, _I32, _I32, INT64, INT64, _OUT_I64))
 def first_times(time: Any, starts: Any, stops: Any, first: Any, last: Any, found: Any) -> None:
     """The time of the first row of each slice; the smallest int64 where there is none; time: not empty."""
-    for i in range(first, last):
-        there = starts[i] < stops[i]
-        value = time[np.int64(starts[i]) if there else 0]
-        found[i - first] = value if there else INT64_MIN
+    begins, ends = starts[first:last], stops[first:last]
+    for j in range(len(begins)):
+        there = begins[j] < ends[j]
+        value = time[np.uint64(begins[j] if there else 0)]
+        found[j] = value if there else INT64_MIN
 
 
 @kernel((_I64, _I32, _I32, INT64, INT64, INT64, INT64, _OUT_U64))
 def at_least(time: Any, starts: Any, stops: Any, first: Any, last: Any, number: Any, instant: Any, out: Any) -> None:
     """Slices in which so many rows (at least 1) are at or after an instant; time: not empty."""
-    word = 0
-    begin = first
-    while begin < last:
-        end = min(begin + 64, last)
-        bits = np.uint64(0)
-        for i in range(begin, end):
-            place = np.int64(stops[i]) - number
-            there = place >= starts[i]
-            bits |= np.uint64(there & (time[place if there else 0] >= instant)) << np.uint64(i - begin)
-        out[word] = bits
-        word += 1
-        begin = end
+    words = np.empty(_CHUNK // 8, dtype=np.uint64)
+    flags = words.view(np.uint8)
+    for begin in range(first, last, _CHUNK):
+        end = min(begin + _CHUNK, last)
+        begins, ends = starts[begin:end], stops[begin:end]
+        for j in range(len(begins)):
+            place = np.int64(ends[j]) - number
+            there = place >= begins[j]
+            flags[j] = np.uint8(there) & np.uint8(time[np.uint64(place if there else 0)] >= instant)
+        _pack(words, len(begins), out, (begin - first) >> 6)
 
 
 @kernel((_I32, _I32, INT64, INT64, _U64, FLAG, _I32, _OUT_I32))
@@ -208,39 +221,44 @@ def rows_of(starts: Any, stops: Any, first: Any, last: Any, mask: Any, masked: A
 @kernel((_I32, _I32, INT64, INT64, _U64, _OUT_I32))
 def count_bits(starts: Any, stops: Any, first: Any, last: Any, mask: Any, counts: Any) -> None:
     """How many rows of each slice are in the mask."""
-    for i in range(first, last):
-        start, stop = np.int64(starts[i]), np.int64(stops[i])
+    begins, ends = starts[first:last], stops[first:last]
+    for j in range(len(begins)):
+        start, stop = np.int64(begins[j]), np.int64(ends[j])
         found = 0
         if start < stop:
-            low, high = start >> 6, (stop - 1) >> 6
+            low, high = np.uint64(start >> 6), np.uint64((stop - 1) >> 6)
             head = np.uint64(0xFFFFFFFFFFFFFFFF) << np.uint64(start & 63)
             tail = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(63 - ((stop - 1) & 63))
             if low == high:
                 found = _popcount(mask[low] & head & tail)
             else:
                 found = _popcount(mask[low] & head) + _popcount(mask[high] & tail)
-                for word in range(low + 1, high):
-                    found += _popcount(mask[word])
-        counts[i - first] = found
+                for word in range((start >> 6) + 1, (stop - 1) >> 6):
+                    found += _popcount(mask[np.uint64(word)])
+        counts[j] = found
 
 
 @kernel((_I32, _I32, INT64, INT64, _U64, _OUT_U64))
 def any_bits(starts: Any, stops: Any, first: Any, last: Any, mask: Any, out: Any) -> None:
     """Slices with a row in the mask."""
-    for begin in range(first, last, 64):
-        bits = np.uint64(0)
-        for i in range(begin, min(begin + 64, last)):
-            start, stop = np.int64(starts[i]), np.int64(stops[i])
+    words = np.empty(_CHUNK // 8, dtype=np.uint64)
+    flags = words.view(np.uint8)
+    for begin in range(first, last, _CHUNK):
+        end = min(begin + _CHUNK, last)
+        begins, ends = starts[begin:end], stops[begin:end]
+        for j in range(len(begins)):
+            start, stop = np.int64(begins[j]), np.int64(ends[j])
             there = start < stop
             head = np.uint64(0xFFFFFFFFFFFFFFFF) << np.uint64(start & 63)
             tail = np.uint64(0xFFFFFFFFFFFFFFFF) >> np.uint64(-stop & 63)
             low, high = (start if there else 0) >> 6, (stop - 1 if there else 0) >> 6
             same = low == high
-            found = (mask[low] & head & (tail if same else head)) | (mask[high] & tail & (head if same else tail))
+            found = mask[np.uint64(low)] & head & (tail if same else head)
+            found |= mask[np.uint64(high)] & tail & (head if same else tail)
             for between in range(low + 1, high):
-                found |= mask[between]
-            bits |= np.uint64((found != 0) & there) << np.uint64(i - begin)
-        out[(begin - first) >> 6] = bits
+                found |= mask[np.uint64(between)]
+            flags[j] = np.uint8(found != 0) & np.uint8(there)
+        _pack(words, len(begins), out, (begin - first) >> 6)
 
 
 @helper
@@ -264,12 +282,12 @@ def sums(values: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any,
     for begin in range(first, last, _TOGETHER):
         end = min(begin + _TOGETHER, last)
         low, high, rows = _spans(starts, stops, begin, end)
-        if high - low > 4 * rows:
+        if high - low > _FEW_OF * rows:
             for i in range(begin, end):
                 total, count = np.int64(0), np.int64(0)
                 for row in range(starts[i], stops[i]):
                     bit = np.int64(_bit(mask, row)) if masked else np.int64(1)
-                    total += np.int64(values[row]) * bit
+                    total += np.int64(values[np.uint64(row)]) * bit
                     count += bit
                 totals[i - first] = total
                 counts[i - first] = count
@@ -277,23 +295,26 @@ def sums(values: Any, starts: Any, stops: Any, first: Any, last: Any, mask: Any,
         if high - low >= len(running):
             running = np.empty(2 * (high - low) + 1, dtype=np.int64)
             kept = np.empty(2 * (high - low) + 1, dtype=np.int64)
+        part = values[low:high]
         total, count = np.int64(0), np.int64(0)
         running[0], kept[0] = 0, 0
         if masked:
-            for row in range(low, high):
-                bit = np.int64(_bit(mask, row))
-                total += np.int64(values[row]) * bit
+            for j in range(len(part)):
+                bit = np.int64(_bit(mask, low + j))
+                total += np.int64(part[j]) * bit
                 count += bit
-                running[row - low + 1] = total
-                kept[row - low + 1] = count
+                running[j + 1] = total
+                kept[j + 1] = count
         else:
-            for row in range(low, high):
-                total += np.int64(values[row])
-                running[row - low + 1] = total
-        for i in range(begin, end):
-            start, stop = np.int64(starts[i]), np.int64(stops[i])
-            totals[i - first] = running[stop - low] - running[start - low]
-            counts[i - first] = kept[stop - low] - kept[start - low] if masked else stop - start
+            for j in range(len(part)):
+                total += np.int64(part[j])
+                running[j + 1] = total
+        begins, ends = starts[begin:end], stops[begin:end]
+        found, of = totals[begin - first :], counts[begin - first :]
+        for j in range(len(begins)):
+            start, stop = np.uint64(begins[j] - low), np.uint64(ends[j] - low)
+            found[j] = running[stop] - running[start]
+            of[j] = kept[stop] - kept[start] if masked else np.int64(stop - start)
 
 
 @helper
@@ -312,12 +333,12 @@ def millionths(values: Any, starts: Any, stops: Any, first: Any, last: Any, mask
     for begin in range(first, last, _TOGETHER):
         end = min(begin + _TOGETHER, last)
         low, high, rows = _spans(starts, stops, begin, end)
-        if high - low > 4 * rows:
+        if high - low > _FEW_OF * rows:
             for i in range(begin, end):
                 total, count = np.int64(0), np.int64(0)
                 for row in range(starts[i], stops[i]):
                     if not masked or _bit(mask, row):
-                        total += np.int64(_millionth(values[row]))
+                        total += np.int64(_millionth(values[np.uint64(row)]))
                         count += 1
                 totals[i - first] = total
                 counts[i - first] = count
@@ -326,20 +347,23 @@ def millionths(values: Any, starts: Any, stops: Any, first: Any, last: Any, mask
             running = np.empty(2 * (high - low) + 1, dtype=np.int64)
             kept = np.empty(2 * (high - low) + 1, dtype=np.int64)
             rounded = np.empty(2 * (high - low) + 1, dtype=np.float64)
-        for row in range(low, high):
-            rounded[row - low] = _millionth(values[row])
+        part = values[low:high]
+        for j in range(len(part)):
+            rounded[j] = _millionth(part[j])
         total, count = np.int64(0), np.int64(0)
         running[0], kept[0] = 0, 0
-        for row in range(low, high):
-            bit = np.int64(_bit(mask, row)) if masked else np.int64(1)
-            total += np.int64(rounded[row - low]) * bit
+        for j in range(len(part)):
+            bit = np.int64(_bit(mask, low + j)) if masked else np.int64(1)
+            total += np.int64(rounded[j]) * bit
             count += bit
-            running[row - low + 1] = total
-            kept[row - low + 1] = count
-        for i in range(begin, end):
-            start, stop = np.int64(starts[i]), np.int64(stops[i])
-            totals[i - first] = running[stop - low] - running[start - low]
-            counts[i - first] = kept[stop - low] - kept[start - low]
+            running[j + 1] = total
+            kept[j + 1] = count
+        begins, ends = starts[begin:end], stops[begin:end]
+        found, of = totals[begin - first :], counts[begin - first :]
+        for j in range(len(begins)):
+            start, stop = np.uint64(begins[j] - low), np.uint64(ends[j] - low)
+            found[j] = running[stop] - running[start]
+            of[j] = kept[stop] - kept[start]
 
 
 @kernel(
@@ -354,7 +378,7 @@ def extremes(
         count = np.int64(0)
         for row in range(starts[i], stops[i]):
             if not masked or _bit(mask, row):
-                value = values[row]
+                value = values[np.uint64(row)]
                 if count == 0 or (value > found[i - first] if largest else value < found[i - first]):
                     found[i - first] = value
                 count = np.int64(1)
@@ -397,9 +421,9 @@ def end_rows_by(
                 if found < 0:
                     found = row
                     continue
-                key, best = keys[row], keys[found]
+                key, best = keys[np.uint64(row)], keys[np.uint64(found)]
                 if key == best:
-                    later = arrival[row] > arrival[found]
+                    later = arrival[np.uint64(row)] > arrival[np.uint64(found)]
                     better = later if at_end else not later
                 else:
                     better = key > best if at_end else key < best
@@ -473,32 +497,33 @@ def distinct_codes(
 ) -> None:
     """How many different codes, all of them at least `lowest` and below lowest + 64 * words."""
     if words == 1:
-        for i in range(first, last):
-            start: Any = np.int64(starts[i])
-            stop: Any = np.int64(stops[i])
+        begins, ends = starts[first:last], stops[first:last]
+        for i in range(len(begins)):
+            start: Any = np.int64(begins[i])
+            stop: Any = np.int64(ends[i])
             found = np.uint64(0)
             if start < stop:
                 for j in range(4):
                     row = min(start + j, stop - 1)
                     bit = _bit(mask, row) if masked else np.uint64(1)
-                    found |= bit << np.uint64((np.int64(codes[row]) - lowest) & 63)
+                    found |= bit << np.uint64((np.int64(codes[np.uint64(row)]) - lowest) & 63)
                 for row in range(start + 4, stop):
                     bit = _bit(mask, row) if masked else np.uint64(1)
-                    found |= bit << np.uint64((np.int64(codes[row]) - lowest) & 63)
-            counts[i - first] = _popcount(found)
+                    found |= bit << np.uint64((np.int64(codes[np.uint64(row)]) - lowest) & 63)
+            counts[i] = _popcount(found)
         return
     seen = np.zeros(words, dtype=np.uint64)
     for i in range(first, last):
         count = np.int64(0)
         for row in range(starts[i], stops[i]):
-            place: Any = np.int64(codes[row]) - lowest
+            place: Any = np.int64(codes[np.uint64(row)]) - lowest
             bit = _bit(mask, row) if masked else np.uint64(1)
             word = (place >> 6) * np.int64(bit)
             bit <<= np.uint64(place & 63)
-            count += np.int64((seen[word] & bit) != bit)
-            seen[word] |= bit
+            count += np.int64((seen[np.uint64(word)] & bit) != bit)
+            seen[np.uint64(word)] |= bit
         for row in range(starts[i], stops[i]):
-            seen[max((np.int64(codes[row]) - lowest) >> 6, 0)] = np.uint64(0)
+            seen[max((np.int64(codes[np.uint64(row)]) - lowest) >> 6, 0)] = np.uint64(0)
         counts[i - first] = count
 
 
@@ -519,9 +544,9 @@ def group_counts(
             continue
         for row in range(starts[i], stops[i]):
             if not masked or _bit(mask, row):
-                counts[np.int64(codes[row]) + 1] += 1
+                counts[np.uint64(np.int64(codes[np.uint64(row)]) + 1)] += 1
         for row in range(starts[i], stops[i]):
-            place = np.int64(codes[row]) + 1
+            place = np.uint64(np.int64(codes[np.uint64(row)]) + 1)
             if counts[place] > 0:
                 found |= _inside(counts[place], lows, highs)
                 counts[place] = 0
@@ -540,12 +565,12 @@ def group_sums(
     for i in range(first, last):
         for row in range(starts[i], stops[i]):
             if not masked or _bit(mask, row):
-                place = np.int64(codes[row]) + 1
-                totals[place] += np.int64(values[row])
+                place = np.uint64(np.int64(codes[np.uint64(row)]) + 1)
+                totals[place] += np.int64(values[np.uint64(row)])
                 there[place] = 1
         found = False
         for row in range(starts[i], stops[i]):
-            place = np.int64(codes[row]) + 1
+            place = np.uint64(np.int64(codes[np.uint64(row)]) + 1)
             if there[place]:
                 found |= _inside(totals[place], lows, highs)
                 totals[place] = 0
@@ -579,7 +604,7 @@ def sliding_counts(
         for i in range(first, last):
             found = empty and starts[i] == stops[i]
             for row in range(np.int64(starts[i]) + before, np.int64(stops[i])):
-                found |= time[row] - time[row - before] < length
+                found |= time[np.uint64(row)] - time[np.uint64(row - before)] < length
             if (i - first) & 63 == 0:
                 out[(i - first) >> 6] = np.uint64(0)
             out[(i - first) >> 6] |= np.uint64(found) << np.uint64((i - first) & 63)
@@ -594,13 +619,13 @@ def sliding_counts(
                 continue
             rows += 1
             count += 1
-            while time[row] - time[low] >= length:
+            while time[np.uint64(row)] - time[np.uint64(low)] >= length:
                 count -= 1 if not masked or _bit(mask, low) else 0
                 low += 1
             follower = row + 1
             while masked and follower < stop and not _bit(mask, follower):
                 follower += 1
-            if follower < stop and time[follower] == time[row]:
+            if follower < stop and time[np.uint64(follower)] == time[np.uint64(row)]:
                 continue
             if _inside(count, lows, highs):
                 found = True
@@ -644,15 +669,15 @@ def followers_in_place(
             for row in range(starts[i], stops[i]):
                 if masked and not _bit(mask, row):
                     continue
-                while place < end and before_time[place] < time[row]:
+                while place < end and before_time[np.uint64(place)] < time[np.uint64(row)]:
                     if not before_masked or _bit(before_mask, place):
                         nearest = place
                     place += 1
-                if nearest >= 0 and (not bounded or time[row] - before_time[nearest] <= reach):
+                if nearest >= 0 and (not bounded or time[np.uint64(row)] - before_time[np.uint64(nearest)] <= reach):
                     found = True
                     if is_last:
                         break
-                    reached[row] = 1
+                    reached[np.uint64(row)] = 1
         if is_last:
             if (i - first) & 63 == 0:
                 out[(i - first) >> 6] = np.uint64(0)
