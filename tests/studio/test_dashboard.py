@@ -76,6 +76,13 @@ def test_entries_and_exits_add_up(grown: RunningStudio) -> None:
         assert sizes[day] - sizes[moves["labels"][place - 1]] == entered[place] - left[place]
 
 
+def test_the_first_day_knows_nobody_who_came(studio: RunningStudio) -> None:
+    said = words(get(studio, segment_address(studio, ACTIVE)))
+    assert "Entered / left (7 d) – / – known from the second day on" in said
+    assert "30-day growth – it was not evaluated 30 days before" in said
+    assert "There has to be a second evaluation" in said
+
+
 def test_a_variant_has_figures_of_its_own(grown: RunningStudio) -> None:
     address = segment_address(grown, "Experiments/Offer")
     whole, variant = get(grown, address), get(grown, f"{address}?variant=A-Offer")

@@ -155,7 +155,8 @@ def known_history(request: Request, desk: Desk, view: SegmentView, path: str, da
 
 def _figures(history: SegmentHistory, days: int, name: str) -> dict[str, Any]:
     shown = history.days[-days:]
-    moves = daily_moves(history)
+    begins = len(history.days) < max(days, _MOVES_DAYS)
+    moves = daily_moves(history)[1 if begins else 0 :]
     lately = moves[-_MOVES_DAYS:]
     labels, values = [day.day for day in shown], [day.population for day in shown]
     entered, left = [day.entered for day in lately], [day.left for day in lately]
@@ -179,7 +180,7 @@ def _of(growth: Sequence[Growth], days: int) -> Growth:
 
 def _week(moves: Sequence[tuple[int | None, int | None]]) -> Week:
     entered, left = [e for e, _ in moves], [m for _, m in moves]
-    if None in entered or None in left:
+    if None in entered or None in left or not moves:
         return Week(None, None)
     return Week(sum(e or 0 for e in entered), sum(m or 0 for m in left))
 
