@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kohort.events.decode import decode_request
 from kohort.events.model import CALL_TYPES, RUDDERSTACK_RULES, SEGMENT_RULES, CallType, SourceRules
 from kohort.events.validation import CODES
-from tests.events.messages import ANY, GOOD, RECEIVED_AT, codes, decoded, nearly_calls, one_call, received
+from tests.events.messages import ANY, GOOD, RECEIVED_AT, codes, decoded, micros, nearly_calls, one_call, received
 
 TRACK, PAGE, GROUP, ALIAS, IDENTIFY = (GOOD[kind] for kind in ("track", "page", "group", "alias", "identify"))
 
@@ -206,3 +206,15 @@ def test_every_call_is_taken_or_rejected_once(messages: list[Any], rules: Source
     assert all(call.type in CALL_TYPES and 1 <= len(call.message_id) <= 100 for call in found.calls)
     assert {rejected.code for rejected in found.rejected} <= CODES.keys()
     assert decoded(*messages, rules=rules) == found
+
+
+def test_rudderstack_keeps_the_instant_of_receiving_that_a_message_brings() -> None:
+    message = GOOD["track"] | {
+        "receivedAt": "2024-01-31T09:00:00Z",
+        "originalTimestamp": "2024-01-31T08:00:00Z",
+        "sentAt": "2024-01-31T08:30:00Z",
+    }
+    call = one_call(message, RUDDERSTACK_RULES)
+    assert (call.received_at, call.timestamp) == (micros("2024-01-31T09:00:00+00:00"), micros("2024-01-31T08:30:00+00:00"))
+    assert one_call(message | {"receivedAt": "soon"}, RUDDERSTACK_RULES).received_at == RECEIVED_AT
+    assert one_call(message, SEGMENT_RULES).received_at == RECEIVED_AT

@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 from kohort.events.model import Call, CallType, Received, Rejected, SourceRules
 from kohort.events.reading import BadRequest, Request, read_message, read_request, readable
 from kohort.events.scan import Scan, scan_request
-from kohort.events.timestamps import call_instants
+from kohort.events.timestamps import call_instants, instant_of
 from kohort.events.validation import CODES, id_of, message_id_of, type_of
 
 __all__ = ["BadRequest", "Decoded", "Scan", "decode_request", "scan_request"]
@@ -53,7 +53,10 @@ def decode_request(received: Received, rules: SourceRules) -> Decoded:
 def _call(place: int, message: dict[str, Any], request: Request, received: Received, rules: SourceRules) -> Call:
     kind = cast(CallType, received.call_type or type_of(message, rules))
     unread = _complete(message, kind, request, received, rules)
-    timestamp, original, sent, wrong = call_instants(message, received.received_at, rules.naming)
+    received_at = received.received_at
+    if rules.naming == "rudderstack" and (given := instant_of(message.get("receivedAt"))) is not None:
+        received_at = given
+    timestamp, original, sent, wrong = call_instants(message, received_at, rules.naming)
     return Call(
         place,
         kind,
@@ -63,7 +66,7 @@ def _call(place: int, message: dict[str, Any], request: Request, received: Recei
         timestamp,
         original,
         sent,
-        received.received_at,
+        received_at,
         message,
         unread | wrong if unread else wrong,
     )

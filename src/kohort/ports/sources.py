@@ -66,7 +66,7 @@ class NewSource:
 
 @dataclass(frozen=True, slots=True)
 class ServerCounts:
-    """What a server that answers has counted, by slug. duplicates: calls, since ever. refused: requests by slug and reason, since it began."""
+    """What a server has counted by slug. duplicates: calls, since ever. refused: requests, by slug and reason, since it began."""
 
     url: str
     duplicates: Mapping[str, int]
