@@ -101,7 +101,8 @@ export class ComboBox extends LitElement {
   matching(typed) {
     const needle = typed.toLowerCase();
     const fits = (option) => !needle || option.label.toLowerCase().includes(needle) || String(option.value).toLowerCase().includes(needle);
-    return (this.options ?? []).filter(fits).slice(0, SHOWN);
+    const begins = (option) => Number(option.label.toLowerCase().startsWith(needle));
+    return (this.options ?? []).filter(fits).sort((one, other) => begins(other) - begins(one)).slice(0, SHOWN);
   }
 
   open() {
