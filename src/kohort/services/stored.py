@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from kohort.documents.document import Document
 from kohort.foundation.errors import UserError
-from kohort.foundation.issues import Issues, did_you_mean
+from kohort.foundation.issues import Issue, Issues, did_you_mean
 from kohort.parent.codec import read_parent
 from kohort.parent.definition import ParentSegment
 from kohort.ports.definitions import DefinitionStore, Json, ParentRecord, SegmentRecord
@@ -51,24 +51,25 @@ def stored_document(segment: Segment) -> Json:
 
 def read_stored(document: Json, folder: str, name: str) -> tuple[Segment | None, Issues]:
     """The segment of a stored document at a place, and what this program cannot read in it."""
-    segment, issues = read_segment(Document({"name": name, **document}), folder)
+    segment, issues = _read_once(json.dumps(document), folder, name)
+    return segment, Issues(list(issues))
+
+
+@lru_cache(_READ_SEGMENTS)
+def _read_once(text: str, folder: str, name: str) -> tuple[Segment | None, tuple[Issue, ...]]:
+    """The same of a document's text: reading it takes a hundred times as long as finding it again."""
+    segment, issues = read_segment(Document({"name": name, **json.loads(text)}), folder)
     if segment is None or not issues.ok:
-        return None, issues
-    return replace(segment, folder=folder, name=name), issues
+        return None, tuple(issues)
+    return replace(segment, folder=folder, name=name), tuple(issues)
 
 
 def segment_of(record: SegmentRecord, document: Json | None = None) -> Segment:
     """The stored segment, or one of its versions' documents. Raises UserError STORED_DEFINITION when this program cannot read it."""
-    segment, issues = _read_once(json.dumps(record.document if document is None else document), record.folder, record.name)
+    segment, issues = read_stored(record.document if document is None else document, record.folder, record.name)
     if segment is None:
         raise _unreadable(f'the segment "{record.path}"', issues)
     return segment
-
-
-@lru_cache(_READ_SEGMENTS)
-def _read_once(text: str, folder: str, name: str) -> tuple[Segment | None, Issues]:
-    """`read_stored` of a document's text: reading it takes a hundred times as long as finding it again."""
-    return read_stored(json.loads(text), folder, name)
 
 
 def load_segments(store: DefinitionStore, parent_id: int) -> list[Segment]:
