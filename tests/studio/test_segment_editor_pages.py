@@ -63,6 +63,7 @@ def test_the_editor_starts_from_the_saved_definition(studio: RunningStudio) -> N
     assert "Lifecycle/Deep" in setup["folders"]
     assert {"path": "Value/VIP", "id": stored(studio, "Value/VIP").id} in setup["segments"]
     assert "Experiments/Offer/A-Offer" in setup["variants"]
+    assert "lifetime_value" in [field["name"] for field in setup["fields"]["catalog"]["attributes"]]
 
 
 def test_the_rule_is_there_in_words_before_the_editor_is(studio: RunningStudio) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from fastapi import Query, Request, Response
 
 from kohort.foundation.errors import UserError
+from kohort.parent.catalog_codec import catalog_from_document
+from kohort.parent.schema_export import editor_document
 from kohort.ports.definitions import ParentRecord, SegmentRecord
 from kohort.rules.describe import describe
 from kohort.segments.definition import Segment
@@ -57,16 +59,21 @@ def rules_page(request: Request, desk: AtDesk, parent: ParentName, segment: Segm
 
 
 def _setup(desk: Desk, parent: ParentRecord) -> dict[str, Any]:
-    """What the editor needs to know beside the definition: where it is, and what there is to refer to."""
+    """What the editor needs to know beside the definition: where it is, and what there is to refer to.
+
+    fields: as the API has them, so that the rule can be shown before anybody waits for the warehouse; None before the first refresh.
+    """
     ids = {record.path: record.id for record in desk.kohort.store.segments(parent.id)}
     listed = [item for item in list_segments(desk.kohort.store, parent) if desk.sees(parent, item.folder if item.is_variant else item.path)]
     segments = [{"path": item.path, "id": ids[item.path]} for item in listed if not item.is_variant]
+    last = desk.kohort.store.last_refresh(parent.id)
     return {
         "parent": parent.slug,
         "parent_name": parent.name,
         "segments": segments,
         "variants": [item.path for item in listed if item.is_variant],
         "folders": _folders([item["path"] for item in segments]),
+        "fields": {"catalog": editor_document(catalog_from_document(last.catalog))} if last else None,
     }
 
 

@@ -33,6 +33,7 @@ export class SegmentEditor extends LitElement {
     Object.assign(this, { preview: null, problem: "", refused: [], sizes: null, editedAt: 0 });
     this.previewing = new Asking(QUIET_MS, (signal) => this.askPreview(signal), (found) => this.gotPreview(found), (problem) => this.noPreview(problem));
     this.splitting = new Asking(0, (signal) => this.askSizes(signal), (found) => this.set({ sizes: found }), () => this.set({ sizes: null }));
+    this.fetching = new Asking(0, (signal) => call("GET", `${this.address}/fields`, undefined, { signal }), ({ data }) => this.set({ fields: data }), (problem) => problem.status !== 503 && toast(problem.text, "bad"));
     this.saving = new Saving(this);
     this.leaving = new Leaving(this, () => this.unsaved);
     super.connectedCallback();
@@ -48,15 +49,16 @@ export class SegmentEditor extends LitElement {
     document.removeEventListener("keydown", this.onKey);
     document.removeEventListener("click", this.onClick);
     this.leaving.stop();
-    for (const asking of [this.previewing, this.splitting, this.typing]) asking?.stop();
+    for (const asking of [this.previewing, this.splitting, this.fetching, this.typing]) asking?.stop();
   }
 
   async begin() {
     this.previewing.now();
-    const [fields] = await Promise.all([call("GET", `${this.address}/fields`).catch(() => null), import("../rules/rule-builder.js").catch(() => toast("The rule builder could not be loaded. Use YAML or text.", "bad"))]);
+    await import("../rules/rule-builder.js").catch(() => toast("The rule builder could not be loaded. Use YAML or text.", "bad"));
     if (!this.isConnected) return;
     this.leaving.watch();
-    this.set({ fields: fields?.data ?? null, ready: true });
+    this.set({ fields: this.setup.fields, ready: true });
+    if (!this.fields) this.fetching.now();
   }
 
   /** Change what is shown. */
