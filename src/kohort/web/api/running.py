@@ -135,7 +135,8 @@ class Running:
         while time.monotonic() < deadline and not running.watched.began.wait(_LOOK_SECONDS):
             if running.future.done():
                 if tells_failure or running.watched.record is None:
-                    running.future.result()
+                    with suppress(Interrupted):
+                        running.future.result()
                 break
         record = running.watched.record
         known = self._kohort.store.run(record.id) if record is not None else None
