@@ -18,6 +18,7 @@ from kohort.testing.server import RunningServer, make_sources, running_server
 from kohort.testing.studio import PASSWORD, RunningStudio
 from kohort.web.api.guard import COOKIE
 from tests.studio.conftest import OpenPage, axe_violations
+from tests.studio.test_frame import layout_shift
 
 
 class LiveStudio(RunningStudio):
@@ -153,6 +154,9 @@ def test_a_viewer_sees_which_calls_arrive_but_no_values(live: LiveStudio, open_p
     expect(row).to_contain_text('{"total":"•••"}')
     expect(page.get_by_text("Values are shown to engineers and admins.")).to_be_visible()
     expect(page.get_by_role("button", name="Disable")).to_have_count(0)
+    page.goto("/sources/till")
+    expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
+    assert layout_shift(page) == 0
     page.get_by_role("link", name="Keys and settings").click()
     expect(page.get_by_role("heading", name="Write keys")).to_be_visible()
     expect(page.get_by_role("button", name="New key")).to_have_count(0)

@@ -23,6 +23,7 @@ customElements.define("live-events", class extends LitElement {
 
   connectedCallback() {
     super.connectedCallback();
+    this.values = !this.hasAttribute("hides-values");
     this.stream = new EventStream(this.path, { state: (state, detail = "") => Object.assign(this, { state, detail }), message: (event, data) => this.heard(event, data) });
     this.stream.start();
   }
