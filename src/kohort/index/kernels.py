@@ -21,7 +21,7 @@ _OUT_I64, _OUT_I32, _OUT_F64 = (output(one) for one in (types.int64, types.int32
 _OUT_U64, _OUT_U8 = (output(one) for one in (types.uint64, types.uint8))
 _WHOLE = tuple(map(array, WHOLE))
 
-INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+INT64_MAX = 2**63 - 1
 
 
 @helper
@@ -168,25 +168,20 @@ def not_before(time: Any, offsets: Any, first: Any, last: Any, instant: Any, pla
             found[j] = edges[j] + counts[np.uint64(edges[j + 1] - low)] - counts[np.uint64(edges[j] - low)]
 
 
-@kernel((_I64, _I32, _I32, INT64, INT64, INT64, _OUT_I64))
-def latest_times(time: Any, starts: Any, stops: Any, first: Any, last: Any, number: Any, found: Any) -> None:
-    """The time of the number-th row from the end of each slice; the smallest int64 where there are fewer."""
-    begins, ends = starts[first:last], stops[first:last]
-    for j in range(len(begins)):
-        place = np.int64(ends[j]) - number
-        there = place >= begins[j]
-        value = time[np.uint64(place if there else 0)]
-        found[j] = value if there else INT64_MIN
-
-
-@kernel((_I64, _I32, _I32, INT64, INT64, _OUT_I64))
-def first_times(time: Any, starts: Any, stops: Any, first: Any, last: Any, found: Any) -> None:
-    """The time of the first row of each slice; the smallest int64 where there is none; time: not empty."""
-    begins, ends = starts[first:last], stops[first:last]
-    for j in range(len(begins)):
-        there = begins[j] < ends[j]
-        value = time[np.uint64(begins[j] if there else 0)]
-        found[j] = value if there else INT64_MIN
+@kernel((_I64, _I32, _I32, INT64, INT64, FLAG, INT64, INT64, _OUT_U64))
+def edge_within(time: Any, starts: Any, stops: Any, first: Any, last: Any, at_end: Any, low: Any, high: Any, out: Any) -> None:
+    """Slices whose first (or last) row is at low <= time <= high; time: not empty."""
+    words = np.empty(_CHUNK // 8, dtype=np.uint64)
+    flags = words.view(np.uint8)
+    for begin in range(first, last, _CHUNK):
+        end = min(begin + _CHUNK, last)
+        begins, ends = starts[begin:end], stops[begin:end]
+        for j in range(len(begins)):
+            there = begins[j] < ends[j]
+            place = np.int64(ends[j]) - 1 if at_end else np.int64(begins[j])
+            instant = time[np.uint64(place if there else 0)]
+            flags[j] = np.uint8(there) & np.uint8(instant >= low) & np.uint8(instant <= high)
+        _pack(words, len(begins), out, (begin - first) >> 6)
 
 
 @kernel((_I64, _I32, _I32, INT64, INT64, INT64, INT64, _OUT_U64))
@@ -661,27 +656,30 @@ def followers_in_place(
 
     Their bytes of `reached` become 1, or, when this is the last step, the bits of `out` say which slices have one.
     """
-    for i in range(first, last):
-        place, end = np.int64(before_starts[i]), np.int64(before_stops[i])
-        nearest = np.int64(-1)
+    begins, ends, before_begins, before_ends = starts[first:last], stops[first:last], before_starts[first:last], before_stops[first:last]
+    for i in range(len(begins)):
+        begin, stop = np.int64(begins[i]), np.int64(ends[i])
+        place, end = np.int64(before_begins[i]), np.int64(before_ends[i])
         found = False
-        if place < end:
-            for row in range(starts[i], stops[i]):
+        if place < end and begin < stop and before_time[np.uint64(place)] < time[np.uint64(stop - 1)]:
+            nearest = np.int64(-1)
+            for row in range(begin, stop):
                 if masked and not _bit(mask, row):
                     continue
-                while place < end and before_time[np.uint64(place)] < time[np.uint64(row)]:
+                instant = time[np.uint64(row)]
+                while place < end and before_time[np.uint64(place)] < instant:
                     if not before_masked or _bit(before_mask, place):
                         nearest = place
                     place += 1
-                if nearest >= 0 and (not bounded or time[np.uint64(row)] - before_time[np.uint64(nearest)] <= reach):
+                if nearest >= 0 and (not bounded or instant - before_time[np.uint64(nearest)] <= reach):
                     found = True
                     if is_last:
                         break
                     reached[np.uint64(row)] = 1
         if is_last:
-            if (i - first) & 63 == 0:
-                out[(i - first) >> 6] = np.uint64(0)
-            out[(i - first) >> 6] |= np.uint64(found) << np.uint64((i - first) & 63)
+            if i & 63 == 0:
+                out[i >> 6] = np.uint64(0)
+            out[i >> 6] |= np.uint64(found) << np.uint64(i & 63)
 
 
 # --- rows taken out: order, groups, windows ---------------------------------------------------------------------

@@ -31,7 +31,6 @@ from kohort.index.columns import (
     BooleanColumn,
     Column,
     Int32,
-    Int64,
     Narrow,
     NumberColumn,
     ProfileIndex,
@@ -272,25 +271,6 @@ class IndexReader:
         """For each profile the end of the rows that are not later than an instant."""
         rows = self.rows(behavior)
         return rows.offsets[1:] if latest >= rows.latest else self._not_before(behavior, latest + 1)
-
-    def latest_times(self, behavior: str, latest: int) -> Int64:
-        """For each profile the time of its last row that is not later than an instant; the smallest int64 when there is none."""
-        rows, size = self.rows(behavior), self.index.size
-
-        def find() -> Int64:
-            starts, stops = rows.offsets[:-1], self.stops(behavior, latest)
-            found = np.empty(size, dtype=np.int64)
-            self.spread(size, lambda low, high: kernels.latest_times(rows.time, starts, stops, low, high, 1, found[low:high]))
-            return found
-
-        return self.keep(("last", behavior, min(latest, rows.latest)), find, lambda found: found.nbytes)  # type: ignore[no-any-return]
-
-    def first_times(self, behavior: str, latest: int) -> Int64:
-        """For each profile the time of its first row; the smallest int64 when there is none that is not later than an instant."""
-        rows, size = self.rows(behavior), self.index.size
-        starts, stops, found = rows.offsets[:-1], self.stops(behavior, latest), np.empty(size, dtype=np.int64)
-        self.spread(size, lambda low, high: kernels.first_times(rows.time, starts, stops, low, high, found[low:high]))
-        return found
 
     def _not_before(self, behavior: str, instant: int) -> Int32:
         """For each profile the first row at or after an instant, else the end of its rows."""

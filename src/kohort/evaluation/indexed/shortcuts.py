@@ -15,7 +15,6 @@ from kohort.index import kernels
 from kohort.parent.layout import TIMESTAMP
 from kohort.rules.core import ALL_ROWS, Aggregate
 
-_NO_TIME = kernels.INT64_MIN
 _FEW = 2
 
 
@@ -52,8 +51,6 @@ def _at_least(reader: IndexReader, behavior: str, earliest: int, latest: int, nu
         return filled(size)
     if number > rows.longest:
         return np.zeros(word_count(size), dtype=np.uint64)
-    if number == 1:
-        return reader.within(reader.latest_times(behavior, latest), Intervals(np.array([earliest]), np.array([INT64_MAX])))
     starts, stops = rows.offsets[:-1], reader.stops(behavior, latest)
     out = np.zeros(word_count(size), dtype=np.uint64)
     reader.spread(size, lambda low, high: kernels.at_least(rows.time, starts, stops, low, high, number, earliest, out[low >> 6 :]))
@@ -102,9 +99,18 @@ def _extreme(reader: IndexReader, aggregate: Aggregate, passes: Intervals) -> Wo
 
 def _extreme_time(reader: IndexReader, aggregate: Aggregate, passes: Intervals) -> Words:
     """The time of the first or last row of each profile: rows are in order of time."""
-    latest = reader.moment.as_of
-    times = reader.latest_times(aggregate.behavior, latest) if aggregate.key == "Max" else reader.first_times(aggregate.behavior, latest)
-    return reader.within(times, Intervals(np.maximum(passes.lows, _NO_TIME + 1), passes.highs))
+    rows, at_end = reader.rows(aggregate.behavior), aggregate.key == "Max"
+    starts, stops = rows.offsets[:-1], reader.stops(aggregate.behavior, reader.moment.as_of)
+    out = np.zeros(word_count(reader.index.size), dtype=np.uint64)
+    for low, high in zip(passes.lows.tolist(), passes.highs.tolist(), strict=True):
+        found = np.zeros_like(out)
+
+        def block(first: int, last: int, low: int = low, high: int = high, found: Words = found) -> None:
+            kernels.edge_within(rows.time, starts, stops, first, last, at_end, low, high, found[first >> 6 :])
+
+        reader.spread(reader.index.size, block)
+        out |= found
+    return out
 
 
 def _limits(dtype: npt.DTypeLike) -> tuple[Any, Any]:
