@@ -364,14 +364,18 @@ def lint(
     as_json: JSON = False,
 ) -> None:
     """Say what is odd about valid segments. Contradictions, idle conditions, null traps, empty segments, twins; then exit code 1."""
+    from kohort.cli.session import open_session
     from kohort.services.evaluate import resolve_path
-    from kohort.services.lint import lint_segments
+    from kohort.services.lint import in_files, lint_segments
+    from kohort.workspace.reading import read_segment_files
 
     engine = open_current_engine(parent)
     paths = {engine.graph.owners[resolve_path(engine, name)] for name in names or ()}
     moment = read_as_of(as_of, engine.catalog.timezone)
     with progress(not as_json) as steps:
         report = lint_segments(engine, paths, as_of=moment, progress=steps)
+    files, _ = read_segment_files(open_session().workspace, engine.parent.slug)
+    report = in_files(report, engine, files)
     if as_json:
         show_json(_lint_document(report))
     else:
@@ -408,11 +412,13 @@ def _show_lint(report: LintReport) -> None:
 
 
 def _finding(issue: Issue) -> dict[str, Any]:
-    return {"code": issue.code, "message": issue.message, "path": path_text(issue.path), "hint": issue.hint}
+    found: dict[str, Any] = {"code": issue.code, "message": issue.message, "path": path_text(issue.path), "hint": issue.hint}
+    return found | ({"file": issue.file, "line": issue.line, "column": issue.column} if issue.line else {})
 
 
 def _show_finding(issue: Issue) -> None:
-    place = f" [dim]at {escape(path_text(issue.path))}[/dim]" if issue.path else ""
+    where = f"{issue.file}:{issue.line}:{issue.column}" if issue.line else path_text(issue.path)
+    place = f" [dim]at {escape(printable(where))}[/dim]" if where else ""
     styled(f"  [yellow]{issue.code}[/yellow] {escape(printable(issue.message))}{place}")
     if issue.hint:
         styled(f"      [dim]{escape(printable(issue.hint))}[/dim]")

@@ -132,6 +132,15 @@ def warm_up(progress: Progress | None = None) -> None:
         _is_warm = True
 
 
+def is_compiled() -> bool:
+    """Whether every kernel was compiled on this machine before."""
+    from kohort.index import hashing, kernels, set_kernels
+
+    assert (hashing, kernels, set_kernels)
+    mark = _mark()
+    return mark is not None and mark.exists()
+
+
 def load_all(progress: Progress | None = None) -> None:
     """Have every kernel in memory: a server does so before it says that it is ready."""
     warm_up(progress)

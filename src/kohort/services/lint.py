@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import combinations
@@ -21,11 +21,13 @@ from kohort.rules.bind import bind
 from kohort.rules.core import BehaviorLeaf, Expr, MemberLeaf
 from kohort.rules.lint import lint_rule
 from kohort.rules.lint_codes import OF_DATA, UNUSED_IGNORE
+from kohort.rules.places import located
 from kohort.rules.text import write_rule
 from kohort.segments.definition import Segment
 from kohort.services.evaluate import Engine
 from kohort.services.explain import latest_event, needed_segments
 from kohort.sql import build
+from kohort.workspace.reading import SegmentFile
 
 SAME_MEMBERS = 0.98
 """Segments of which the common members are at least this share of all members of the two are nearly the same."""
@@ -87,6 +89,24 @@ def lint_segments(
     _twins(engine, outcome.members, outcome.live.count(), found)
     linted = tuple(_linted(segment, outcome.members[segment.path].count(), found[segment.path]) for segment in asked)
     return LintReport(linted, outcome.live.count())
+
+
+def in_files(report: LintReport, engine: Engine, files: Iterable[SegmentFile]) -> LintReport:
+    """The same with file, line and column of what is odd, for segments whose file says what is saved."""
+    documents = {
+        file.segment.path: file.document
+        for file in files
+        if file.sound and file.segment.path in engine.graph.by_path and file.segment.rule == engine.graph.by_path[file.segment.path].rule
+    }
+
+    def placed(segment: LintedSegment, issues: tuple[Issue, ...]) -> tuple[Issue, ...]:
+        found = located(Issues(list(issues)), documents[segment.path])
+        return tuple(replace(one, path=issue.path) if issue.path else issue for issue, one in zip(issues, found, strict=True))
+
+    segments = (
+        replace(segment, issues=placed(segment, segment.issues)) if segment.path in documents else segment for segment in report.segments
+    )
+    return replace(report, segments=tuple(segments))
 
 
 def _linted(segment: Segment, population: int, issues: Issues) -> LintedSegment:

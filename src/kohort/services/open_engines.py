@@ -106,12 +106,15 @@ class OpenEngines:
             self._end_watch()
 
     def warm_up(self) -> None:
-        """Have compiled functions, and what questions about the parent segments asked for most begin with, in memory."""
-        from kohort.index.compiled import load_all
+        """Have compiled functions, and what questions about parent segments begin with, in memory.
+
+        What is not compiled on this machine yet is left to the first question, which says so.
+        """
+        from kohort.index.compiled import is_compiled, load_all
 
         with suppress(KohortError, OSError):
             parents = [parent for parent in self.store.parents() if self.store.last_refresh(parent.id) is not None][: self.most]
-            if parents:
+            if parents and is_compiled():
                 load_all()
             for parent in parents:
                 with self.use(parent) as engine:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _START_SECONDS = 30.0
 _LOOK_SECONDS = 0.02
+_WARM_UP_AFTER_SECONDS = 1.0
 
 
 @contextmanager
@@ -46,10 +47,13 @@ def api_server(kohort: Kohort, listener: socket.socket) -> Iterator[None]:
         time.sleep(_LOOK_SECONDS)
     if not server.started:
         raise UserError("SERVER_NOT_STARTED", "the API did not start", hint="its messages are above")
-    threading.Thread(target=_warm_up, args=(kohort,), name="kohort-warm-up", daemon=True).start()
+    warm_up = threading.Timer(_WARM_UP_AFTER_SECONDS, _warm_up, [kohort])
+    warm_up.daemon = True
+    warm_up.start()
     try:
         yield
     finally:
+        warm_up.cancel()
         app.state.is_ending = True  # answers without end, such as live events, end now
         server.should_exit = True
         thread.join(settings.serve_grace_seconds + 5.0)
