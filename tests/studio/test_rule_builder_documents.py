@@ -34,7 +34,7 @@ _ODDITIES: list[Any] = [
 # Load each document, look for rows that only say what they mean, say every control's value again, and take simple edits back.
 _TRY = """async ({text: given, fields}) => {
   const model = await import(new URL("rules/model.js", document.querySelector("script[type=module]").src));
-  const { parseExact } = await import(new URL("rules/exact.js", document.querySelector("script[type=module]").src));
+  const { parseExact } = await import(new URL("exact.js", document.querySelector("script[type=module]").src));
   const documents = parseExact(given);
   const builder = document.querySelector("rule-builder");
   const inOrder = value => Object.fromEntries(Object.keys(value).sort().map(key => [key, sorted(value[key])]));
@@ -106,7 +106,7 @@ def test_what_cannot_be_shown_in_rows_is_shown_and_kept(studio: RunningStudio, o
     for rule in [*_ODDITIES, *json_forms]:
         shown = page.evaluate(
             """async text => {
-              const { parseExact } = await import(new URL("rules/exact.js", document.querySelector("script[type=module]").src));
+              const { parseExact } = await import(new URL("exact.js", document.querySelector("script[type=module]").src));
               const builder = document.querySelector("rule-builder");
               builder.rule = parseExact(text);
               for (let i = 0; i < 3; i++) { await builder.updateComplete; await new Promise(done => setTimeout(done)); }

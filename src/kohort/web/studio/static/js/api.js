@@ -1,4 +1,6 @@
 // Calls of the API. A problem is thrown as `Problem`, with everything the server said.
+import { parseExact } from "./exact.js";
+
 export class Problem extends Error {
   constructor(document) {
     super(document.detail);
@@ -29,7 +31,7 @@ export async function call(method, path, body, { etag, signal } = {}) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ code: "NOT_REACHED", detail: "the server does not answer", hint: "check that it is running, then try again" });
   }
-  const data = (answer.headers.get("content-type") ?? "").includes("json") ? await answer.json() : await answer.text();
+  const data = (answer.headers.get("content-type") ?? "").includes("json") ? parseExact(await answer.text()) : await answer.text();
   if (answer.ok) return { data, etag: answer.headers.get("etag"), status: answer.status };
   if (data?.code === "SIGN_IN_FIRST") location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
   throw new Problem(typeof data === "object" ? data : { detail: `the server answered ${answer.status}`, status: answer.status });

@@ -1,6 +1,6 @@
 // <combo-box>: a field with suggestions, for one value or several; what was not suggested may be typed where `free` is set.
 import { LitElement, html, ifDefined, live, nothing, repeat } from "../../vendor/lit.js";
-import { numberOf, shown } from "./exact.js";
+import { numberOf, shown } from "../exact.js";
 import { icon } from "./parts.js";
 
 let last = 0;

@@ -1,6 +1,6 @@
 // The rule document as plain values: where its parts are, and edits that give a new document and leave the old one alone.
 // A path is a list of keys from the rule's own mapping: ["conditions", 0, "operator", "value"].
-import { copied, isExact } from "./exact.js";
+import { copied, isExact } from "../exact.js";
 import { afterInsert, afterMove, afterRemove } from "./logic.js";
 
 export const GROUPS = { And: "all", Or: "any", Composite: "expr" };

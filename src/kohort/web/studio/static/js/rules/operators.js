@@ -1,6 +1,6 @@
 // The operators a row offers for a type of field, and what becomes of the value when another one is chosen.
 
-import { isExact } from "./exact.js";
+import { isExact } from "../exact.js";
 
 export const UNITS = ["year", "quarter", "month", "week", "day", "hour", "minute", "second"];
 export const FIXED_UNITS = ["week", "day", "hour", "minute", "second"];

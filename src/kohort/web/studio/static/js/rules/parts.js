@@ -1,5 +1,5 @@
 // Small parts that all rows use.
-import { isExact, numberOf, shown } from "./exact.js";
+import { isExact, numberOf, shown } from "../exact.js";
 import { html, nothing, ref } from "../../vendor/lit.js";
 
 const ICONS = new URL("../../vendor/icons.svg", import.meta.url).href;

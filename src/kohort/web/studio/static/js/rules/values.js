@@ -1,6 +1,6 @@
 // What stands on the right of an operator: the inputs for each kind of operand and each type of field.
 import { html, nothing } from "../../vendor/lit.js";
-import { isExact, shown } from "./exact.js";
+import { isExact, shown } from "../exact.js";
 import { FIXED_UNITS, UNITS, choicesFor, choiceOf, operandOf, withChoice } from "./operators.js";
 import { choose, iconButton, numberInput } from "./parts.js";
 

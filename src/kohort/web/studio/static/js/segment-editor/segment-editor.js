@@ -1,6 +1,7 @@
 // <segment-editor>: the unsaved definition of a segment, everything to edit it with, and what it would give.
 import { LitElement, html, nothing } from "../../vendor/lit.js";
 import { call } from "../api.js";
+import { parseExact } from "../exact.js";
 import { confirmed, toast } from "../page.js";
 import { about } from "./about.js";
 import { abTest } from "./ab-test.js";
@@ -26,7 +27,7 @@ export class SegmentEditor extends LitElement {
   }
 
   connectedCallback() {
-    this.setup = JSON.parse(this.dataset.setup);
+    this.setup = parseExact(this.dataset.setup);
     this.address = `/api/v1/parents/${encodeURIComponent(this.setup.parent)}`;
     this.steps = new Steps(this.setup.definition);
     Object.assign(this, { saved: this.setup.definition, etag: this.setup.etag, version: this.setup.version, view: "visual", typing: null, fields: null, ready: false });
