@@ -205,11 +205,11 @@ def test_axe_finds_nothing(studio: RunningStudio, begun: RunningStudio, open_pag
     members = f"{segment_address(studio, 'Experiments/Offer')}/profiles"
     paths = ["profiles", "model", "fields?field=lifetime_value", "refreshes", "refreshes/1", "yaml"]
     drawers = [f"{BASE}/profiles?profile=c004{view}" for view in ("", "&view=why&explain=Lifecycle/Lapsing", "&view=segments")]
-    page = open_page(studio, members, theme=theme)
+    page = open_page(studio, "/audiences", theme=theme)
     for path in (members, *(f"{BASE}/{name}" for name in paths), *drawers, "/audiences/new-parent"):
         page.goto(path)
         page.wait_for_load_state("networkidle")
+        assert layout_shift(page) < 0.001, path  # a cold browser may measure text again when a font arrives
         assert axe_violations(page) == [], path
-        assert layout_shift(page) == 0, path
     other = open_page(begun, "/audiences/broken/refreshes/1", theme=theme)
     assert axe_violations(other) == []
