@@ -5,6 +5,7 @@ import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync } from "node:zlib";
 import { build } from "esbuild";
+import subsetFont from "subset-font";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 const out = join(here, "../../src/kohort/web/studio/static/vendor");
@@ -12,16 +13,25 @@ const tests = join(here, "../../tests/studio/vendor");
 const modules = join(here, "node_modules");
 const ICONS = readFileSync(join(here, "icons.txt"), "utf8").split(/\s+/).filter(Boolean);
 
+const range = (first, last) => Array.from({ length: last - first + 1 }, (_, place) => String.fromCodePoint(first + place)).join("");
+const LATIN = range(0x20, 0x7e) + range(0xa0, 0xff) + "–—‘’“”„…•·→←↑↓−×≤≥≠✓✗€";
+
 for (const folder of [out, tests]) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
 }
+/** The part of a font that pages need: Latin, the signs they use, and the weights they use. Other scripts come from the system. */
+async function font(name, wght) {
+  const whole = readFileSync(join(modules, `@fontsource-variable/${name}/files/${name}-latin-wght-normal.woff2`));
+  writeFileSync(join(out, `${name}.woff2`), await subsetFont(whole, LATIN, { targetFormat: "woff2", variationAxes: { wght } }));
+}
+
 const bundled = { bundle: true, minify: true, format: "esm", target: "es2022", legalComments: "none" };
 await build({ ...bundled, entryPoints: [join(here, "lit.js")], outfile: join(out, "lit.js") });
 await build({ ...bundled, entryPoints: [join(here, "echarts.js")], outfile: join(out, "echarts.js") });
 copyFileSync(join(modules, "htmx.org/dist/htmx.min.js"), join(out, "htmx.js"));
-copyFileSync(join(modules, "@fontsource-variable/inter/files/inter-latin-wght-normal.woff2"), join(out, "inter.woff2"));
-copyFileSync(join(modules, "@fontsource-variable/jetbrains-mono/files/jetbrains-mono-latin-wght-normal.woff2"), join(out, "jetbrains-mono.woff2"));
+await font("inter", { min: 400, max: 700 });
+await font("jetbrains-mono", { min: 400, max: 700 });
 copyFileSync(join(modules, "axe-core/axe.min.js"), join(tests, "axe.js"));
 
 const symbols = ICONS.sort().map((name) => {
