@@ -157,7 +157,9 @@ class TestLint:
         assert found["Twin"] == ["LINT_SAME_MEMBERS"]
         text = desk.run("sg", "lint", "Odd").out
         assert "LINT_CONTRADICTION" in text
-        assert "rule.conditions[1]" in text
+        assert "odd.yml:2:1" in text
+        desk.segment("odd.yml", "name: Odd\nrule: lifetime_value > 1000\n")
+        assert "rule.conditions[1]" in desk.run("sg", "lint", "Odd").out  # the file says something else by now
 
     def test_findings_that_are_meant_so_are_silenced(self, desk: Desk) -> None:
         rule = "rule: lifetime_value > 1000 and lifetime_value > 500"

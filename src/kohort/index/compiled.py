@@ -42,8 +42,8 @@ class Kernel:
 
     def __init__(self, function: Callable[..., None], signatures: tuple[Signature, ...], keyed: int) -> None:
         self._function, self._keyed = function, keyed
-        self._dispatcher = _jit(function)
         self._signatures = {tuple(str(argument.dtype) for argument in one[:keyed]): one for one in signatures}
+        self._dispatchers = {one: _jit(function) for one in self._signatures.values()}
         self._loaded: dict[Any, Any] = {}
 
     def __call__(self, *arguments: Any) -> None:
@@ -55,10 +55,12 @@ class Kernel:
 
     def _load(self, key: Any) -> Any:
         names = (str(key),) if self._keyed == 1 else tuple(map(str, key))
+        signature = self._signatures[names]
         with _LOCK:
-            self.compile(self._signatures[names])
-            self._loaded[key] = self._dispatcher
-        return self._dispatcher
+            if key not in self._loaded:
+                self.compile(signature)
+                self._loaded[key] = self._dispatchers[signature]
+        return self._loaded[key]
 
     @property
     def signatures(self) -> tuple[Signature, ...]:
@@ -70,15 +72,19 @@ class Kernel:
         return Path(self._function.__code__.co_filename)
 
     def compile(self, signature: Signature) -> None:
-        """Compile, or load from disk, one of the signatures. Only one thread at a time may call this."""
-        self._dispatcher.disable_compile(False)
-        self._dispatcher.compile(types.void(*signature))
-        self._dispatcher.disable_compile()
+        """Compile, or load from disk, one of the signatures. Only one thread at a time may call this.
+
+        Each has a dispatcher of its own: to let one compile would let those that run at that moment compile, too.
+        """
+        dispatcher = self._dispatchers[signature]
+        if not dispatcher.overloads:
+            dispatcher.compile(types.void(*signature))
+            dispatcher.disable_compile()
 
     @property
     def cache_folder(self) -> Path | None:
         """Where the compiled code is kept; None: nowhere."""
-        path = self._dispatcher.stats.cache_path
+        path = next(iter(self._dispatchers.values())).stats.cache_path
         return None if path is None else Path(path)
 
 
@@ -136,7 +142,9 @@ def is_compiled() -> bool:
     """Whether every kernel was compiled on this machine before."""
     from kohort.index import hashing, kernels, set_kernels
 
-    assert (hashing, kernels, set_kernels)
+    assert hashing.__name__
+    assert kernels.__name__
+    assert set_kernels.__name__
     mark = _mark()
     return mark is not None and mark.exists()
 
