@@ -11,7 +11,7 @@ from kohort.foundation.instants import Micros
 from kohort.ports.event_tables import EventTables
 
 REMEMBERED_IDS: Final = 100_000
-REMEMBERED_PROFILES: Final = 20_000
+REMEMBERED_PROFILES: Final = 12_000
 """External ids and profiles that are kept in memory between flushes; beyond, those go that were not met for the longest time."""
 
 Seen = tuple[tuple[ExternalId, ...], str, str, Micros, Micros]

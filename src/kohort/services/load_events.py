@@ -24,9 +24,9 @@ from kohort.services.identity import IdentityResolver
 from kohort.services.load_events_rows import SourceRows
 from kohort.services.load_events_status import TablesStatus, write_status
 
-FLUSH_CALLS: Final = 20_000
-FLUSH_REQUESTS: Final = 20_000
-FLUSH_BYTES: Final = 16 * 1024 * 1024
+FLUSH_CALLS: Final = 15_000
+FLUSH_REQUESTS: Final = 15_000
+FLUSH_BYTES: Final = 12 * 1024 * 1024
 """What one flush takes at most when much waits: every flush costs some milliseconds a table, and what it holds is in memory."""
 SAMPLE_CHARACTERS: Final = 1_000
 _LOOK_SECONDS: Final = 2.0

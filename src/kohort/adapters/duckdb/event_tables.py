@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 
 from kohort.adapters.duckdb import errors
 from kohort.adapters.duckdb import event_tables_identity as graph
@@ -141,6 +142,7 @@ class DuckDBEventTables:
             self._counters.clear()
             raise
         self._counters.update(counters)
+        pa.default_memory_pool().release_unused()
         return WriteReport(outcome.rows, outcome.discards)
 
     def _write_source(self, flush: SourceFlush, outcome: _Outcome) -> tuple[int, int]:
