@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-fast check format bench bench-ingest docs lock clean
+.PHONY: help demo test test-fast check format bench bench-ingest bench-studio docs lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -51,6 +51,9 @@ bench: $(VENV)/dev.stamp ## Measure evaluations, previews and builds beside Duck
 
 bench-ingest: $(VENV)/dev.stamp ## Measure the server: calls a second, latency, memory, tables keeping up
 	@$(BIN)/python -m bench.ingest $(INGEST)
+
+bench-studio: $(VENV)/run.stamp ## Measure the studio: fifty people looking at its pages (STUDIO="WORKSPACE ...", default: the demo's)
+	@$(BIN)/python -m bench.load_studio $(or $(STUDIO),demo)
 
 docs: $(VENV)/dev.stamp ## Write the reference pages and the outputs shown in guides again from the code
 	@$(BIN)/python -m tools.reference

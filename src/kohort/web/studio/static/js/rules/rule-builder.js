@@ -106,7 +106,7 @@ export class RuleBuilder extends LitElement {
         this.say("Group dissolved");
         return this.focusHandle(path);
       case "remove":
-        return this.remove(path);
+        return this.takeOut(path);
       case "up":
       case "down":
         return this.moved(step(this.root, path, name === "up" ? -1 : 1), path);
@@ -115,7 +115,7 @@ export class RuleBuilder extends LitElement {
     }
   }
 
-  remove(path) {
+  takeOut(path) {
     this.commit(remove(this.root, path), { label: isGroup(getIn(this.root, path)) ? "Remove group" : "Remove condition" });
     this.say("Removed");
     const group = path.slice(0, -2);
