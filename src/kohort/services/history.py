@@ -176,9 +176,7 @@ class ProfileHistory:
     unreadable: tuple[int, ...]
 
 
-def profile_history(
-    warehouse: Queries, store: DefinitionStore, snapshots: SnapshotStore, parent: ParentRecord, key: str
-) -> ProfileHistory:
+def profile_history(warehouse: Queries, store: DefinitionStore, snapshots: SnapshotStore, parent: ParentRecord, key: str) -> ProfileHistory:
     """The history of the customer with that master key or cdp_customer_id, somebody who is gone included.
 
     Raises UserError PROFILE_NOT_FOUND, NOT_REFRESHED.

@@ -20,4 +20,3 @@ def drop_source_tables(warehouse: Warehouse, schema: str) -> list[str]:
         if (views or tables) and not left.num_rows:
             warehouse.execute(f"DROP SCHEMA {quote(schema)}")
     return [row["name"] for row in (*tables, *views)]
-
