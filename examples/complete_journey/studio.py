@@ -43,9 +43,8 @@ def _until_stopped(process: subprocess.Popen[str], studio: str) -> int:
     with urllib.request.urlopen(f"{studio}/login", timeout=30) as page:
         answered = page.status == 200
     is_attended = sys.stdin.isatty() and sys.stdout.isatty()
-    print(
-        f"The studio is at {studio}{'; Ctrl-C ends it.' if is_attended else ' while it is served; no terminal is attached, so it ends now.'}"
-    )
+    ending = "; Ctrl-C ends it." if is_attended else " while it is served; no terminal is attached, so it ends now."
+    print(f"The studio is at {studio}{ending}")
     try:
         if is_attended:
             return process.wait()
