@@ -246,8 +246,8 @@ def build_demo(root: Path) -> str:
     """The workspace of `make demo`, in `root`/demo; returns what the demo printed."""
     from examples.complete_journey import demo
 
-    with _reader(root) as clock, _Desk(root, clock) as desk, _printed() as output, patch.object(sys, "argv", ["demo", "demo"]):
-        demo.main()
+    with _reader(root) as clock, _Desk(root, clock) as desk, _printed() as output:
+        demo.build(Path("demo"))
     return desk.steady(output.getvalue().decode())
 
 

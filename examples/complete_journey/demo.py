@@ -73,10 +73,9 @@ def remember(workspace: Path) -> None:
             sys.exit(code)
 
 
-def main() -> None:
-    """Build the workspace (or bring it up to date), evaluate it, show it, serve it."""
+def build(workspace: Path) -> None:
+    """Build the workspace (or bring it up to date), evaluate it, show it."""
     started = time.perf_counter()
-    workspace = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
     demo, data = Demo(workspace), data_folder()
     kohort(["init", str(workspace)])
     copy_definitions(workspace)
@@ -97,6 +96,12 @@ def main() -> None:
     demo.run("profile", "show", HOUSEHOLD)
     demo.run("sg", "explain", "Weekly shoppers", "--profile", HOUSEHOLD)
     print(f"\nDone in {time.perf_counter() - started:.1f} s. The workspace is in {workspace}/: try `kohort -w {workspace} sg list -r`.")
+
+
+def main() -> None:
+    """Build the workspace and serve the studio over it."""
+    workspace = Path(sys.argv[1] if len(sys.argv) > 1 else "demo")
+    build(workspace)
     sys.exit(show_studio(workspace))
 
 
