@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test test-fast check format bench bench-ingest bench-studio docs lock clean
+.PHONY: help demo test test-long test-fast check format bench bench-ingest bench-studio docs lock clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -27,13 +27,17 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 demo: $(VENV)/run.stamp ## Run the main job on real retail data (Complete Journey, 2017) and show the audiences
 	@$(BIN)/python -m examples.complete_journey.demo
 
-test: $(VENV)/dev.stamp ## Run every test
+test: $(VENV)/dev.stamp ## Run every test but those that take minutes each
 	@$(BIN)/python -m kohort.testing.postgres
 	@$(BIN)/python -m kohort.testing.browser
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -c "from kohort.index.compiled import warm_up; warm_up()"
+	@$(BIN)/python -m pytest -n 2 -m "not long" --durations=15
+
+test-long: $(VENV)/dev.stamp ## Run the tests that take minutes each: many crashes, many random rules
+	@$(BIN)/python -m pytest -n 2 -m long
 
 test-fast: $(VENV)/dev.stamp ## Run the tests that take no more than a moment
-	@$(BIN)/python -m pytest -n 2 -m "not slow"
+	@$(BIN)/python -m pytest -n 2 -m "not slow and not long"
 
 check: $(VENV)/dev.stamp ## Run ruff, mypy --strict, the layer contract and the generated-docs check
 	@$(BIN)/ruff format --check .

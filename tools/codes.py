@@ -140,7 +140,7 @@ def _constants(tree: ast.Module) -> set[str]:
 
 def _codes_of(tree: ast.Module, where: str) -> Iterator[Code]:
     for scope in ast.walk(tree):
-        if isinstance(scope, ast.FunctionDef):
+        if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef):
             nodes = list(_own_nodes(scope))
             for node in nodes:
                 yield from _codes_in(node, _Names(nodes, getattr(node, "lineno", 0)), where)
@@ -160,7 +160,7 @@ def _codes_in(node: ast.AST, names: _Names, where: str) -> Iterator[Code]:
 def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
     """The nodes of a function, those of inner functions left out."""
     for child in ast.iter_child_nodes(scope):
-        if not isinstance(child, ast.FunctionDef | ast.ClassDef):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield child
             yield from _own_nodes(child)
 

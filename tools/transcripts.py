@@ -220,6 +220,7 @@ class _Desk:
         text = DURATION.sub("0.1 s", printed.replace(str(self._root.resolve()), HOME))
         if self._port:
             now = self._clock.instant
+            text = re.sub(r"(studio +http://127\.0\.0\.1):\d+", r"\1:8300", text)
             text = re.sub(r"http://127\.0\.0\.1:\d+/(api/v1|setup)", r"http://127.0.0.1:8300/\1", text)
             text = re.sub(r"/setup#[\w-]+", "/setup#SECRET", text)
             text = ARRIVAL.sub(f"{now:%H:%M}:00.000", text.replace(f":{self._port}", f":{PORT}"))

@@ -43,6 +43,7 @@ NOUNS = [
     "source",
     "source-tables",
     "server",
+    "run",
     "event-log",
     "user",
 ]

@@ -98,7 +98,7 @@ def test_kill_9_at_any_moment(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(2, 7))
+@pytest.mark.parametrize("seed", [2, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(3, 7))])
 def test_kill_9_at_many_moments(tmp_path: Path, seed: int) -> None:
     requests = requests_of(600, seed)
     assert killed_again_and_again(tmp_path, requests, seed, kills=12) > 2

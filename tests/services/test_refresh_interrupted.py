@@ -138,7 +138,7 @@ def test_a_real_signal_stops_a_running_statement(shop: Shop) -> None:
     class Signal:
         def step(self, name: str, done: int, total: int) -> None:  # noqa: ARG002
             if name == "Build behavior purchase":
-                threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+                threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     with pytest.raises(Interrupted):
         shop.refresh(record, progress=Signal())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
 import traceback
 from functools import cache
 from pathlib import Path
@@ -131,5 +132,10 @@ def _show_internal_error() -> None:
 
 
 def entry() -> None:
-    """The console script."""
-    sys.exit(main())
+    """The console script. Threads that are still at something nobody waits for do not hold it up, nor is their memory told on."""
+    code = main()
+    if any(thread.daemon for thread in threading.enumerate()):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -177,7 +177,7 @@ class _Work:
         try:
             return await waiting
         except Interrupted as error:
-            raise UserError("CALLER_GONE", "nobody waits for this any more") from error
+            raise UserError("CALLER_GONE", "nobody waits for this any more", hint="run the command again") from error
 
     def _interrupt(self) -> None:
         self._stop.wish()
