@@ -167,6 +167,16 @@ def test_a_table_that_got_wide_keeps_everything() -> None:
     assert desk.column("always") == [number - number % 2 for number in range(30)]
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_the_columns_that_a_table_has_room_for_do_not_hang_on_what_is_written_together(together: bool) -> None:
+    desk = Desk(max_columns=11)
+    calls: list[dict[str, Any]] = [{"b": None, "a": None}, {"d": 1, "c": 2, "a": 3, "b": 4}, {"f": 5, "e": 6, "c": 7}]
+    for part in [calls] if together else [[call] for call in calls]:
+        desk.track(*part)
+    assert [{name: row[name] for name in row if len(name) == 1} for row in desk.rows("buy")] == [{}, {"a": 3}, {}]
+    assert [row.get("overflow") for row in desk.rows("buy")] == [None, '{"b": 4, "c": 2, "d": 1}', '{"c": 7, "e": 6, "f": 5}']
+
+
 # --- what finds no place --------------------------------------------------------------------------------------------
 
 

@@ -61,11 +61,12 @@ def arrange(
     arrays, rest = _as_they_are(state, columns)
     flags = {name: found for name, values in rest.items() if (found := flags_of(name, values))}
     new = sorted((name for name in flags if name not in state.columns and name != OVERFLOW), key=lambda name: _first(columns[name]))
-    over = new[max(max_columns - len(state.columns), 0) :]
+    room = max(max_columns - len(state.columns), 0)
+    over = sorted(new, key=lambda name: (_first(columns[name]), name))[room:]
     if over:
-        new = new[: -len(over)]
+        new = [name for name in new if name not in over]
         arrays.pop(OVERFLOW, None)
-        rest[OVERFLOW] = _overflown(columns, over, count)
+        rest[OVERFLOW] = _overflown(columns, sorted(over), count)
         flags = {name: found for name, found in flags.items() if name not in over} | {OVERFLOW: flags_of(OVERFLOW, rest[OVERFLOW])}
     if OVERFLOW in flags and OVERFLOW not in state.columns:
         new.append(OVERFLOW)
