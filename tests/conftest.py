@@ -6,6 +6,10 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("steady", derandomize=True)
+settings.load_profile("steady")  # the same examples every time, but for tests marked `long`: a change is judged by what it does
 
 
 @pytest.fixture(autouse=True)

@@ -51,8 +51,8 @@ def test_flushes_do_not_show(batches: list[list[tuple[str, dict[str, Any]]]], da
     _check_flushes(batches, data)
 
 
-@pytest.mark.slow
-@settings(ANY, derandomize=False, max_examples=60)
+@pytest.mark.long
+@settings(ANY, derandomize=False, max_examples=400)
 @given(batches_of_calls, st.data())
 def test_flushes_do_not_show_in_many_more(batches: list[list[tuple[str, dict[str, Any]]]], data: st.DataObject) -> None:
     _check_flushes(batches, data)
