@@ -98,3 +98,15 @@ def test_the_published_names(empty: Desk) -> None:
     rows = [line.split() for line in empty.ok("source", "name", "productIDs").splitlines()]
     assert rows[1:] == [["segment", "product_ids", "product_ids"], ["rudderstack", "product_i_ds", "product_i_ds"]]
     assert empty.json("source", "name", "Users")["segment"]["table"] == "_users"
+
+
+def test_one_key_is_revoked_and_the_others_stay(empty: Desk) -> None:
+    old = empty.json("source", "add", "Web Shop")["write_key"]
+    new = empty.json("source", "rotate-key", "Web Shop", "--grace", "7d")["write_key"]
+    assert "[KEY_NOT_FOUND]" in empty.refused("source", "revoke-key", "Web Shop", "none")
+    assert f"The key ****{old[-4:]} of Web Shop is refused" in empty.ok("source", "revoke-key", "Web Shop", f"****{old[-4:]}", "-y")
+    states = {key["key"]: key["state"] for key in empty.json("source", "show", "Web Shop")["keys"]}
+    assert states == {f"****{old[-4:]}": "expired", f"****{new[-4:]}": "valid"}
+    assert "[KEY_NOT_FOUND]" in empty.refused("source", "revoke-key", "Web Shop", old[-4:])
+    empty.json("source", "revoke-key", "Web Shop", new[-4:])
+    assert empty.json("source", "list")[0]["keys"][1]["state"] == "expired"

@@ -171,6 +171,28 @@ def rotate(
     _show_key(issued)
 
 
+@source_app.command("revoke-key")
+def revoke(
+    name: Name,
+    last_four: Annotated[str, typer.Argument(metavar="LAST4", help="The last four characters of the key: kohort source show NAME.")],
+    yes: Yes = False,
+    as_json: JSON = False,
+) -> None:
+    """Refuse one write key of a source from now on; its other keys stay. This cannot be taken back."""
+    from kohort.services.sources import revoke_key, valid_key
+
+    session = open_session()
+    record, key = valid_key(session.store, name, last_four.lstrip("*•"), session.clock.now())
+    left = len(_valid_text(_keys(record)).split(", ")) - 1
+    more = "" if left else " It is the only one: no call can be sent until there is a new key."
+    confirm(f"Refuse the key {_masked(key)} of {record.name} from now on?{more}", yes=yes, destructive=False)
+    record, key = revoke_key(session.store, record.slug, key.last_four, clock=session.clock)
+    if as_json:
+        show_json(source_document(record, _keys(record)))
+    else:
+        styled(f"The key {_masked(key)} of [bold]{escape(record.name)}[/bold] is refused within 5 seconds.")
+
+
 @source_app.command("name")
 def name_of(
     text: Annotated[str, typer.Argument(help="The name of an event, or a key of properties or traits.")],

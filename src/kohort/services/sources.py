@@ -177,15 +177,22 @@ def revoke_key(store: DefinitionStore, name: str, last_four: str, *, clock: Cloc
     """Refuse one key from now on. last_four: its last characters. Raises UserError SOURCE_NOT_FOUND, KEY_NOT_FOUND, KEY_AMBIGUOUS."""
     now = clock.now()
     with store.transaction():
-        record = require_source(store, name)
-        found = [key for key in valid_keys(store, record, now) if key.last_four == last_four]
-        if not found:
-            valid = ", ".join(masked_key(key.last_four) for key in valid_keys(store, record, now)) or "none"
-            raise UserError("KEY_NOT_FOUND", f'no valid key of "{record.name}" ends with {last_four}', hint=f"valid keys: {valid}")
-        if len(found) > 1:
-            hint = "rotate the key: all older ones end then"
-            raise UserError("KEY_AMBIGUOUS", f'{len(found)} keys of "{record.name}" end with {last_four}', hint=hint)
-        return record, store.end_key(record.id, found[0].key_hash, at=now)
+        record, key = valid_key(store, name, last_four, now)
+        return record, store.end_key(record.id, key.key_hash, at=now)
+
+
+def valid_key(store: DefinitionStore, name: str, last_four: str, at: datetime) -> tuple[SourceRecord, WriteKeyRecord]:
+    """A source and its key that is valid at an instant and ends so. Raises UserError SOURCE_NOT_FOUND, KEY_NOT_FOUND, KEY_AMBIGUOUS."""
+    record = require_source(store, name)
+    valid = valid_keys(store, record, at)
+    found = [key for key in valid if key.last_four == last_four]
+    if not found:
+        known = ", ".join(masked_key(key.last_four) for key in valid) or "none"
+        raise UserError("KEY_NOT_FOUND", f'no valid key of "{record.name}" ends with {last_four}', hint=f"valid keys: {known}")
+    if len(found) > 1:
+        hint = "rotate the key: all older ones end then"
+        raise UserError("KEY_AMBIGUOUS", f'{len(found)} keys of "{record.name}" end with {last_four}', hint=hint)
+    return record, found[0]
 
 
 def source_of_key(store: SourceStore, key: str, clock: Clock) -> SourceRecord | None:
