@@ -196,6 +196,53 @@ def test_a_condition_is_dragged_into_a_group(studio: RunningStudio, open_page: O
     assert attributes_of(page) == ["lifetime_value", ["email_opt_in", "loyalty_tier"]]
 
 
+MAILED_BOUGHT_MAILED = {
+    "type": "Sequence",
+    "steps": [
+        {"source": "behavior_email_open"},
+        {"source": "behavior_purchase", "within": {"day": 3}},
+        {"source": "behavior_page_view", "within": {"hour": 5}},
+    ],
+}
+
+
+def steps_of(page: Page) -> list[tuple[str, Any]]:
+    """The behaviors of the first condition's steps, and how soon each follows."""
+    return [(step["source"].removeprefix("behavior_"), step.get("within")) for step in rule_of(page)["conditions"][0]["steps"]]
+
+
+def test_steps_of_a_sequence_move_with_the_keyboard_and_times_between_them_stay(studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_builder(open_page, studio, group(MAILED_BOUGHT_MAILED, GOLD))
+    page.get_by_role("button", name="Move step 3:").focus()
+    page.keyboard.press("Alt+ArrowUp")
+    assert steps_of(page) == [("email_open", None), ("page_view", {"day": 3}), ("purchase", {"hour": 5})]
+    expect(page.get_by_role("button", name="Move step 2:")).to_be_focused()
+    expect(page.get_by_role("status")).to_have_text("Moved to step 2 of 3")
+    page.keyboard.press("Alt+ArrowUp")
+    page.keyboard.press("Alt+ArrowUp")
+    assert steps_of(page) == [("page_view", None), ("email_open", {"day": 3}), ("purchase", {"hour": 5})]
+    expect(page.get_by_role("status")).to_have_text("It cannot move further")
+    page.get_by_role("combobox", name="Behavior of step 1").focus()
+    page.keyboard.press("Alt+ArrowDown")
+    assert [name for name, _ in steps_of(page)] == ["email_open", "page_view", "purchase"]
+    page.keyboard.press("Delete")
+    page.keyboard.press("Delete")
+    assert steps_of(page) == [("email_open", None), ("purchase", {"hour": 5})]
+    expect(page.get_by_role("status")).to_have_text("A sequence has at least two steps")
+    page.get_by_role("button", name="Move condition 1: sequence").focus()
+    page.keyboard.press("Alt+ArrowDown")
+    assert [part["type"] for part in rule_of(page)["conditions"]] == ["Value", "Sequence"]
+
+
+def test_steps_of_a_sequence_are_dragged(studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_builder(open_page, studio, group(MAILED_BOUGHT_MAILED, GOLD))
+    last = page.get_by_role("group", name="Step 3")
+    box = last.bounding_box()
+    assert box is not None
+    page.get_by_role("button", name="Move step 1:").drag_to(last, target_position={"x": 200, "y": box["height"] - 2})
+    assert steps_of(page) == [("purchase", None), ("page_view", {"day": 3}), ("email_open", {"hour": 5})]
+
+
 def test_counts_and_mistakes_stand_at_their_rows(studio: RunningStudio, open_page: OpenPage) -> None:
     page = open_builder(open_page, studio, group(GOLD, equals("loyalty_teir", value="Gold"), equals("lifetime_value")))
     unknown = page.get_by_role("group", name="Condition 2: loyalty_teir")

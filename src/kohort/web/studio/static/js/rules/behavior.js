@@ -4,7 +4,7 @@ import { labelOf } from "./catalog.js";
 import { EVERY_ROW, filterEditor, withTest } from "./filters.js";
 import { changed } from "./model.js";
 import { forType } from "./operators.js";
-import { addButton, choose, iconButton, issueList, numberInput } from "./parts.js";
+import { addButton, choose, icon, iconButton, issueList, numberInput } from "./parts.js";
 import { fixedDuration, operatorEditor, unitOf } from "./values.js";
 
 const PREFIX = "behavior_";
@@ -123,15 +123,22 @@ function windowOf(node, called, put) {
 
 // --- sequences ------------------------------------------------------------------------------------------------------------
 
+/** The steps without one of them; the first has nothing to follow. */
+export const withoutStep = (steps, index) => steps.filter((_, at) => at !== index).map((step, at) => (at === 0 ? changed(step, { within: undefined }) : step));
+
+function stepHandle(index, name) {
+  return html`<span class="rb-handle rb-step-handle" role="button" tabindex="0" draggable="true" aria-label="Move step ${index + 1}: ${name}" title="Drag to move, or Alt+Up and Alt+Down. Delete removes.">${icon("grip-vertical", 15)}</span>`;
+}
+
 export function sequenceRow(row) {
-  const { node, put, catalog } = row;
+  const { node, put, catalog, disabled } = row;
   const set = (index, changes, options) => put({ steps: node.steps.map((step, at) => (at === index ? changed(step, changes) : step)) }, options);
-  const drop = (index) => put({ steps: node.steps.filter((_, at) => at !== index).map((step, at) => (at === 0 ? changed(step, { within: undefined }) : step)) }, { label: "Remove step" });
+  const drop = (index) => put({ steps: withoutStep(node.steps, index) }, { label: "Remove step" });
   return html`<ol class="rb-steps">${node.steps.map((step, index) => {
     const name = nameOf(step.source);
     const place = ["steps", index];
     const known = catalog.behavior(name);
-    return html`<li><div class="rb-step" role="group" aria-label="Step ${index + 1}"><div class="rb-line">
+    return html`<li><div class="rb-step" data-step=${index} role="group" aria-label="Step ${index + 1}">${disabled ? nothing : stepHandle(index, known ? labelOf(known) : name)}<div class="rb-main"><div class="rb-line">
         <span class="rb-word rb-then">${index ? "then" : "first"}</span>
         ${behaviorPicker(`Behavior of step ${index + 1}`, step.source, row, (source) => set(index, { source }, { label: "Change behavior" }), !known && catalog.known)}
         ${windowOf(step, `step ${index + 1}`, (changes, options) => set(index, changes, options))}
@@ -139,12 +146,12 @@ export function sequenceRow(row) {
         ${addButton("Filter", () => set(index, { filter: withTest(step.filter) }, { label: "Add filter" }), `Add filter to step ${index + 1}`)}
         ${node.steps.length > 2 ? iconButton("x", `Remove step ${index + 1}`, () => drop(index)) : nothing}</div>
       ${filterEditor({ ...row, filter: step.filter, behavior: name, path: [...row.path, ...place, "filter"] }, (filter, options) => set(index, { filter: hasTests(filter) ? filter : undefined }, options))}
-      ${issueList(row.problems([...row.path, ...place], { deep: true, but: "filter" }))}</div></li>`;
+      ${issueList(row.problems([...row.path, ...place], { deep: true, but: "filter" }))}</div></div></li>`;
   })}</ol>${addButton("Step", () => put({ steps: [...node.steps, { source: node.steps.at(-1).source, within: { day: 7 } }] }, { label: "Add step" }))}`;
 }
 
 function withinOf(step, index, set) {
   const options = [{ value: "within", label: "within" }, { value: "", label: "any time later" }];
-  return html`${choose(`How soon step ${index + 1} follows`, step.within ? "within" : "", options, (value) => set(index, { within: value ? { day: 7 } : undefined }, { label: "Change time" }))}
-    ${step.within ? fixedDuration("duration" in step.within ? { [step.within.unit]: step.within.duration } : step.within, `Time to step ${index + 1}`, (within, typing) => set(index, { within }, { label: "Change time", typing })) : nothing}`;
+  return html`<span class="rb-together">${choose(`How soon step ${index + 1} follows`, step.within ? "within" : "", options, (value) => set(index, { within: value ? { day: 7 } : undefined }, { label: "Change time" }))}
+    ${step.within ? fixedDuration("duration" in step.within ? { [step.within.unit]: step.within.duration } : step.within, `Time to step ${index + 1}`, (within, typing) => set(index, { within }, { label: "Change time", typing })) : nothing}</span>`;
 }

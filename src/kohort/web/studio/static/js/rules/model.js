@@ -183,6 +183,13 @@ export function step(root, path, direction) {
   return move(root, path, group, direction > 0 ? beside + 1 : beside);
 }
 
+/** The steps of a sequence after one went to another place. How soon steps follow each other stays with the places: there and back is as before. */
+export function stepsMoved(steps, from, to) {
+  const order = [...steps];
+  order.splice(to, 0, ...order.splice(from, 1));
+  return order.map((node, at) => changed(node, { within: steps[at].within }));
+}
+
 export const samePath = (one, other) => one.length === other.length && one.every((key, index) => key === other[index]);
 
 /** A path as the server writes it: rule.conditions[0].operator. */

@@ -1,13 +1,13 @@
 // <rule-builder>: a rule as people see it. Properties: rule, fields, segments, preview, parentSlug, readonly.
 // It never changes what it was given: every edit is a new document in a "rule-change" event {rule, label, coalesce}.
 import { LitElement, html, nothing, repeat } from "../../vendor/lit.js";
-import { newBehavior, newSequence } from "./behavior.js";
+import { newBehavior, newSequence, withoutStep } from "./behavior.js";
 import { Catalog } from "./catalog.js";
 import "./condition.js";
 import { dragging } from "./drag.js";
 import { Facts } from "./facts.js";
 import { groupTemplate, letterOf } from "./group.js";
-import { canUnwrap, asGroup, duplicate, getIn, insert, isGroup, keyOf, move, pathText, remove, samePath, setIn, step, takeKeys, unwrap, wrap } from "./model.js";
+import { asGroup, canUnwrap, changed, duplicate, getIn, insert, isGroup, keyOf, move, pathText, remove, samePath, setIn, step, stepsMoved, takeKeys, unwrap, wrap } from "./model.js";
 
 const NEW = {
   attribute: () => ({ type: "Value", attribute: "", operator: { type: "Equal", value: "" } }),
@@ -139,6 +139,29 @@ export class RuleBuilder extends LitElement {
     this.moved(move(this.root, from, to, index), from);
   }
 
+  /** A step of the sequence at `path` dragged or stepped to another place among its steps. */
+  moveStep(path, from, to) {
+    const node = getIn(this.root, path);
+    if (to === from || to < 0 || to >= node.steps.length) {
+      this.say("It cannot move further");
+      return undefined;
+    }
+    this.put(path, changed(node, { steps: stepsMoved(node.steps, from, to) }), { label: "Move step" });
+    this.say(`Moved to step ${to + 1} of ${node.steps.length}`);
+    return this.focusStep(path, to);
+  }
+
+  removeStep(path, index) {
+    const node = getIn(this.root, path);
+    if (node.steps.length <= 2) {
+      this.say("A sequence has at least two steps");
+      return undefined;
+    }
+    this.put(path, changed(node, { steps: withoutStep(node.steps, index) }), { label: "Remove step" });
+    this.say("Removed");
+    return this.focusStep(path, Math.min(index, node.steps.length - 2));
+  }
+
   /** The person wants to write this part by hand. */
   asYaml(path) {
     this.dispatchEvent(new CustomEvent("edit-as-yaml", { detail: { path: pathText(path) }, bubbles: true }));
@@ -163,28 +186,38 @@ export class RuleBuilder extends LitElement {
     home?.querySelector(wanted)?.focus();
   }
 
+  async focusStep(path, index) {
+    await this.updateComplete;
+    const home = this.item(keyOf(getIn(this.root, path)));
+    await home?.querySelector("rule-condition")?.updateComplete;
+    home?.querySelector(`.rb-step[data-step="${index}"] .rb-step-handle`)?.focus();
+  }
+
   key(event) {
     if (this.readonly || event.defaultPrevented) return;
     const item = event.target.closest?.("li.rb-item");
     if (!item || !this.contains(item)) return;
     const path = JSON.parse(item.dataset.path);
+    const inStep = event.target.closest(".rb-step")?.dataset.step;
     const isArrow = event.key === "ArrowUp" || event.key === "ArrowDown";
     if (isArrow && event.altKey) {
       event.preventDefault();
-      this.act(event.key === "ArrowUp" ? "up" : "down", path);
+      if (inStep === undefined) this.act(event.key === "ArrowUp" ? "up" : "down", path);
+      else this.moveStep(path, Number(inStep), Number(inStep) + (event.key === "ArrowUp" ? -1 : 1));
     } else if (event.target.classList.contains("rb-handle")) {
-      this.handleKey(event, path, isArrow);
+      this.handleKey(event, path, isArrow, inStep);
     }
   }
 
-  handleKey(event, path, isArrow) {
+  handleKey(event, path, isArrow, inStep) {
     const handles = [...this.querySelectorAll(".rb-handle[tabindex]")];
     if (isArrow) {
       event.preventDefault();
       handles[handles.indexOf(event.target) + (event.key === "ArrowUp" ? -1 : 1)]?.focus();
     } else if (event.key === "Delete") {
       event.preventDefault();
-      this.act("remove", path);
+      if (inStep === undefined) this.act("remove", path);
+      else this.removeStep(path, Number(inStep));
     }
   }
 
