@@ -247,6 +247,22 @@ class TestSaving:
         dialog.get_by_role("button", name="Leave").click()
         expect(page).to_have_url(re.compile("/activations$"))
 
+    def test_links_of_the_preview_ask_and_keep_the_frame(self, own_studio: RunningStudio, open_page: OpenPage) -> None:
+        page = open_page(own_studio, rules_of(own_studio, "Value/VIP"))
+        page.evaluate("window.stays = true")
+        page.get_by_label("Value of Lifetime value").fill("500")
+        expect(size(page)).not_to_have_text("8")
+        page.get_by_role("region", name="Overlaps").get_by_role("link").first.click()
+        dialog = page.get_by_role("dialog", name="Leave without saving?")
+        dialog.get_by_role("button", name="Cancel").click()
+        expect(page.get_by_label("Value of Lifetime value")).to_have_value("500")
+        wanted = page.get_by_role("region", name="Some of them").get_by_role("link").first.get_attribute("href")
+        page.get_by_role("region", name="Some of them").get_by_role("link").first.click()
+        dialog.get_by_role("button", name="Leave").click()
+        expect(page).to_have_url(f"{own_studio.url}{wanted}")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        assert page.evaluate("window.stays")
+
     def test_going_back_asks_first(self, studio: RunningStudio, open_page: OpenPage) -> None:
         page = open_page(studio, rules_of(studio, "Value/VIP").replace("rules", "activations"))
         page.get_by_role("link", name="Rules").click()

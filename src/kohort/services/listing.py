@@ -11,12 +11,13 @@ from kohort.services.stored import segment_of
 
 @dataclass(frozen=True, slots=True)
 class ListedSegment:
-    """One segment or variant. population and what goes with it is None until the newest version was evaluated.
+    """One segment or variant (id: of its segment). population and what goes with it is None until the newest version was evaluated.
 
     share: population / base_count (None of nothing); share_of: the parent segment's name or a segment's path;
     share_of_name: the same without folders, for people.
     """
 
+    id: int
     path: str
     name: str
     folder: str
@@ -55,6 +56,7 @@ def _listed(
     folder, _, name = path.rpartition("/")
     share_of = population.share_of if population else parent_name
     return ListedSegment(
+        id=record.id,
         path=path,
         name=name,
         folder=folder,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -16,6 +16,7 @@ from kohort.foundation.instants import from_micros, load_zone, parse_instant
 from kohort.ports.definitions import ParentRecord, SegmentRecord
 from kohort.services.access import Access
 from kohort.services.evaluate import Engine
+from kohort.services.listing import ListedSegment, list_segments
 from kohort.services.save import stored_segment
 from kohort.services.stored import require_parent
 from kohort.services.users import Actor, Caller, note_audit
@@ -40,6 +41,7 @@ class Desk:
     kohort: Kohort
     caller: Caller
     runs: Running
+    _listed: dict[int, list[ListedSegment]] = field(default_factory=dict, repr=False)
 
     @property
     def access(self) -> Access:
@@ -73,6 +75,12 @@ class Desk:
             raise UserError("SEGMENT_NOT_FOUND", f'there is no segment "{segment_id}"', hint="ask an admin whether you may see it")
         self.access.require(action, parent.id, record.folder)
         return parent, record
+
+    def listed(self, parent: ParentRecord) -> list[ListedSegment]:
+        """All segments of a parent segment as they were at the first look of this request."""
+        if parent.id not in self._listed:
+            self._listed[parent.id] = list_segments(self.kohort.store, parent)
+        return self._listed[parent.id]
 
     def sees(self, parent: ParentRecord, path: str) -> bool:
         """Whether a segment at this path may be shown."""

@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kohort.ports.definitions import ParentRecord
-from kohort.services.listing import list_segments
+from kohort.services.listing import ListedSegment
 from kohort.web.api.desk import Desk
 from kohort.web.studio.formats import FILTERS, ago_text, when
 from kohort.web.studio.static_files import static_files
@@ -94,13 +94,12 @@ def frame_of(request: Request, desk: Desk, parent: ParentRecord | None) -> Frame
 
 def tree_of(desk: Desk, parent: ParentRecord) -> list[Node]:
     """Folders and segments of a parent segment that one may see."""
-    ids = {record.path: record.id for record in desk.kohort.store.segments(parent.id)}
-    listed, segment_id = [], 0
-    for item in list_segments(desk.kohort.store, parent):
-        segment_id = segment_id if item.is_variant else ids[item.path]
-        if desk.access.may("segments.read", parent.id, item.folder if not item.is_variant else item.folder.rpartition("/")[0]):
-            listed.append((item, segment_id))
-    return segment_tree(listed)
+    return segment_tree(item for item in desk.listed(parent) if desk.access.may("segments.read", parent.id, _folder_of(item)))
+
+
+def _folder_of(item: ListedSegment) -> str:
+    """The folder that decides who sees it: for a variant that of its segment."""
+    return item.folder.rpartition("/")[0] if item.is_variant else item.folder
 
 
 @cache

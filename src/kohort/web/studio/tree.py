@@ -22,13 +22,13 @@ class Node:
     children: list[Node] = field(default_factory=list)
 
 
-def segment_tree(listed: Iterable[tuple[ListedSegment, int]]) -> list[Node]:
-    """The tree of segments (each with its id, variants right after their segment): folders first, both by name."""
+def segment_tree(listed: Iterable[ListedSegment]) -> list[Node]:
+    """The tree of segments (variants right after their segment): folders first, both by name."""
     roots: list[Node] = []
     folders: dict[str, Node] = {}
     owner: Node | None = None
-    for item, segment_id in listed:
-        node = Node("variant" if item.is_variant else "segment", item.name, item.path, segment_id, item.kind, item.population)
+    for item in listed:
+        node = Node("variant" if item.is_variant else "segment", item.name, item.path, item.id, item.kind, item.population)
         if item.is_variant and owner is not None:
             owner.children.append(node)
             continue

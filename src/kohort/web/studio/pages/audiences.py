@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 
 from kohort.ports.definitions import ParentRecord
 from kohort.services.folders import is_inside
-from kohort.services.listing import ListedSegment, list_segments
+from kohort.services.listing import ListedSegment
 from kohort.web.api.desk import AtDesk, Desk, ParentName
 from kohort.web.studio.render import PARENT_COOKIE, render
 from kohort.web.studio.routes import PageRoutes
@@ -50,8 +50,7 @@ def segments_page(
     """The folders and segments in a folder (or at the root); with a search, all segments below it that have it in their path."""
     record = desk.parent(parent, "segments.list")
     place, needle = folder.strip("/"), search.strip().casefold()
-    ids = {segment.path: segment.id for segment in desk.kohort.store.segments(record.id)}
-    listed = [item for item in list_segments(desk.kohort.store, record) if not item.is_variant and desk.sees(record, item.path)]
+    listed = [item for item in desk.listed(record) if not item.is_variant and desk.sees(record, item.path)]
     below = [item for item in listed if not place or is_inside(item.folder, place)]
     order = sorting(sort, _SORTS, "name")
     found = [item for item in below if needle in item.path.casefold()]
@@ -66,7 +65,6 @@ def segments_page(
         order=order,
         lines=_tree_lines(found, place) if is_tree else order.sorted(found, lambda item: _sort_value(item, order.column)),
         is_tree=is_tree,
-        ids=ids,
         is_gone=bool(place) and not below,
         total=len(below),
         last=desk.kohort.store.last_refresh(record.id),

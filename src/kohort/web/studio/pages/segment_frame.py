@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 
 from kohort.ports.definitions import ParentRecord, SegmentRecord
-from kohort.services.listing import ListedSegment, list_segments
+from kohort.services.listing import ListedSegment
 from kohort.services.revisions import revision_of
 from kohort.web.api.desk import Desk
 from kohort.web.studio.render import render
@@ -48,7 +48,7 @@ class SegmentView:
 def segment_view(desk: Desk, parent: str, segment_id: int, action: str) -> SegmentView:
     """A segment that one may see, and do this with. Raises UserError SEGMENT_NOT_FOUND, FORBIDDEN."""
     record, stored = desk.segment(parent, segment_id, action)
-    listed = list_segments(desk.kohort.store, record)
+    listed = desk.listed(record)
     own = next(item for item in listed if item.path == stored.path)
     variants = tuple(item for item in listed if item.is_variant and item.folder == stored.path)
     return SegmentView(record, stored, own, variants)

@@ -12,7 +12,6 @@ from kohort.parent.schema_export import editor_document
 from kohort.ports.definitions import ParentRecord, SegmentRecord
 from kohort.rules.describe import describe
 from kohort.segments.definition import Segment
-from kohort.services.listing import list_segments
 from kohort.services.stored import segment_of
 from kohort.web.api.desk import AtDesk, Desk, ParentName, SegmentId
 from kohort.web.api.documents import definition_of
@@ -63,9 +62,8 @@ def _setup(desk: Desk, parent: ParentRecord) -> dict[str, Any]:
 
     fields: as the API has them, so that the rule can be shown before anybody waits for the warehouse; None before the first refresh.
     """
-    ids = {record.path: record.id for record in desk.kohort.store.segments(parent.id)}
-    listed = [item for item in list_segments(desk.kohort.store, parent) if desk.sees(parent, item.folder if item.is_variant else item.path)]
-    segments = [{"path": item.path, "id": ids[item.path]} for item in listed if not item.is_variant]
+    listed = [item for item in desk.listed(parent) if desk.sees(parent, item.folder if item.is_variant else item.path)]
+    segments = [{"path": item.path, "id": item.id} for item in listed if not item.is_variant]
     last = desk.kohort.store.last_refresh(parent.id)
     return {
         "parent": parent.slug,

@@ -281,6 +281,7 @@ export class SegmentEditor extends LitElement {
 
   updated() {
     this.leaving.here();
+    window.htmx?.process(this.querySelector(".editor-side"));
     const button = document.getElementById("save-rules");
     if (button) button.setAttribute("aria-disabled", !this.isNew && !this.unsaved ? "true" : "false");
     const state = document.getElementById("save-state");
