@@ -29,7 +29,7 @@ def newest(studio: RunningStudio, kind: str) -> int:
 
 
 def rows(text: str) -> int:
-    return len(re.findall(r'<a href="/runs/\d+">', text))
+    return len(re.findall(r'<a id="run-\d+" href="/runs/\d+">', text))
 
 
 def test_the_list_is_filtered(studio: RunningStudio) -> None:
@@ -69,12 +69,12 @@ def test_who_may_not_see_a_parent_segment_sees_none_of_its_runs(own_studio: Runn
 
 
 def test_a_refresh_is_followed_until_it_ends(own_studio: RunningStudio, open_page: OpenPage) -> None:
-    page = open_page(own_studio, "/runs")
     before = newest(own_studio, "refresh")
     assert ask(own_studio, f"{PARENT}/refresh").status_code == 202
     run = newest(own_studio, "refresh")
     assert run > before
-    page.goto(f"/runs/{run}")
+    page = open_page(own_studio, "/runs")
+    page.locator(f"#run-{run}").click()
     expect(page.locator("#run-state")).to_have_text("Success", timeout=60_000)
     expect(page.get_by_role("link", name="What was read")).to_be_visible()
     expect(page.get_by_role("cell", name=re.compile("master", re.IGNORECASE)).first).to_be_visible()

@@ -43,7 +43,7 @@ class LiveStudio(RunningStudio):
 def live(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveStudio]:
     folder = tmp_path_factory.mktemp("live") / "shop"
     shutil.copytree(shop, folder)
-    with running_server(folder, make_sources(folder, ("Mobile App", "Till"))) as server:
+    with running_server(folder, make_sources(folder, ("Mobile App", "Till", "Kiosk"))) as server:
         yield LiveStudio(server)
 
 
@@ -145,6 +145,64 @@ def test_a_new_key_an_ended_one_and_a_disabled_source(live: LiveStudio, open_pag
     expect(page.get_by_text("Quiet", exact=True)).to_be_visible()
 
 
+def test_figures_follow_what_arrives_without_a_reload(live: LiveStudio, open_page: OpenPage) -> None:
+    page = open_page(live, "/sources")
+    row = page.get_by_role("row", name="Till")
+    calls = row.get_by_role("cell").nth(3)
+    before = int(calls.inner_text())
+    page.get_by_role("link", name="Till", exact=True).focus()
+    live.send(live.server.write_keys["Till"], order(91), order(92, userId=None))
+    expect(calls).to_have_text(str(before + 2), timeout=15_000)
+    expect(page.get_by_role("link", name="Till", exact=True)).to_be_focused()
+    watch_source(page, "Till")
+    expect(page.get_by_text("Receiving", exact=True)).to_be_visible()
+    received = page.locator(".kpi", has_text="Calls received")
+    live.send(live.server.write_keys["Till"], order(93))
+    expect(received).to_contain_text(str(before + 3), timeout=15_000)
+    expect(page.locator("live-events summary").filter(has_text="u93")).to_be_visible()
+
+
+def test_another_name_other_rules_of_identity_and_the_end_of_a_source(live: LiveStudio, open_page: OpenPage) -> None:
+    page = open_page(live, "/sources/kiosk/identity")
+    expect(page.get_by_text("They are the rules of every source")).to_be_visible()
+    page.get_by_role("button", name="Add a type").click()
+    row = page.locator("[data-type-row]").last
+    row.get_by_label("Type of id").fill("shop_id")
+    row.get_by_label("Ids a profile").fill("2")
+    row.get_by_label("Within").select_option("monthly")
+    row.get_by_label("Key of the trait or property").fill("shopId")
+    page.get_by_label("Most trusted first").fill("user_id, shop_id")
+    page.locator("[name=blocked]").fill("anonymous\ntest-user")
+    page.get_by_label("as a pattern").fill("test-.*")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("They are rules of this source")).to_be_visible()
+    saved = page.request.get("/api/v1/sources/kiosk/identity").json()
+    assert saved["limits"] == {"shop_id": {"count": 2, "period": "monthly"}, "user_id": {"count": 1, "period": "ever"}}
+    assert (saved["custom"], saved["priority"]) == ({"shop_id": "shopId"}, ["user_id", "shop_id"])
+    assert (saved["blocked"], saved["blocked_pattern"], saved["left_out"]) == (["anonymous", "test-user"], "test-.*", ["group_id"])
+    assert axe_violations(page) == []
+    page.get_by_role("button", name="Remove shop_id").click()
+    page.get_by_role("button", name="Back to the rules of every source").click()
+    page.get_by_role("button", name="Go back", exact=True).click()
+    expect(page.get_by_text("They are the rules of every source")).to_be_visible()
+    assert page.request.get("/api/v1/sources/kiosk/identity").json()["own"] is False
+
+    page.get_by_role("link", name="Keys and settings").click()
+    page.get_by_role("textbox", name=re.compile("^Name")).fill("Kiosks")
+    page.get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Kiosks")
+    expect(page.get_by_role("button", name="Remove this source")).to_be_disabled()
+    page.get_by_role("button", name="Disable").click()
+    page.get_by_role("button", name="Disable").last.click()
+    page.get_by_role("button", name="Remove this source").click()
+    page.get_by_label("Drop its").check()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sources")
+    expect(page.get_by_role("link", name="Kiosks")).to_have_count(0)
+    [entry] = page.request.get("/api/v1/audit?object=kiosk&limit=1").json()["items"]
+    assert (entry["action"], entry["detail"]) == ("source.remove", "with its tables")
+
+
 def test_a_viewer_sees_which_calls_arrive_but_no_values(live: LiveStudio, open_page: OpenPage) -> None:
     live.send(live.server.write_keys["Till"], order(7))
     page = open_page(live, "/sources", role="viewer")
@@ -157,8 +215,12 @@ def test_a_viewer_sees_which_calls_arrive_but_no_values(live: LiveStudio, open_p
     page.goto("/sources/till")
     expect(page.get_by_role("status").filter(has_text="Live")).to_be_visible()
     assert layout_shift(page) == 0
+    page.get_by_role("link", name="Identity").click()
+    expect(page.get_by_role("cell", name="group_id")).to_be_visible()
+    expect(page.get_by_role("textbox", name="Type of id")).to_have_count(0)
     page.get_by_role("link", name="Keys and settings").click()
     expect(page.get_by_role("heading", name="Write keys")).to_be_visible()
+    expect(page.get_by_role("button", name="Remove this source")).to_have_count(0)
     expect(page.get_by_role("button", name="New key")).to_have_count(0)
 
 
@@ -166,7 +228,7 @@ def test_a_viewer_sees_which_calls_arrive_but_no_values(live: LiveStudio, open_p
 def test_axe_finds_nothing(live: LiveStudio, open_page: OpenPage, theme: str) -> None:
     page = open_page(live, "/sources", theme=theme)
     assert axe_violations(page) == []
-    for path in ("/sources/new", "/sources/mobile_app/tables", "/sources/mobile_app/keys", "/destinations"):
+    for path in ("/sources/new", "/sources/mobile_app/tables", "/sources/mobile_app/keys", "/sources/mobile_app/identity", "/destinations"):
         page.goto(path)
         assert axe_violations(page) == [], path
     page.goto("/sources")

@@ -106,11 +106,16 @@ def limit_text(limit: Limit) -> str:
     >>> limit_text(Limit(5))
     '5 ever'
     """
-    return f"{limit.count} {_PERIOD_OF.get(limit.period or 0, 'ever')}"
+    return f"{limit.count} {period_of(limit)}"
+
+
+def period_of(limit: Limit) -> str:
+    """What a limit is counted within: ever, weekly, monthly or yearly."""
+    return _PERIOD_OF.get(limit.period or 0, "ever")
 
 
 def _limit_document(limit: Limit) -> dict[str, Any]:
-    return {"count": limit.count, "period": _PERIOD_OF.get(limit.period or 0, "ever")}
+    return {"count": limit.count, "period": period_of(limit)}
 
 
 def _limit(kind: str, value: Any) -> Limit:

@@ -11,9 +11,11 @@ from fastapi import Request, Response
 
 from kohort.bootstrap import http_url
 from kohort.events.columns import CALL_TABLES, DISCARDS, REJECTS
+from kohort.events.identity import PERIODS, IdentityRules, Limit
 from kohort.foundation.errors import KohortError, UserError
 from kohort.ports.sources import ServerCounts, SourceRecord
 from kohort.services.revisions import revision_of
+from kohort.services.source_identity import identity_document, identity_rules, period_of
 from kohort.services.source_misfits import Misfits, source_misfits
 from kohort.services.source_status import SourceState, source_states
 from kohort.services.sources import require_source
@@ -65,6 +67,22 @@ class SourceView:
         return f'"{revision_of(self.record)}"'
 
 
+@dataclass(frozen=True, slots=True)
+class IdType:
+    """A type of external id with rules of its own. limit None: that of every type; key: of the trait or property that holds it."""
+
+    name: str
+    is_first: bool
+    limit: Limit | None
+    key: str
+    is_left_out: bool
+
+    @property
+    def period(self) -> str:
+        """What its limit is counted within."""
+        return period_of(self.limit) if self.limit else "ever"
+
+
 @routes.page("/sources", "sources.read")
 def sources_page(request: Request, desk: AtDesk) -> Response:
     """Every source with its state."""
@@ -99,7 +117,27 @@ def keys_page(request: Request, desk: AtDesk, source: SourceName) -> Response:
     view = _view(desk, source)
     keys = list(desk.kohort.store.write_keys(view.record.id))
     rate = desk.kohort.settings.ingest_rate_limit
-    return render(request, "sources/keys.html", desk, view=view, tab="keys", keys=keys, url=view.url, rate=rate)
+    return render(
+        request, "sources/keys.html", desk, view=view, tab="keys", keys=keys, kinds=table_kinds(view.state), url=view.url, rate=rate
+    )
+
+
+@routes.page("/sources/{source}/identity", "sources.read")
+def identity_page(request: Request, desk: AtDesk, source: SourceName) -> Response:
+    """How ids of its calls become profiles, and for engineers the way to change that."""
+    view = _view(desk, source)
+    rules = identity_rules(view.record)
+    context: dict[str, Any] = {"rules": rules, "rows": id_types(rules), "limits": identity_document(rules), "periods": PERIODS}
+    return render(request, "sources/identity.html", desk, view=view, tab="identity", own=bool(view.record.identity), **context)
+
+
+def id_types(rules: IdentityRules) -> list[IdType]:
+    """The types that have rules of their own, the most trusted first; those that are left out come last."""
+    named = {*rules.first, *rules.limits, *rules.custom, *rules.left_out}
+    ranked = sorted(named, key=lambda kind: (kind in rules.left_out, rules.rank(kind)))
+    return [
+        IdType(kind, kind in rules.first, rules.limits.get(kind), rules.custom.get(kind, ""), kind in rules.left_out) for kind in ranked
+    ]
 
 
 def table_kinds(state: SourceState) -> list[tuple[str, str, int]]:

@@ -21,7 +21,8 @@ customElements.define("api-form", class extends HTMLElement {
     button?.setAttribute("aria-disabled", "true");
     try {
       const method = this.getAttribute("method") ?? "POST";
-      const answer = await call(method, this.getAttribute("path"), method === "DELETE" ? undefined : this.body(form), { etag: this.getAttribute("etag") });
+      const [path, body] = method === "DELETE" ? [withQuery(this.getAttribute("path"), this.body(form))] : [this.getAttribute("path"), this.body(form)];
+      const answer = await call(method, path, body, { etag: this.getAttribute("etag") });
       this.done(answer);
     } catch (error) {
       if (problem) {
@@ -55,6 +56,12 @@ customElements.define("api-form", class extends HTMLElement {
     else if (then) go(then.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(data[name] ?? "")));
   }
 });
+
+/** What a request without a body says goes into its address. */
+function withQuery(path, fields) {
+  const query = new URLSearchParams(fields).toString();
+  return query ? `${path}?${query}` : path;
+}
 
 function valueOf(field) {
   const text = field.value;

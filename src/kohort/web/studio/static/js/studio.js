@@ -8,6 +8,7 @@ const ELEMENTS = {
   "run-progress": "./run-progress.js",
   "segment-editor": "./segment-editor/segment-editor.js",
   "live-events": "./live-events.js",
+  "identity-rules": "./identity-rules.js",
   "user-grants": "./user-grants.js",
   "secret-once": "./secret-once.js",
   "rule-builder": "./rules/rule-builder.js",
