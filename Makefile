@@ -56,8 +56,9 @@ bench: $(VENV)/dev.stamp ## Measure evaluations, previews and builds beside Duck
 bench-ingest: $(VENV)/dev.stamp ## Measure the server: calls a second, latency, memory, tables keeping up
 	@$(BIN)/python -m bench.ingest $(INGEST)
 
-bench-studio: $(VENV)/run.stamp ## Measure the studio: fifty people looking at its pages (STUDIO="WORKSPACE ...", default: the demo's)
-	@$(BIN)/python -m bench.load_studio $(or $(STUDIO),demo)
+bench-studio: $(VENV)/dev.stamp ## Measure the studio: fifty people at once; pages and edits in a browser (STUDIO=WORKSPACE, default: the demo's)
+	@$(BIN)/python -m bench.load_studio $(or $(STUDIO),demo); held=$$?; \
+	$(BIN)/python -m bench.studio_browser $(or $(STUDIO),demo) $(RECORD) && exit $$held
 
 docs: $(VENV)/dev.stamp ## Write the reference pages and the outputs shown in guides again from the code
 	@$(BIN)/python -m tools.reference

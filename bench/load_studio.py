@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
-import shutil
 import sys
-import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
@@ -21,6 +19,7 @@ from random import Random
 
 import httpx
 
+from bench.borrowed import borrowed
 from bench.measured import percentile
 from kohort.adapters.passwords import Argon2Passwords
 from kohort.bootstrap import Kohort, open_kohort
@@ -205,9 +204,7 @@ def main() -> int:
     wanted.add_argument("--seconds", type=float, default=30.0)
     wanted.add_argument("--pause", type=float, default=1.0, help="how long a person looks at a page, on average, in seconds; 0: not at all")
     options = wanted.parse_args()
-    with tempfile.TemporaryDirectory() as temporary:
-        copied = Path(temporary) / "workspace"
-        shutil.copytree(options.workspace, copied)
+    with borrowed(options.workspace) as copied:
         kohort = open_kohort(copied)
         sessions, places = sessions_of(kohort, options.users), places_of(kohort)
         edited = edited_in(kohort, places["parent"][0])
