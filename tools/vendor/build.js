@@ -20,18 +20,18 @@ for (const folder of [out, tests]) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
 }
-/** The part of a font that pages need: Latin, the signs they use, and the weights they use. Other scripts come from the system. */
-async function font(name, wght) {
+/** The part of a font that pages need: Latin, the signs, weights and features they use. Other scripts come from the system. */
+async function font(name, wght, keepFeatures) {
   const whole = readFileSync(join(modules, `@fontsource-variable/${name}/files/${name}-latin-wght-normal.woff2`));
-  writeFileSync(join(out, `${name}.woff2`), await subsetFont(whole, LATIN, { targetFormat: "woff2", variationAxes: { wght } }));
+  writeFileSync(join(out, `${name}.woff2`), await subsetFont(whole, LATIN, { targetFormat: "woff2", variationAxes: { wght }, keepFeatures, noHinting: true }));
 }
 
 const bundled = { bundle: true, minify: true, format: "esm", target: "es2022", legalComments: "none" };
 await build({ ...bundled, entryPoints: [join(here, "lit.js")], outfile: join(out, "lit.js") });
 await build({ ...bundled, entryPoints: [join(here, "echarts.js")], outfile: join(out, "echarts.js") });
 copyFileSync(join(modules, "htmx.org/dist/htmx.min.js"), join(out, "htmx.js"));
-await font("inter", { min: 400, max: 700 });
-await font("jetbrains-mono", { min: 400, max: 700 });
+await font("inter", { min: 400, max: 700 }, ["kern", "tnum", "cv11"]);
+await font("jetbrains-mono", { min: 400, max: 700 }, []);
 copyFileSync(join(modules, "axe-core/axe.min.js"), join(tests, "axe.js"));
 
 const symbols = ICONS.sort().map((name) => {
