@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import expect
 
 from kohort.services import refresh as refreshing
+from kohort.services.sources import NewSource, add_source
 from kohort.testing.browser import Watch
 from kohort.testing.studio import RunningStudio, running_studio
 from tests.cli.workspaces import Desk
@@ -198,6 +199,42 @@ def test_a_new_parent_segment_is_added_from_yaml(own_studio: RunningStudio, open
     page.get_by_role("button", name="Add").click()
     expect(page).to_have_url(f"{own_studio.url}/audiences/only-customers/refreshes")
     expect(page.get_by_role("heading", level=1)).to_have_text("Only Customers")
+
+
+def test_a_new_parent_segment_begins_from_a_source(own_studio: RunningStudio, open_page: OpenPage) -> None:
+    kohort = own_studio.kohort
+    for name in ("Site", "Empty"):
+        add_source(kohort.store, NewSource(name, ""), (), by="ann", clock=kohort.clock)
+    with kohort.shared_warehouse.use() as warehouse:
+        warehouse.execute("CREATE SCHEMA site")
+        warehouse.execute("CREATE TABLE site.users AS SELECT 'u1' AS id, 'gold' AS plan")
+    page = open_page(own_studio, "/audiences/new-parent", role="engineer")
+    beginning = page.get_by_role("form", name="Begin from a source")
+    beginning.get_by_label("Begin from the source").select_option("Empty")
+    beginning.get_by_role("button", name="Write it").click()
+    expect(page.get_by_role("alert").filter(has_text="has no tables yet")).to_be_visible()
+    beginning.get_by_label("Begin from the source").select_option("Site")
+    beginning.get_by_role("button", name="Write it").click()
+    expect(page.get_by_label("Definition as YAML")).to_have_value(re.compile("table: users"))
+    expect(page).to_have_url(f"{own_studio.url}/audiences/new-parent?source=site&master=users")
+    assert axe_violations(page) == []
+    page.get_by_role("button", name="Add").click()
+    expect(page).to_have_url(f"{own_studio.url}/audiences/site/refreshes")
+
+
+def test_a_refresh_stands_for_the_instant_that_was_asked_for(own_studio: RunningStudio, open_page: OpenPage, watch: Watch) -> None:
+    page = open_page(own_studio, f"{BASE}/refreshes", role="engineer")
+    page.get_by_role("button", name="As of…").click()
+    dialog = page.get_by_role("dialog", name="Refresh as of an instant")
+    assert axe_violations(page) == []
+    watch.allow("422")
+    dialog.get_by_label("Instant").fill("last tuesday")
+    dialog.get_by_role("button", name="Refresh").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("is not an instant")
+    dialog.get_by_label("Instant").fill("2024-02-01T00:00Z")
+    dialog.get_by_role("button", name="Refresh").click()
+    expect(page.get_by_role("row").nth(1)).to_contain_text("2024-02-01 00:00 UTC", timeout=30_000)
+    assert "As of…" not in get(own_studio, f"{BASE}/refreshes", "marketer")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -81,3 +81,17 @@ def wait_for_end(api: Api) -> dict[str, object]:
             return found
         time.sleep(0.05)
     raise AssertionError("the refresh does not end")
+
+
+def test_a_parent_segment_begins_from_a_source(own: Api) -> None:
+    own.ok("POST", "/sources", json={"name": "Site"})
+    assert own.refused(409, "GET", "/sources/site/scaffold", "engineer")["code"] == "SOURCE_EMPTY"
+    with own.kohort.shared_warehouse.use() as warehouse:
+        warehouse.execute("CREATE SCHEMA site")
+        warehouse.execute("CREATE TABLE site.users AS SELECT 'u1' AS id, 'gold' AS plan")
+    text = own.ok("GET", "/sources/site/scaffold?name=Visitors", "engineer")["yaml"]
+    assert 'name: "Visitors"' in text
+    checked = own.ok("POST", "/parents/check", "engineer", json={"text": text})
+    assert (checked["ok"], checked["definition"]["name"]) == (True, "Visitors")
+    own.refused(403, "GET", "/sources/site/scaffold", "marketer")
+    own.refused(404, "GET", "/sources/nothing/scaffold", "engineer")

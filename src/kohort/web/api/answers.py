@@ -27,6 +27,7 @@ STATUSES: Mapping[str, int] = {
     "NAME_TAKEN": 409,
     "KEY_TAKEN": 409,
     "SCHEMA_TAKEN": 409,
+    "SOURCE_EMPTY": 409,
     "SOURCE_ENABLED": 409,
     "SOURCE_HAS_CALLS": 409,
     "SOURCE_IN_USE": 409,

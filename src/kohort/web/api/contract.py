@@ -17,6 +17,7 @@ ANSWERS: Mapping[str, Any] = {
     "put_parent": s.ParentWithDefinition,
     "check_new_parent": s.CheckedParent,
     "check_parent": s.CheckedParent,
+    "begin_parent": s.ParentYaml,
     "list_fields": s.Fields,
     "get_field": s.FieldStatistics,
     "suggest": s.Values,

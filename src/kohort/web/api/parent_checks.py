@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from fastapi import Query
 from pydantic import Field
 
 from kohort.documents.document import Document
@@ -15,15 +16,23 @@ from kohort.parent.definition import ParentSegment
 from kohort.ports.definitions import ParentRecord
 from kohort.services.measure_tables import resolve_parent
 from kohort.services.preview_document import issue_document
+from kohort.services.scaffold import MasterKind, scaffold
+from kohort.services.sources import require_source
 from kohort.services.validate_parent import ParentCheck, validate_parent
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Body
 from kohort.web.api.desk import AtDesk, Desk, ParentName
 from kohort.web.api.guard import Routes
+from kohort.web.api.sources import SourceName
 
 routes = Routes("Parent segments")
 _ISSUE = {"code": "TABLE_NOT_FOUND", "severity": "error", "path": "master.table", "message": "...", "hint": "", "line": 4, "column": 3}
 _CHECKED = {"ok": False, "definition": {"name": "All Customers"}, "issues": [_ISSUE], "tables": []}
+
+
+_BEGUN = {"yaml": "name: Web Shop\nmaster: { database: web_shop, table: users, key_column: id }\n"}
+Master = Annotated[MasterKind, Query(description="Who is a customer: users who said who they are, or the profiles of all visitors.")]
+NewName = Annotated[str, Query(max_length=200, description="The name of the parent segment; empty: that of the source.")]
 
 
 class ParentText(Body):
@@ -46,6 +55,14 @@ def check_parent(desk: AtDesk, parent: ParentName, body: ParentText) -> Json:
     `definition` is null while the text cannot be read; with issues of tables only, it can be saved but not refreshed.
     """
     return Json(_checked(desk, body, desk.parent(parent, "parents.write")))
+
+
+@routes.on("GET", "/sources/{source}/scaffold", "parents.add", problems=(409, 503), example=_BEGUN)
+def begin_parent(desk: AtDesk, source: SourceName, master: Master = "users", name: NewName = "") -> Json:
+    """A parent segment over the tables of a source, to begin with: YAML with remarks that say what to choose. Nothing is saved."""
+    record = require_source(desk.kohort.store, source)
+    with desk.kohort.shared_warehouse.use() as warehouse:
+        return Json({"yaml": scaffold(warehouse, record, name, master)})
 
 
 def _checked(desk: Desk, body: ParentText, record: ParentRecord | None) -> dict[str, Any]:

@@ -83,6 +83,12 @@ class CheckedTable(TypedDict):
     matched: float | None
 
 
+class ParentYaml(TypedDict):
+    """A parent segment as text."""
+
+    yaml: str
+
+
 class CheckedParent(TypedDict):
     """A definition that was looked at and not saved. definition: null when it cannot be read."""
 

@@ -1,10 +1,16 @@
-"""A new parent segment, written as YAML beside the tables there are."""
+"""A new parent segment: YAML beside the tables there are, from an example or from what a source has sent."""
 
 from __future__ import annotations
 
-from fastapi import Request, Response
+from typing import Annotated
 
-from kohort.web.api.desk import AtDesk
+from fastapi import Query, Request, Response
+
+from kohort.foundation.errors import UserError
+from kohort.ports.sources import SourceRecord
+from kohort.services.scaffold import MasterKind, scaffold
+from kohort.services.sources import require_source
+from kohort.web.api.desk import AtDesk, Desk
 from kohort.web.studio.render import render
 from kohort.web.studio.routes import PageRoutes
 
@@ -38,9 +44,24 @@ behaviors:
 
 
 @routes.page("/audiences/new-parent", "parents.add")
-def new_parent_page(request: Request, desk: AtDesk) -> Response:
-    """The editor with a definition to begin with."""
-    return render(request, "parents/new.html", desk, text=STARTER)
+def new_parent_page(
+    request: Request, desk: AtDesk, source: Annotated[str, Query(max_length=300)] = "", master: MasterKind = "users"
+) -> Response:
+    """The editor with a definition to begin with. source: write it over the tables of that source; master: who is a customer then."""
+    sources = list(desk.kohort.store.sources())
+    text, problem, begun = STARTER, None, ""
+    if source:
+        try:
+            chosen = require_source(desk.kohort.store, source)
+            begun, text = chosen.slug, _from(desk, chosen, master)
+        except UserError as error:
+            problem = error
+    return render(request, "parents/new.html", desk, text=text, sources=sources, begun=begun, master=master, problem=problem)
+
+
+def _from(desk: Desk, source: SourceRecord, master: MasterKind) -> str:
+    with desk.kohort.shared_warehouse.use() as warehouse:
+        return scaffold(warehouse, source, master=master)
 
 
 @routes.page("/audiences/new-parent/tables", "parents.add")

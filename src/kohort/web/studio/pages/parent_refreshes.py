@@ -16,7 +16,8 @@ from kohort.ports.definitions import ParentRecord
 from kohort.ports.runs import RunRecord
 from kohort.services.stored import parent_of
 from kohort.web.api.desk import AtDesk, Desk, ParentName
-from kohort.web.studio.losses import Eyes, losses
+from kohort.web.api.masking import Eyes
+from kohort.web.studio.losses import losses
 from kohort.web.studio.pages.parent_frame import newest_refresh, render_parent
 from kohort.web.studio.pages.parent_model import parts_of
 from kohort.web.studio.render import render
@@ -38,8 +39,10 @@ def _page(request: Request, desk: Desk, record: ParentRecord) -> Response:
     running = next((item for item in found[:1] if item.status == "running"), None)
     good = [item for item in found if item.status == "success"]
     before = {item.number: earlier.population for item, earlier in pairwise(good)}
+    definition = parent_of(record)
     context = {
-        "schedule": describe_schedule(parent_of(record).schedule),
+        "schedule": describe_schedule(definition.schedule),
+        "timezone": definition.timezone,
         "running": running,
         "progress": desk.runs.progress(record.id),
         "run": _run_of(desk, record, running.number) if running else None,
@@ -77,7 +80,7 @@ def refresh_page(request: Request, desk: AtDesk, parent: ParentName, number: Num
     definition = parent_of(record)
     if found.status == "success":
         report = report_from_document(found.report)
-        lost = losses(report, Eyes.of(catalog_from_document(found.catalog), definition.key_column, desk.access))
+        lost = losses(report, Eyes.of(catalog_from_document(found.catalog), definition, desk.access))
         known = {part.name for part in report.attributes} | {part.name for part in report.behaviors}
         parts = [part for part in parts_of(definition, report, lost) if part.kind == "master" or part.name in known]
         warnings = report.warnings
