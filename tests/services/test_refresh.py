@@ -137,6 +137,25 @@ def test_duplicate_master_keys_are_refused_and_the_last_refresh_answers(shop: Sh
     assert f"cdp_audience_{record.id}_r2" not in shop.databases()
 
 
+def test_keys_that_are_personal_data_are_in_no_message(shop: Shop) -> None:
+    record = shop.push(
+        """
+name: All Customers
+master: { database: marketing, table: customers, key_column: customer_id }
+attributes:
+  - name: Card
+    source: { database: marketing, table: customers }
+    join: { parent_key: customer_id, child_key: customer_id }
+    columns: [{ column: customer_id, name: card, visibility: pii }]
+"""
+    )
+    shop.sql("INSERT INTO marketing.customers VALUES ('c2', 'twin@example.com', 'US')")
+    with pytest.raises(InvalidInput) as failure:
+        shop.refresh(record)
+    assert failure.value.issues.codes() == ["DUPLICATE_KEYS"]
+    assert "c2" not in failure.value.message
+
+
 def test_views_of_behaviors_that_are_gone_disappear(shop: Shop) -> None:
     record = shop.push()
     shop.refresh(record)

@@ -221,10 +221,18 @@ def duplicate_key_issues(resolved: ResolvedParent, master: MasterReport) -> Issu
     """The error that a master table has several rows of one key."""
     issues = Issues()
     key, samples = resolved.parent.key_column, ", ".join(master.duplicate_samples)
-    message = f'{master.duplicate_keys} values of the key "{key}" stand in several rows of {master.source}, for example {samples}'
+    example = "" if _is_personal(resolved, f"{master.source}.{key}") else f", for example {samples}"
+    message = f'{master.duplicate_keys} values of the key "{key}" stand in several rows of {master.source}{example}'
     hint = "one row per customer: remove the extra rows, or filter them out"
     issues.add(Issue("DUPLICATE_KEYS", message, ("master", "key_column"), hint=hint))
     return issues
+
+
+def _is_personal(resolved: ResolvedParent, source: str) -> bool:
+    """Whether a column of a table is marked as personal data anywhere: then its values are in no message."""
+    catalog = resolved.catalog
+    fields = (*catalog.attributes, *(field for behavior in catalog.behaviors for field in behavior.fields))
+    return any(field.source == source and field.visibility in ("pii", "blocked") for field in fields)
 
 
 def _ordinals(run: _Run) -> int:

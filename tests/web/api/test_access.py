@@ -270,6 +270,25 @@ class TestPersonalData:
         assert asked.text.splitlines()[0] == '"customer_id"'
         assert "lifetime_value" in own.call("GET", f"{vip}/members.csv", "engineer").text
 
+    def test_samples_in_the_report_of_a_refresh_are_not_for_everybody(self, own: Api) -> None:
+        whole = own.call("GET", PARENT)
+        definition = whole.json()["definition"]
+        tier, key = definition["attributes"][0]["columns"][1], {"column": "customer_id", "name": "card", "visibility": "pii"}
+        assert tier["column"] == "loyalty_tier"
+        definition["attributes"][0]["columns"] = [{**tier, "type": "number", "visibility": "pii"}, key]
+        own.ok("PUT", PARENT, json={"definition": definition}, headers={"If-Match": whole.headers["etag"]})
+        own.kohort.warehouse.execute("INSERT INTO shop.metrics (customer_id) VALUES ('jane-of-nowhere'), ('c001')")
+        own.kohort.close_warehouse()
+        record = require_parent(own.kohort.store, "all-customers")
+        done = refresh_and_index(own.kohort.warehouse, own.kohort.store, record, own.kohort.indexes, clock=own.kohort.clock)
+        path = f"{PARENT}/refreshes/{done.record.number}"
+        for role, may in (("viewer", False), ("marketer", False), ("engineer", True)):
+            [part] = own.ok("GET", path, role)["report"]["attributes"]
+            assert (part["unmatched_keys"], part["extra_rows"], part["misfits"][0]["count"] > 0) == (1, 1, True)
+            assert bool(part["unmatched_samples"] and part["duplicate_samples"] and part["misfits"][0]["samples"]) is may
+            said = "".join(own.call("GET", address, role).text for address in (path, PARENT, f"{PARENT}/refreshes", "/runs"))
+            assert ("jane-of-nowhere" in said, '"Gold"' in said) == (may, may)
+
 
 class TestAudit:
     def test_changes_and_exports_are_kept_with_who_and_what(self, own: Api) -> None:

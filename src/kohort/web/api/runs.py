@@ -7,14 +7,17 @@ from typing import Annotated, Literal
 from fastapi import Header, Path, Query, Response
 
 from kohort.foundation.errors import UserError
+from kohort.parent.catalog_codec import catalog_from_document
 from kohort.ports.definitions import ParentRecord, RefreshRecord
 from kohort.ports.runs import RunRecord
 from kohort.services.kept_evaluations import zone_of
+from kohort.services.stored import parent_of
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import EvaluationWish, RefreshWish
 from kohort.web.api.desk import AtDesk, Desk, ParentName
 from kohort.web.api.documents import evaluation_document, refresh_document, run_document
 from kohort.web.api.guard import Routes
+from kohort.web.api.masking import Eyes, report_for
 from kohort.web.api.pages import Cursor, Limit, read_number, write_cursor
 
 routes = Routes("Runs")
@@ -93,10 +96,13 @@ def list_refreshes(desk: AtDesk, parent: ParentName, cursor: Cursor = "", limit:
     example={**_REFRESH, "report": {}},
 )
 def get_refresh(desk: AtDesk, parent: ParentName, number: RefreshNumber) -> Json:
-    """A refresh with its report: what was read, what did not fit."""
+    """A refresh with its report: what was read, what did not fit. Samples of personal data are for those who may see it."""
     record = desk.parent(parent, "parents.read")
     found = _refresh(desk, record, number)
-    return Json({**refresh_document(found, record, desk.runs.progress(record.id)), "report": found.report})
+    report = dict(found.report)
+    if found.status == "success":
+        report = report_for(report, Eyes.of(catalog_from_document(found.catalog), parent_of(record), desk.access))
+    return Json({**refresh_document(found, record, desk.runs.progress(record.id)), "report": report})
 
 
 def _refresh(desk: Desk, parent: ParentRecord, number: int) -> RefreshRecord:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kohort.parent.catalog import FieldCatalog
 from kohort.parent.report import AttributeReport, BehaviorReport, MasterReport, RefreshReport
-from kohort.services.access import Access, is_hidden
+from kohort.web.api.masking import Eyes
 from kohort.web.studio.formats import count_text
 
 
@@ -18,26 +17,6 @@ class Loss:
     part: str
     text: str
     samples: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Eyes:
-    """Whose samples are shown: keys and values of hidden columns are not."""
-
-    sources: frozenset[str]
-    sees_keys: bool
-
-    @staticmethod
-    def of(catalog: FieldCatalog, key_column: str, access: Access) -> Eyes:
-        every = (*catalog.attributes, *(field for behavior in catalog.behaviors for field in behavior.fields))
-        hidden = [field for field in every if is_hidden(field, access)]
-        return Eyes(frozenset(field.source for field in hidden), all(field.name != key_column for field in hidden))
-
-    def keys(self, samples: tuple[str, ...]) -> tuple[str, ...]:
-        return samples if self.sees_keys else ()
-
-    def values(self, source: str, column: str, samples: tuple[str, ...]) -> tuple[str, ...]:
-        return () if f"{source}.{column}" in self.sources else samples
 
 
 def losses(report: RefreshReport, eyes: Eyes) -> list[Loss]:

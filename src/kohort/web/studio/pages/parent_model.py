@@ -14,7 +14,8 @@ from kohort.parent.report import AttributeReport, BehaviorReport, RefreshReport,
 from kohort.parent.schedule import describe_schedule
 from kohort.services.stored import parent_of
 from kohort.web.api.desk import AtDesk, ParentName
-from kohort.web.studio.losses import Eyes, Loss, losses
+from kohort.web.api.masking import Eyes
+from kohort.web.studio.losses import Loss, losses
 from kohort.web.studio.pages.parent_frame import render_parent
 from kohort.web.studio.routes import PageRoutes
 
@@ -43,7 +44,7 @@ def model_page(request: Request, desk: AtDesk, parent: ParentName) -> Response:
     definition, last = parent_of(record), desk.kohort.store.last_refresh(record.id)
     report = report_from_document(last.report) if last else None
     catalog = catalog_from_document(last.catalog) if last else FieldCatalog((), ())
-    lost = losses(report, Eyes.of(catalog, definition.key_column, desk.access)) if report else []
+    lost = losses(report, Eyes.of(catalog, definition, desk.access)) if report else []
     changed = last is not None and record.updated_at > last.started_at
     facts = {
         "schedule": describe_schedule(definition.schedule),
