@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kohort.parent.catalog import FieldCatalog
-from kohort.parent.definition import ParentSegment
+from kohort.parent.definition import AttributeTable, BehaviorTable, ParentSegment
 from kohort.services.access import Access, hidden_attributes, hidden_columns, is_hidden
 
 
@@ -62,7 +62,8 @@ class Eyes:
     def of(catalog: FieldCatalog, parent: ParentSegment, access: Access) -> Eyes:
         every = (*catalog.attributes, *(field for behavior in catalog.behaviors for field in behavior.fields))
         hidden = frozenset(field.source for field in every if is_hidden(field, access))
-        keys = {f"{table.source}.{table.child_key}" for table in (*parent.attributes, *parent.behaviors)}
+        tables: list[AttributeTable | BehaviorTable] = [*parent.attributes, *parent.behaviors]
+        keys = {f"{table.source}.{table.child_key}" for table in tables}
         return Eyes(hidden, hidden.isdisjoint({*keys, f"{parent.master.source}.{parent.key_column}"}))
 
     def keys(self, samples: tuple[str, ...]) -> tuple[str, ...]:
