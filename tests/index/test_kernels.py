@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from kohort.index import hashing, kernels
 from kohort.index.compiled import warm_up
+from kohort.index.kernels import hashing, in_place, locating, marking, measuring
 
 LENGTHS = (0, 1, 2, 31, 32, 33, 47, 48, 49, 63, 64, 65, 100, 257, 1000)
 RNG = np.random.default_rng(7)
@@ -50,7 +50,7 @@ def test_distinct(offsets: npt.NDArray[np.int32], dtype: str, masked: bool) -> N
     keys = RNG.integers(-90, 90, offsets[-1]).astype(dtype)
     chosen = RNG.random(len(keys)) < 0.7 if masked else np.ones(len(keys), dtype=np.bool_)
     counts = np.empty(len(offsets) - 1, dtype=np.int32)
-    kernels.distinct(keys, offsets[:-1], offsets[1:], 0, len(counts), mask_of(chosen), masked, counts)
+    measuring.distinct(keys, offsets[:-1], offsets[1:], 0, len(counts), mask_of(chosen), masked, counts)
     assert counts.tolist() == [len(set(part)) for part in parts(offsets, keys, chosen)]
 
 
@@ -59,7 +59,7 @@ def test_distinct_codes(offsets: npt.NDArray[np.int32], dtype: str) -> None:
     codes = RNG.integers(-128, 128, offsets[-1]).astype(dtype)
     chosen = RNG.random(len(codes)) < 0.5
     counts = np.empty(len(offsets) - 1, dtype=np.int32)
-    kernels.distinct_codes(codes, offsets[:-1], offsets[1:], 0, len(counts), mask_of(chosen), True, -128, 4, counts)
+    measuring.distinct_codes(codes, offsets[:-1], offsets[1:], 0, len(counts), mask_of(chosen), True, -128, 4, counts)
     assert counts.tolist() == [len(set(part)) for part in parts(offsets, codes, chosen)]
 
 
@@ -77,7 +77,7 @@ def test_few_codes(many: npt.NDArray[np.int32], masked: bool) -> None:
     codes = RNG.integers(0, 64, many[-1]).astype(np.int8)
     chosen = RNG.random(len(codes)) < 0.5 if masked else np.ones(len(codes), dtype=np.bool_)
     counts = np.empty(len(many) - 1, dtype=np.int32)
-    kernels.distinct_codes(codes, many[:-1], many[1:], 0, len(counts), mask_of(chosen), masked, 0, 1, counts)
+    measuring.distinct_codes(codes, many[:-1], many[1:], 0, len(counts), mask_of(chosen), masked, 0, 1, counts)
     assert counts.tolist() == [len(set(part)) for part in parts(many, codes, chosen)]
 
 
@@ -92,7 +92,7 @@ def test_sums_of_slices(many: npt.NDArray[np.int32], masked: bool, part: str, dt
     if part == "ends":  # few rows of each slice, so that most lie between
         starts = np.maximum(starts, stops - 1).astype(np.int32)
     totals, counts = np.empty(len(starts) - first, dtype=np.int64), np.empty(len(starts) - first, dtype=np.int64)
-    add = kernels.millionths if dtype == "float64" else kernels.sums
+    add = measuring.millionths if dtype == "float64" else measuring.sums
     add(values, starts, stops, first, len(starts), mask_of(chosen), masked, totals, counts)
     whole = [int(np.trunc(v * 1e6) + np.copysign(abs(v * 1e6 - np.trunc(v * 1e6)) >= 0.5, v)) for v in values.tolist()]
     exact = whole if dtype == "float64" else values.tolist()
@@ -106,8 +106,8 @@ def test_sums_of_slices(many: npt.NDArray[np.int32], masked: bool, part: str, dt
 def test_edges_of_many_slices(many: npt.NDArray[np.int32]) -> None:
     time = np.concatenate([np.sort(RNG.integers(0, 1000, stop - start)) for start, stop in pairwise(many)]).astype(np.int64)
     edges = np.empty(len(many) - 1, dtype=np.int32)
-    kernels.not_before(time, many, 0, 100, 500, edges)
-    kernels.not_before(time, many, 100, len(edges), 500, edges)
+    locating.not_before(time, many, 0, 100, 500, edges)
+    locating.not_before(time, many, 100, len(edges), 500, edges)
     assert edges.tolist() == [start + int(np.searchsorted(time[start:stop], 500)) for start, stop in pairwise(many)]
 
 
@@ -115,7 +115,7 @@ def test_slices_with_a_row_in_a_mask(many: npt.NDArray[np.int32]) -> None:
     chosen = RNG.random(many[-1]) < 0.1
     size, first = len(many) - 1, 128
     words = np.zeros(-(-(size - first) // 64), dtype=np.uint64)
-    kernels.any_bits(many[:-1], many[1:], first, size, mask_of(chosen), words)
+    marking.any_bits(many[:-1], many[1:], first, size, mask_of(chosen), words)
     assert bits(words, size - first) == [any(part) for part in parts(many, chosen, chosen)[first:]]
 
 
@@ -126,7 +126,7 @@ def test_windows_with_at_least_so_many_rows(many: npt.NDArray[np.int32], fewest:
     size = len(many) - 1
     words, without = np.zeros(-(-size // 64), dtype=np.uint64), mask_of(np.zeros(1, dtype=np.bool_))
     lows, highs = np.array([fewest], dtype=np.int64), np.array([INT64_MAX], dtype=np.int64)
-    kernels.sliding_counts(time, many[:-1], many[1:], 0, size, without, False, 25, lows, highs, empty, words)
+    in_place.sliding_counts(time, many[:-1], many[1:], 0, size, without, False, 25, lows, highs, empty, words)
     expected = []
     for start, stop in pairwise(many):
         rows = time[start:stop]
@@ -138,7 +138,7 @@ def test_windows_with_at_least_so_many_rows(many: npt.NDArray[np.int32], fewest:
 def test_sorted_slices_keep_the_order_of_equals(offsets: npt.NDArray[np.int32]) -> None:
     keys = RNG.integers(0, 20, offsets[-1]).astype(np.int64)
     order = np.empty(len(keys), dtype=np.int32)
-    kernels.sorted_slices(offsets, keys, order)
+    locating.sorted_slices(offsets, keys, order)
     for start, stop in pairwise(offsets):
         expected = start + np.argsort(keys[start:stop], kind="stable")
         assert order[start:stop].tolist() == expected.tolist()
@@ -150,7 +150,7 @@ def test_end_rows_by_a_key(offsets: npt.NDArray[np.int32], at_end: bool) -> None
     arrival = RNG.permutation(len(keys)).astype(np.int32)
     chosen = RNG.random(len(keys)) < 0.6
     rows = np.empty(len(offsets) - 1, dtype=np.int32)
-    kernels.end_rows_by(keys, arrival, offsets[:-1], offsets[1:], 0, len(rows), mask_of(chosen), True, at_end, rows)
+    locating.end_rows_by(keys, arrival, offsets[:-1], offsets[1:], 0, len(rows), mask_of(chosen), True, at_end, rows)
     best = max if at_end else min
     for found, start, stop in zip(rows.tolist(), offsets[:-1], offsets[1:], strict=True):
         among = [row for row in range(start, stop) if chosen[row]]
@@ -161,12 +161,12 @@ def test_end_rows_by_a_key(offsets: npt.NDArray[np.int32], at_end: bool) -> None
 def test_edges_and_how_many_after(offsets: npt.NDArray[np.int32], instant: int) -> None:
     time = np.concatenate([np.sort(RNG.integers(0, 1000, stop - start)) for start, stop in pairwise(offsets)]).astype(np.int64)
     edges = np.empty(len(offsets) - 1, dtype=np.int32)
-    kernels.not_before(time, offsets, 0, len(edges), instant, edges)
+    locating.not_before(time, offsets, 0, len(edges), instant, edges)
     expected = [start + int(np.searchsorted(time[start:stop], instant)) for start, stop in pairwise(offsets)]
     assert edges.tolist() == expected
     for number in (1, 2, 40):
         words = np.zeros(-(-len(edges) // 64), dtype=np.uint64)
-        kernels.at_least(time, offsets[:-1], offsets[1:], 0, len(edges), number, instant, words)
+        marking.at_least(time, offsets[:-1], offsets[1:], 0, len(edges), number, instant, words)
         assert bits(words, len(edges)) == [stop - edge >= number for edge, stop in zip(expected, offsets[1:], strict=True)]
 
 
@@ -178,9 +178,9 @@ def test_groups(offsets: npt.NDArray[np.int32], masked: bool) -> None:
     slices = (offsets[:-1], offsets[1:], 0, size, mask_of(chosen), masked, lows, highs)
     words = np.zeros(-(-size // 64), dtype=np.uint64)
     inside = lambda value: 3 <= value <= 4 or value >= 30  # noqa: E731
-    kernels.group_counts(codes, *slices, words)
+    in_place.group_counts(codes, *slices, words)
     assert bits(words, size) == [any(map(inside, Counter(part).values())) for part in parts(offsets, codes, chosen)]
-    kernels.group_sums(values, codes, *slices, words)
+    in_place.group_sums(values, codes, *slices, words)
     expected = []
     for group, summed in zip(parts(offsets, codes, chosen), parts(offsets, values, chosen), strict=True):
         totals: Counter[int] = Counter()
@@ -197,7 +197,7 @@ def test_sliding_counts(offsets: npt.NDArray[np.int32], masked: bool, empty: boo
     chosen = RNG.random(len(time)) < 0.3 if masked else np.ones(len(time), dtype=np.bool_)
     size, words = len(offsets) - 1, np.zeros(-(-(len(offsets) - 1) // 64), dtype=np.uint64)
     lows, highs = np.array([5, 40], dtype=np.int64), np.array([6, 90], dtype=np.int64)
-    kernels.sliding_counts(time, offsets[:-1], offsets[1:], 0, size, mask_of(chosen), masked, 25, lows, highs, empty, words)
+    in_place.sliding_counts(time, offsets[:-1], offsets[1:], 0, size, mask_of(chosen), masked, 25, lows, highs, empty, words)
     expected = []
     for rows in parts(offsets, time, chosen):
         counts = [sum(end - 25 < one <= end for one in rows) for end in rows]

@@ -71,7 +71,7 @@ def _in_both(one: Bitmap, other: Bitmap) -> int:
 
 def _in_both_of_many(one: Bitmap, other: Bitmap) -> int:
     """The same without anything in between."""
-    from kohort.index.set_kernels import count_common
+    from kohort.index.kernels.measuring import count_common
 
     found = np.empty(1, dtype=np.int64)
     count_common(one.words, other.words, found)

@@ -19,7 +19,6 @@ Progress = Callable[[int, int], None]
 
 INT64 = types.int64
 FLAG = types.boolean
-WHOLE = (types.int8, types.int16, types.int32, types.int64)
 
 Signature = tuple[Any, ...]
 
@@ -32,6 +31,11 @@ def array(scalar: Any) -> Any:
 def output(scalar: Any) -> Any:
     """The type of an array that is written."""
     return types.Array(scalar, 1, "C")
+
+
+I8, I32, I64, F64, U8, U64 = map(array, (types.int8, types.int32, types.int64, types.float64, types.uint8, types.uint64))
+OUT_I32, OUT_I64, OUT_F64, OUT_U8, OUT_U64 = map(output, (types.int32, types.int64, types.float64, types.uint8, types.uint64))
+WHOLE = (I8, array(types.int16), I32, I64)
 
 
 class Kernel:
@@ -120,15 +124,10 @@ def kernel(*signatures: Signature, keyed: int = 1) -> Callable[[Callable[..., No
 
 def warm_up(progress: Progress | None = None) -> None:
     """See to it that every kernel was compiled on this machine; cheap when it was. progress: functions done, in all."""
-    from kohort.index import hashing, kernels, set_kernels
-
     global _is_warm
     with _WARM_UP:
         if _is_warm:
             return
-        assert kernels.__name__
-        assert hashing.__name__
-        assert set_kernels.__name__
         mark = _mark()
         if mark is None or not mark.exists():
             _compile_all(progress)
@@ -140,11 +139,6 @@ def warm_up(progress: Progress | None = None) -> None:
 
 def is_compiled() -> bool:
     """Whether every kernel was compiled on this machine before."""
-    from kohort.index import hashing, kernels, set_kernels
-
-    assert hashing.__name__
-    assert kernels.__name__
-    assert set_kernels.__name__
     mark = _mark()
     return mark is not None and mark.exists()
 
@@ -155,8 +149,16 @@ def load_all(progress: Progress | None = None) -> None:
     _compile_all(None)
 
 
+def _all_kernels() -> list[Kernel]:
+    """Those of every module: to read a module is to register its kernels."""
+    from kohort.index.kernels import hashing, in_place, locating, marking, measuring
+
+    assert all((hashing, in_place, locating, marking, measuring))
+    return _KERNELS
+
+
 def _compile_all(progress: Progress | None) -> None:
-    work = [(one, signature) for one in _KERNELS for signature in one.signatures]
+    work = [(one, signature) for one in _all_kernels() for signature in one.signatures]
     for done, (one, signature) in enumerate(work):
         with _LOCK:
             one.compile(signature)
@@ -166,11 +168,12 @@ def _compile_all(progress: Progress | None) -> None:
 
 def _mark() -> Path | None:
     """The file that says that these kernels were compiled by this compiler for this processor."""
-    folder = _KERNELS[0].cache_folder
+    registered = _all_kernels()
+    folder = registered[0].cache_folder
     if folder is None:
         return None
     digest = hashlib.sha256(f"{numba.__version__} {llvmlite.binding.get_host_cpu_name()}".encode())
-    for file in sorted({one.file for one in _KERNELS}):
+    for file in sorted({one.file for one in registered}):
         digest.update(file.read_bytes())
         digest.update(str(file.stat().st_mtime_ns).encode())
     return folder / f"compiled-{digest.hexdigest()[:16]}"

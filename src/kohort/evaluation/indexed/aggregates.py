@@ -25,8 +25,8 @@ from kohort.evaluation.indexed.tests import (
     whole_intervals,
 )
 from kohort.evaluation.indexed.texts import text_table
-from kohort.index import kernels
 from kohort.index.columns import BooleanColumn, Column, Int32, Int64, Narrow, NumberColumn, TextColumn
+from kohort.index.kernels import in_place, locating, marking, measuring
 from kohort.rules.core import Aggregate, BehaviorLeaf, IsNullTest, Test
 
 BLOCK = 1 << 16
@@ -64,17 +64,17 @@ class Judge:
             case Intervals() as intervals:
                 fitted = intervals.fitted(found.values.dtype)
                 if len(fitted.lows):
-                    kernels.within(found.values, 0, size, fitted.lows, fitted.highs, out)
+                    marking.within(found.values, 0, size, fitted.lows, fitted.highs, out)
             case AverageIntervals() as one:
                 if found.counts is not None and len(one.lows):
                     steps = (one.lows, one.low_steps, one.highs, one.high_steps)
-                    kernels.averages_within(found.values, found.counts, one.factor, *steps, out)
+                    marking.averages_within(found.values, found.counts, one.factor, *steps, out)
             case table:
-                kernels.looked_up(found.values, 0, size, table, out)
+                marking.looked_up(found.values, 0, size, table, out)
         if found.counts is None:
             return out
         valued = np.zeros(word_count(size), dtype=np.uint64)
-        kernels.within(found.counts, 0, size, _SOME.lows, _SOME.highs, valued)
+        marking.within(found.counts, 0, size, _SOME.lows, _SOME.highs, valued)
         return (out & valued) | (~valued & filled(size)) if self.null_passes else out & valued
 
 
@@ -255,7 +255,7 @@ def _counts(slices: Slices, first: int, last: int, present: Presence) -> Int32:
     if not present.masked:
         return slices.stops[first:last] - slices.starts[first:last]
     counts = np.empty(last - first, dtype=np.int32)
-    kernels.count_bits(slices.starts, slices.stops, first, last, present.mask, counts)
+    measuring.count_bits(slices.starts, slices.stops, first, last, present.mask, counts)
     return counts
 
 
@@ -266,7 +266,7 @@ def _values(aggregate: Aggregate, column: Column, cells: Cells, slices: Slices, 
     match aggregate.key:
         case "Sum" | "Average":
             totals, counts = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
-            add: Any = kernels.millionths if cells.values.dtype == np.float64 else kernels.sums
+            add: Any = measuring.millionths if cells.values.dtype == np.float64 else measuring.sums
             add(cells.values, *arguments, totals, counts)
             return Values(totals, counts)
         case "Min" | "Max":
@@ -274,20 +274,20 @@ def _values(aggregate: Aggregate, column: Column, cells: Cells, slices: Slices, 
                 np.zeros(size, dtype=np.float64 if cells.values.dtype == np.float64 else np.int64),
                 np.empty(size, dtype=np.int64),
             )
-            kernels.extremes(cells.values, *arguments, aggregate.key == "Max", found, counts)
+            measuring.extremes(cells.values, *arguments, aggregate.key == "Max", found, counts)
             return Values(found, counts)
         case "First" | "Last":
             rows = np.empty(size, dtype=np.int32)
-            kernels.end_rows(*arguments, aggregate.key == "Last", rows)
+            locating.end_rows(*arguments, aggregate.key == "Last", rows)
             return _at(cells, rows)
         case "CountDistinct":
             different = np.empty(size, dtype=np.int32)
             if isinstance(column, TextColumn) and len(column.dictionary) <= _FEW_CODES and cells.values.dtype.itemsize <= 2:
-                kernels.distinct_codes(cells.values, *arguments, 0, word_count(len(column.dictionary)) or 1, different)
+                measuring.distinct_codes(cells.values, *arguments, 0, word_count(len(column.dictionary)) or 1, different)
             elif cells.values.dtype == np.int8:
-                kernels.distinct_codes(cells.values, *arguments, -128, 4, different)
+                measuring.distinct_codes(cells.values, *arguments, -128, 4, different)
             else:
-                kernels.distinct(cells.values, *arguments, different)
+                measuring.distinct(cells.values, *arguments, different)
             return Values(different, None)
         case "Count":
             raise AssertionError(f"counted before: {column}")
@@ -299,7 +299,7 @@ def _end_by(aggregate: Aggregate, cells: Cells, keys: npt.NDArray[Any], arrival:
     """The value of the first or last row of each slice by an order of rows."""
     rows = np.empty(last - first, dtype=np.int32)
     arguments = (slices.starts, slices.stops, first, last, cells.present.mask, cells.present.masked)
-    kernels.end_rows_by(keys, arrival, *arguments, aggregate.key == "Last", rows)
+    locating.end_rows_by(keys, arrival, *arguments, aggregate.key == "Last", rows)
     return _at(cells, rows)
 
 
@@ -326,7 +326,7 @@ def gathered_in_place(work: AggregateWork, passes: Intervals | AverageIntervals 
         if aggregate.grouping or aggregate.key != "Count":
             return None
         time, length, of = work.reader.rows(aggregate.behavior).time, aggregate.sliding_micros, work.filtered
-        return lambda low, high, out: kernels.sliding_counts(
+        return lambda low, high, out: in_place.sliding_counts(
             time, slices.starts, slices.stops, low, high, of.mask, of.masked, length, lows, highs, default, out
         )
     if len(aggregate.grouping) != 1 or default or aggregate.key not in ("Count", "Sum"):
@@ -336,12 +336,12 @@ def gathered_in_place(work: AggregateWork, passes: Intervals | AverageIntervals 
         return None
     if aggregate.key == "Count":
         of = work.filtered
-        return lambda low, high, out: kernels.group_counts(
+        return lambda low, high, out: in_place.group_counts(
             codes, slices.starts, slices.stops, low, high, of.mask, of.masked, lows, highs, out
         )
     values, of = values_of(work.reader.row_column(aggregate.behavior, aggregate.columns[0])), work.present
     if values.dtype == np.float64:
         return None
-    return lambda low, high, out: kernels.group_sums(
+    return lambda low, high, out: in_place.group_sums(
         values, codes, slices.starts, slices.stops, low, high, of.mask, of.masked, lows, highs, out
     )

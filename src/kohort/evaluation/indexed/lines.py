@@ -12,8 +12,8 @@ import numpy.typing as npt
 from kohort.evaluation.bitmap import Bitmap, Words
 from kohort.evaluation.indexed.reader import IndexReader, Presence, Slices
 from kohort.evaluation.indexed.tests import NoKernel
-from kohort.index import kernels
 from kohort.index.columns import BooleanColumn, Column, Int32, Int64, NumberColumn, TextColumn, TimeColumn
+from kohort.index.kernels import locating, measuring
 from kohort.parent.layout import TIMESTAMP
 
 _SPAN_LIMIT = 2**62
@@ -65,7 +65,7 @@ class Taken:
     def sorted_by(self, keys: Int64) -> Int32:
         """The places of each profile's rows by ascending key."""
         order = np.empty(len(self.rows), dtype=np.int32)
-        kernels.sorted_slices(self.offsets, keys, order)
+        locating.sorted_slices(self.offsets, keys, order)
         return order
 
     def keys(self, names: Sequence[str]) -> Int64:
@@ -98,11 +98,11 @@ def take(reader: IndexReader, behavior: str, slices: Slices, present: Presence, 
     counts = slices.stops[first:last] - slices.starts[first:last]
     if present.masked:
         counts = np.empty(last - first, dtype=np.int32)
-        kernels.count_bits(slices.starts, slices.stops, first, last, present.mask, counts)
+        measuring.count_bits(slices.starts, slices.stops, first, last, present.mask, counts)
     offsets = np.zeros(last - first + 1, dtype=np.int32)
     np.cumsum(counts, out=offsets[1:], dtype=np.int32)
     rows = np.empty(int(offsets[-1]), dtype=np.int32)
-    kernels.rows_of(slices.starts, slices.stops, first, last, present.mask, present.masked, offsets, rows)
+    locating.rows_of(slices.starts, slices.stops, first, last, present.mask, present.masked, offsets, rows)
     return Taken(reader, behavior, rows, offsets)
 
 
@@ -122,7 +122,7 @@ def groups(taken: Taken, names: Sequence[str]) -> tuple[Taken, Int32, Int32]:
 def windows(taken: Taken, starts: Int32, stops: Int32, length: int) -> Slices:
     """For each row, the rows of its group in the window of that length that ends with it."""
     found = Slices(np.empty(len(taken.rows), dtype=np.int32), np.empty(len(taken.rows), dtype=np.int32))
-    kernels.sliding_slices(starts, stops, taken.values(TIMESTAMP), length, found.starts, found.stops)
+    locating.sliding_slices(starts, stops, taken.values(TIMESTAMP), length, found.starts, found.stops)
     return found
 
 

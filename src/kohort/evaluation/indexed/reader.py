@@ -24,7 +24,6 @@ from kohort.evaluation.indexed.tests import (
 from kohort.evaluation.indexed.texts import text_table
 from kohort.evaluation.times import Moment, instants
 from kohort.foundation.windows import Window
-from kohort.index import kernels
 from kohort.index.columns import (
     ArrayColumn,
     BehaviorRows,
@@ -37,6 +36,7 @@ from kohort.index.columns import (
     TextColumn,
     TimeColumn,
 )
+from kohort.index.kernels import locating, marking, measuring
 from kohort.parent.layout import TIMESTAMP
 from kohort.rules.ast import ArrayMatching
 from kohort.rules.core import ALL_ROWS, IsNullTest, RowAll, RowAny, RowFilter, RowNot, RowTest, Test
@@ -185,7 +185,7 @@ class IndexReader:
         counts = np.empty(length, dtype=np.int32)
         starts, stops = column.offsets[:-1], column.offsets[1:]
         mask = passed if len(passed) else NO_MASK
-        self.spread(length, lambda low, high: kernels.count_bits(starts, stops, low, high, mask, counts[low:high]))
+        self.spread(length, lambda low, high: measuring.count_bits(starts, stops, low, high, mask, counts[low:high]))
         matching = test.matching or ArrayMatching("any")
         if matching.key == "all":
             judged = Bitmap.from_bools(counts == stops - starts).words
@@ -199,7 +199,7 @@ class IndexReader:
         intervals = intervals.fitted(values.dtype)
         if len(intervals.lows):
             lows, highs = intervals.lows, intervals.highs
-            self.spread(len(values), lambda low, high: kernels.within(values, low, high, lows, highs, out[low >> 6 :]))
+            self.spread(len(values), lambda low, high: marking.within(values, low, high, lows, highs, out[low >> 6 :]))
         return out
 
     def _looked_up(self, codes: Any, table: Table) -> Words:
@@ -207,7 +207,7 @@ class IndexReader:
         if together is not None:
             return self.within(codes, together)
         out = np.zeros(word_count(len(codes)), dtype=np.uint64)
-        self.spread(len(codes), lambda low, high: kernels.looked_up(codes, low, high, table, out[low >> 6 :]))
+        self.spread(len(codes), lambda low, high: marking.looked_up(codes, low, high, table, out[low >> 6 :]))
         return out
 
     # --- rows -------------------------------------------------------------------------------------------------------
@@ -278,7 +278,7 @@ class IndexReader:
 
         def find() -> Int32:
             places = np.empty(size, dtype=np.int32)
-            self.spread(size, lambda low, high: kernels.not_before(rows.time, rows.offsets, low, high, instant, places))
+            self.spread(size, lambda low, high: locating.not_before(rows.time, rows.offsets, low, high, instant, places))
             return places
 
         return self.keep(("edge", behavior, instant), find, lambda places: places.nbytes)  # type: ignore[no-any-return]

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from kohort.evaluation.bitmap import Words, word_count
 from kohort.evaluation.indexed.reader import IndexReader, Presence, Slices
 from kohort.evaluation.indexed.tests import NoKernel
-from kohort.index import kernels
 from kohort.index.columns import Int64
+from kohort.index.kernels import in_place
 from kohort.rules.core import SequenceLeaf
 
 _BLOCK = 1 << 15
@@ -53,6 +53,6 @@ def _follow(
 
     def block(low: int, high: int) -> None:
         bits = out[low >> 6 :]
-        kernels.followers_in_place(*rows_before, *rows, low, high, within or 0, within is not None, reached, is_last, bits)
+        in_place.followers_in_place(*rows_before, *rows, low, high, within or 0, within is not None, reached, is_last, bits)
 
     reader.spread(reader.index.size, block, _BLOCK)

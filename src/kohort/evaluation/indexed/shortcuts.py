@@ -11,7 +11,7 @@ from kohort.evaluation.bitmap import Words, word_count
 from kohort.evaluation.indexed.lines import values_of
 from kohort.evaluation.indexed.reader import IndexReader, Presence, Slices, filled
 from kohort.evaluation.indexed.tests import INT64_MAX, Intervals
-from kohort.index import kernels
+from kohort.index.kernels import marking
 from kohort.parent.layout import TIMESTAMP
 from kohort.rules.core import ALL_ROWS, Aggregate
 
@@ -53,7 +53,7 @@ def _at_least(reader: IndexReader, behavior: str, earliest: int, latest: int, nu
         return np.zeros(word_count(size), dtype=np.uint64)
     starts, stops = rows.offsets[:-1], reader.stops(behavior, latest)
     out = np.zeros(word_count(size), dtype=np.uint64)
-    reader.spread(size, lambda low, high: kernels.at_least(rows.time, starts, stops, low, high, number, earliest, out[low >> 6 :]))
+    reader.spread(size, lambda low, high: marking.at_least(rows.time, starts, stops, low, high, number, earliest, out[low >> 6 :]))
     return out
 
 
@@ -71,7 +71,7 @@ def _with_row(reader: IndexReader, mask: Words, slices: Slices) -> Words:
     """The profiles with a row in a mask."""
     out = np.zeros(word_count(reader.index.size), dtype=np.uint64)
     starts, stops = slices.starts, slices.stops
-    reader.spread(reader.index.size, lambda first, last: kernels.any_bits(starts, stops, first, last, mask, out[first >> 6 :]))
+    reader.spread(reader.index.size, lambda first, last: marking.any_bits(starts, stops, first, last, mask, out[first >> 6 :]))
     return out
 
 
@@ -106,7 +106,7 @@ def _extreme_time(reader: IndexReader, aggregate: Aggregate, passes: Intervals) 
         found = np.zeros_like(out)
 
         def block(first: int, last: int, low: int = low, high: int = high, found: Words = found) -> None:
-            kernels.edge_within(rows.time, starts, stops, first, last, at_end, low, high, found[first >> 6 :])
+            marking.edge_within(rows.time, starts, stops, first, last, at_end, low, high, found[first >> 6 :])
 
         reader.spread(reader.index.size, block)
         out |= found

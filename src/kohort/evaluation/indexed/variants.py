@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from kohort.evaluation.bitmap import Bitmap, Words
 from kohort.evaluation.indexed.reader import IndexReader
 from kohort.evaluation.indexed.tests import NoKernel
-from kohort.index import hashing
 from kohort.index.columns import NumberColumn, TextColumn
+from kohort.index.kernels import hashing
 from kohort.rules.core import VariantLeaf
 
 _BLOCK = 1 << 16

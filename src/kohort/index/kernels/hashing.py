@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import types
 
-from kohort.index.compiled import INT64, array, helper, kernel, output
-
-_I64, _U8, _OUT_U64 = array(types.int64), array(types.uint8), output(types.uint64)
+from kohort.index.compiled import I64, INT64, OUT_U64, U8, helper, kernel
 
 
 def _primes(count: int) -> list[int]:
@@ -70,7 +67,7 @@ def _compress(state: Any, words: Any) -> Any:
     state[7] += h
 
 
-@kernel((_I64, _U8, _U8, INT64, INT64, _OUT_U64))
+@kernel((I64, U8, U8, INT64, INT64, OUT_U64))
 def hash_places(offsets: Any, texts: Any, prefix: Any, first: Any, last: Any, places: Any) -> None:
     """The first 64 bits of SHA-256 of the prefix and each text; text i is texts[offsets[i]:offsets[i + 1]]."""
     state, words = np.empty(8, dtype=np.uint32), np.empty(64, dtype=np.uint32)
