@@ -18,8 +18,8 @@ from kohort.services.revisions import revision_of
 from kohort.services.source_status import SourceState
 from kohort.services.stored import segment_of
 from kohort.services.versions import SegmentDiff
-from kohort.web.api import shapes
 from kohort.web.api.running import Progress
+from kohort.web.api.shapes import common, runs
 
 Json = dict[str, Any]
 
@@ -56,7 +56,7 @@ def refresh_document(record: RefreshRecord, parent: ParentRecord, progress: Prog
     }
 
 
-def run_document(run: RunRecord, parent: ParentRecord, progress: Progress | None = None) -> shapes.Run:
+def run_document(run: RunRecord, parent: ParentRecord, progress: Progress | None = None) -> runs.Run:
     """A refresh or an evaluation with its log; with how far it is while it runs in this server."""
     return {
         "id": run.id,
@@ -79,7 +79,7 @@ def run_document(run: RunRecord, parent: ParentRecord, progress: Progress | None
     }
 
 
-_WAYS: Mapping[str, shapes.Way] = {"session": "session", "token": "token", "cli": "cli", "link": "link"}
+_WAYS: Mapping[str, common.Way] = {"session": "session", "token": "token", "cli": "cli", "link": "link"}
 
 
 def _seconds(run: RunRecord) -> float:
@@ -89,15 +89,15 @@ def _seconds(run: RunRecord) -> float:
     return round((run.finished_at - run.started_at).total_seconds(), 3)
 
 
-def _progress(progress: Progress | None) -> shapes.RunProgress | None:
+def _progress(progress: Progress | None) -> runs.RunProgress | None:
     return {"step": progress.name, "done": progress.done, "total": progress.total} if progress is not None else None
 
 
-def _run_problem(problem: Mapping[str, Any]) -> shapes.RunProblem:
+def _run_problem(problem: Mapping[str, Any]) -> runs.RunProblem:
     return {"code": problem["code"], "detail": problem["detail"], "hint": problem["hint"], "issues": problem["issues"]}
 
 
-def evaluation_document(done: EvaluationRecord) -> shapes.Evaluation:
+def evaluation_document(done: EvaluationRecord) -> runs.Evaluation:
     """An evaluation that is done."""
     return {"evaluation": done.id, "as_of": done.as_of, "total": done.total, "segments": len(done.populations)}
 

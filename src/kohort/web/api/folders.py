@@ -15,9 +15,9 @@ from kohort.web.api.bodies import Body, Folder
 from kohort.web.api.desk import AtDesk, Desk, IfMatch, ParentName, etag, revision_in
 from kohort.web.api.guard import Routes
 from kohort.web.api.insights import dependent_document
-from kohort.web.api.shapes import MoveResult as MoveShape
-from kohort.web.api.shapes_insights import FolderContents as FolderShape
-from kohort.web.api.shapes_insights import SegmentPlace
+from kohort.web.api.shapes.insights import FolderContents as FolderShape
+from kohort.web.api.shapes.insights import SegmentPlace
+from kohort.web.api.shapes.segments import MoveResult as MoveShape
 
 routes = Routes("Folders")
 FolderPath = Annotated[str, Query(max_length=1000, min_length=1, description="The path of the folder: Marketing/VIP.")]

@@ -21,12 +21,12 @@ from kohort.web.api.bodies import RuleToTry
 from kohort.web.api.desk import AsOf, AtDesk, Desk, ParentName, SegmentId
 from kohort.web.api.guard import Routes
 from kohort.web.api.rules import drafted, sound_draft
-from kohort.web.api.shapes import Issue as IssueShape
-from kohort.web.api.shapes_insights import Backtest as BacktestShape
-from kohort.web.api.shapes_insights import BacktestDay, ForecastDay, LintedSegment, Relations
-from kohort.web.api.shapes_insights import Dependent as DependentShape
-from kohort.web.api.shapes_insights import Forecast as ForecastShape
-from kohort.web.api.shapes_insights import LintReport as LintShape
+from kohort.web.api.shapes.common import Issue as IssueShape
+from kohort.web.api.shapes.insights import Backtest as BacktestShape
+from kohort.web.api.shapes.insights import BacktestDay, ForecastDay, LintedSegment, Relations
+from kohort.web.api.shapes.insights import Dependent as DependentShape
+from kohort.web.api.shapes.insights import Forecast as ForecastShape
+from kohort.web.api.shapes.insights import LintReport as LintShape
 
 routes = Routes("Insights")
 _ONE = "/parents/{parent}/segments/{segment}"

@@ -1,4 +1,4 @@
-"""The shapes of what is said about saved segments and about folders as a whole."""
+"""Answers about saved segments and folders as a whole."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 
 from typing_extensions import TypedDict
 
-from kohort.web.api.shapes import Issue
+from kohort.web.api.shapes.common import Issue
 
 
 class ForecastDay(TypedDict):

@@ -1,0 +1,103 @@
+"""Answers about users, access and the audit log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from typing_extensions import TypedDict
+
+from kohort.web.api.shapes.common import Role, Way, Written
+
+
+class SignedIn(TypedDict):
+    """Who signed in; the session is a cookie."""
+
+    name: str
+    role: Role
+    expires_at: datetime
+
+
+class SignedOut(TypedDict):
+    signed_out: bool
+
+
+class Done(TypedDict):
+    changed: bool
+
+
+class GrantTo(TypedDict):
+    """What a user may in one parent segment, or in a folder of it."""
+
+    parent: str
+    folder: str
+    role: Role
+
+
+class User(Written):
+    """A user."""
+
+    id: int
+    name: str
+    role: Role
+    disabled: bool
+    has_password: bool
+    grants: list[GrantTo]
+
+
+class Me(User):
+    """Who one is. actions: what one may do at all."""
+
+    way: Way
+    actions: list[str]
+
+
+class UserPage(TypedDict):
+    items: list[User]
+    next: str | None
+
+
+class Token(TypedDict):
+    """An API token; of the token itself only the last four characters."""
+
+    id: int
+    user: str
+    name: str
+    last_four: str
+    role: Role
+    state: Literal["valid", "expired", "revoked"]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewToken(Token):
+    """A new token, shown this once."""
+
+    token: str
+
+
+class TokenPage(TypedDict):
+    items: list[Token]
+    next: str | None
+
+
+class AuditEntry(TypedDict):
+    """Something that was done. before, after: revisions of the object."""
+
+    id: int
+    at: datetime
+    who: str
+    way: Way
+    action: str
+    kind: str
+    object: str
+    before: str
+    after: str
+    address: str
+    detail: str
+
+
+class AuditPage(TypedDict):
+    items: list[AuditEntry]
+    next: str | None
