@@ -167,7 +167,7 @@ class TestSplit:
 
 
 class TestSaving:
-    def test_a_segment_from_its_name_to_its_second_version(self, own_studio: RunningStudio, open_page: OpenPage) -> None:
+    def test_a_segment_from_its_name_to_its_second_version_and_back(self, own_studio: RunningStudio, open_page: OpenPage) -> None:
         page = open_page(own_studio, f"{BASE}/new?folder=Value", role="marketer")
         expect(size(page)).to_have_text("60")
         page.get_by_label("Name", exact=True).fill("VIP")
@@ -193,6 +193,13 @@ class TestSaving:
         dialog.get_by_role("button", name="Save new version").click()
         expect(page.get_by_text("As saved, version 2")).to_be_visible()
         assert stored(own_studio, "Value/Gold").version == 2
+        page.get_by_role("navigation", name="Parts of this segment").get_by_role("link", name="History").click()
+        page.get_by_role("button", name="Go back to this version 1").click()
+        expect(dialog).to_contain_text("60 members become 15")
+        dialog.get_by_role("button", name="Go back").click()
+        expect(page.get_by_role("heading", name="Version 3")).to_be_visible()
+        page.get_by_role("navigation", name="Parts of this segment").get_by_role("link", name="Rules").click()
+        expect(size(page)).to_have_text("15")
 
     def test_what_depends_on_it_is_shown_before(self, studio: RunningStudio, open_page: OpenPage) -> None:
         page = open_page(studio, rules_of(studio, "Value/VIP"))
