@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ import typer
 from rich.markup import escape
 
 from kohort.cli import ps_refresh, ps_scaffold, ps_values
+from kohort.cli.audit import changed_parents
 from kohort.cli.context import JSON, DryRun, Yes, confirm, current_catalog, current_parent, existing_paths
 from kohort.cli.output import (
     count_text,
@@ -103,7 +105,8 @@ def push(
 
     session = open_session()
     by, clock = session.settings.user_name, session.clock
-    result = push_parents(session.store, session.workspace, existing_paths(files or []), by=by, clock=clock, dry_run=dry_run)
+    with nullcontext() if dry_run else changed_parents():
+        result = push_parents(session.store, session.workspace, existing_paths(files or []), by=by, clock=clock, dry_run=dry_run)
     if as_json:
         show_json({"applied": result.applied, "items": [{"action": i.action, "path": i.path, "version": i.version} for i in result.items]})
         return

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from kohort.cli import sg_definitions, sg_explain, sg_history, sg_preview
+from kohort.cli.audit import record_done
 from kohort.cli.context import JSON, AsOf, ParentOption, current_catalog, current_parent, open_current_engine, read_as_of
 from kohort.cli.output import (
     count_text,
@@ -246,6 +247,8 @@ def export(
     names = [name.strip() for name in columns.split(",") if name.strip()]
     moment = read_as_of(as_of, engine.catalog.timezone)
     written = export_members(engine, path, columns=names, format=chosen, output=output, as_of=moment)
+    detail = f"{written} rows: {', '.join(names) or 'all columns'}"
+    record_done("members.export", "segment", f"{engine.parent.slug}:{path}", detail=detail)
     note(f"{counted(written, 'member')} written{f' to {output}' if output else ''}")
 
 

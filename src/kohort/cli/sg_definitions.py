@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
+from kohort.cli.audit import changed_segments
 from kohort.cli.context import JSON, DryRun, ParentOption, Yes, catalog_if_known, confirm, current_parent, existing_paths
 from kohort.cli.output import counted, instant_text, note, show_issues, show_json, show_table, styled
 from kohort.cli.session import open_session
@@ -82,7 +84,8 @@ def push(
         if result.changes:
             question = f"Save {counted(len(result.changes), 'change')} to {record.name}?"
             confirm(question, yes=yes, destructive=any(item.action == "delete" for item in result.items))
-        result = _push(record, files, catalog, dry_run=False, delete=delete)
+        with changed_segments(record):
+            result = _push(record, files, catalog, dry_run=False, delete=delete)
     if as_json:
         show_json({"applied": result.applied, "items": [_item(item) for item in result.items]})
     elif not dry_run:
@@ -171,17 +174,18 @@ def move(
     if folder is None and name is None:
         raise UsageError("give --folder, --name or both")
     session, record = open_session(), current_parent(parent)
-    result = move_segments(
-        session.store,
-        session.workspace,
-        record,
-        segments,
-        folder=None if folder is None else folder.strip("/"),
-        name=name,
-        by=session.settings.user_name,
-        clock=session.clock,
-        dry_run=dry_run,
-    )
+    with nullcontext() if dry_run else changed_segments(record):
+        result = move_segments(
+            session.store,
+            session.workspace,
+            record,
+            segments,
+            folder=None if folder is None else folder.strip("/"),
+            name=name,
+            by=session.settings.user_name,
+            clock=session.clock,
+            dry_run=dry_run,
+        )
     if as_json:
         show_json({"applied": result.applied, "moved": [_item(m) for m in result.moved], "rewritten": [_item(r) for r in result.rewritten]})
         return
@@ -296,16 +300,18 @@ def revert(
 
     session, record = open_session(), current_parent(parent)
     confirm(f"Revert {name} to version {version}?", yes=yes, destructive=False)
-    result = revert_segment(
-        session.store,
-        session.workspace,
-        record,
-        name,
-        version,
-        by=session.settings.user_name,
-        clock=session.clock,
-        catalog=catalog_if_known(record),
-    )
+    catalog = catalog_if_known(record)
+    with changed_segments(record, "segment.revert", f"to version {version}"):
+        result = revert_segment(
+            session.store,
+            session.workspace,
+            record,
+            name,
+            version,
+            by=session.settings.user_name,
+            clock=session.clock,
+            catalog=catalog,
+        )
     if as_json:
         show_json({"path": result.record.path, "version": result.record.version, "changed": result.changed, "file": result.file})
         return

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
+from kohort.cli.audit import record_done
 from kohort.cli.charts import sparkline
 from kohort.cli.context import JSON, ParentOption, current_parent
 from kohort.cli.output import count_text, counted, instant_text, note, share_text, show, show_json, show_table, styled
@@ -139,6 +140,7 @@ def members(
         rows = write_member_list(
             session.warehouse, session.store, session.snapshots, record, parquet, names=names or (), evaluation=evaluation
         )
+        record_done("members.export", "parent", record.slug, detail=f"{rows} rows: {', '.join(names or ()) or 'all segments'}")
         if as_json:
             show_json({"file": str(parquet), "rows": rows})
         else:

@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from kohort.cli import source_identity, source_removal, source_watch
+from kohort.cli.audit import change, changed_source
 from kohort.cli.context import JSON, Yes, confirm
 from kohort.cli.output import count_text, instant_text, note, show, show_json, show_table, styled
 from kohort.cli.session import open_session
@@ -41,13 +42,15 @@ def add(
 ) -> None:
     """Add a source and show its write key, this once."""
     from kohort.ports.sources import NewSource
+    from kohort.services.revisions import revision_of
     from kohort.services.sources import add_source
 
     session = open_session()
     wanted = NewSource(name, schema, naming, accept_unknown_keys, rate_limit)
-    issued = add_source(
-        session.store, wanted, _databases(), by=session.settings.user_name, clock=session.clock, write_key=_given_key(write_key)
-    )
+    databases, key, by = _databases(), _given_key(write_key), session.settings.user_name
+    with change() as done:
+        issued = add_source(session.store, wanted, databases, by=by, clock=session.clock, write_key=key)
+        done("source.add", "source", issued.source.slug, after=revision_of(issued.source))
     if as_json:
         show_json(source_document(issued.source, _keys(issued.source)) | {"write_key": issued.write_key})
         return
@@ -113,7 +116,8 @@ def _set_status(name: str, status: SourceStatus, as_json: bool) -> None:
     from kohort.services.sources import set_status
 
     session = open_session()
-    record = set_status(session.store, name, status, by=session.settings.user_name, clock=session.clock)
+    with changed_source("source.change", name):
+        record = set_status(session.store, name, status, by=session.settings.user_name, clock=session.clock)
     if as_json:
         show_json(source_document(record, _keys(record)))
     else:
@@ -122,7 +126,7 @@ def _set_status(name: str, status: SourceStatus, as_json: bool) -> None:
 
 
 @source_app.command("set")
-def change(
+def set_switches(
     name: Name,
     rate_limit: Annotated[int | None, typer.Option("--rate-limit", metavar="N", min=0, help="Requests a second; 0 = the server's.")] = None,
     accept_unknown_keys: Annotated[
@@ -136,7 +140,8 @@ def change(
 
     session = open_session()
     by, clock = session.settings.user_name, session.clock
-    record = change_source(session.store, name, rate_limit=rate_limit, accept_unknown_keys=accept_unknown_keys, by=by, clock=clock)
+    with changed_source("source.change", name):
+        record = change_source(session.store, name, rate_limit=rate_limit, accept_unknown_keys=accept_unknown_keys, by=by, clock=clock)
     if as_json:
         show_json(source_document(record, _keys(record)))
     else:
@@ -161,7 +166,10 @@ def rotate(
     if length == timedelta(0):
         confirm(f"Refuse the present key of {record.name} from now on? (--grace 24h keeps it for a day)", yes=yes, destructive=False)
     by, clock = session.settings.user_name, session.clock
-    issued = rotate_key(session.store, name, grace=length, by=by, clock=clock, write_key=_given_key(write_key))
+    key = _given_key(write_key)
+    with change() as done:
+        issued = rotate_key(session.store, name, grace=length, by=by, clock=clock, write_key=key)
+        done("source.rotate", "source", record.slug, after=issued.write_key[-4:], detail=f"grace {grace}")
     if as_json:
         until = instant_text(issued.old_until) if issued.old_until else None
         show_json(source_document(record, _keys(record)) | {"write_key": issued.write_key, "old_until": until})
@@ -186,7 +194,9 @@ def revoke(
     left = len(_valid_text(_keys(record)).split(", ")) - 1
     more = "" if left else " It is the only one: no call can be sent until there is a new key."
     confirm(f"Refuse the key {_masked(key)} of {record.name} from now on?{more}", yes=yes, destructive=False)
-    record, key = revoke_key(session.store, record.slug, key.last_four, clock=session.clock)
+    with change() as done:
+        record, key = revoke_key(session.store, record.slug, key.last_four, clock=session.clock)
+        done("source.revoke", "source", record.slug, before=key.last_four)
     if as_json:
         show_json(source_document(record, _keys(record)))
     else:

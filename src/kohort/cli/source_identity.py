@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from kohort.cli.audit import changed_source
 from kohort.cli.context import JSON
 from kohort.cli.output import show_json, show_table, styled
 from kohort.cli.session import open_session
@@ -67,7 +68,8 @@ def identity(
     rules = replace(rules, blocked=_changed(rules.blocked, block, unblock), left_out=_changed(rules.left_out, leave_out, use))
     rules = replace(rules, custom=_custom(rules, custom or ()))
     if rules != before:
-        record = change_identity(session.store, record.slug, rules, by=session.settings.user_name, clock=session.clock)
+        with changed_source("source.identity", record.slug):
+            record = change_identity(session.store, record.slug, rules, by=session.settings.user_name, clock=session.clock)
     if as_json:
         show_json({"name": record.name, "schema": record.slug, "own": bool(record.identity), **identity_document(rules)})
     else:

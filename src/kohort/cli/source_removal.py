@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from kohort.cli.audit import change, changed_source
 from kohort.cli.context import JSON, Yes, confirm
 from kohort.cli.output import counted, note, show_json, styled
 from kohort.cli.session import open_session
@@ -35,7 +36,8 @@ def rename(name: Name, new_name: Annotated[str, typer.Argument(help="What people
     from kohort.services.sources import rename_source
 
     session = open_session()
-    record = rename_source(session.store, name, new_name, by=session.settings.user_name, clock=session.clock)
+    with changed_source("source.rename", name, new_name.strip()):
+        record = rename_source(session.store, name, new_name, by=session.settings.user_name, clock=session.clock)
     if as_json:
         show_json({"name": record.name, "schema": record.slug})
     else:
@@ -49,6 +51,7 @@ def remove(
     as_json: JSON = False,
 ) -> None:
     """Remove a source: its calls are refused, what has arrived comes into tables, then it and its keys are forgotten."""
+    from kohort.services.revisions import revision_of
     from kohort.services.sources import remove_source, require_source, require_tables_unused, set_status
 
     session = open_session()
@@ -58,10 +61,13 @@ def remove(
     lost = "and drop all its tables" if drop_tables else "and keep its tables"
     confirm(f"Remove the source {record.name} {lost}? Its keys will never be taken again.", yes=yes, destructive=True)
     was_enabled = record.status == "enabled"
-    record = set_status(session.store, record.slug, "disabled", by=session.settings.user_name, clock=session.clock)
+    with changed_source("source.change", record.slug):
+        record = set_status(session.store, record.slug, "disabled", by=session.settings.user_name, clock=session.clock)
     _wait_for_tables(session, record, _SEEN_SECONDS if was_enabled else 0.0)
     dropped = session.drop_source_tables(record.slug) if drop_tables else []
-    remove_source(session.store, record.slug)
+    with change() as done:
+        remove_source(session.store, record.slug)
+        done("source.remove", "source", record.slug, before=revision_of(record), detail="with its tables" if drop_tables else "")
     if as_json:
         show_json({"name": record.name, "schema": record.slug, "dropped": dropped})
     else:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from kohort.cli.audit import record_done
 from kohort.cli.output import batch_rows, count_text, plain, show_arrow, show_json, show_rows, show_table, styled
 from kohort.cli.session import open_session
 from kohort.cli.usage import UsageError
@@ -68,6 +69,8 @@ def import_table(
     from kohort.services.tables import import_table as run
 
     report = run(open_session().warehouse, table, files, format=file_format, types=_types(types or []), as_view=as_view, append=append)
+    detail = f"{report.rows} rows{', added' if append else ''}"
+    record_done("table.import", "table", str(report.table), detail=detail if report.copied else "a view of files")
     if as_json:
         show_json(
             {
@@ -97,6 +100,7 @@ def create(
         raise UsageError("give either --as 'SELECT ...' or --file FILE.sql")
     text = select if select is not None else file.read_text(encoding="utf-8")  # type: ignore[union-attr]
     info = open_session().create_table(table, text, as_view=as_view)
+    record_done("table.create", "table", str(info.ref), detail=info.kind)
     rows = f"{count_text(info.rows)} rows, " if info.rows >= 0 else ""
     styled(f"created {info.kind} [bold]{info.ref}[/bold]: {rows}{len(info.columns)} columns")
 

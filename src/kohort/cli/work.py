@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kohort.adapters.server_link import ServerGone, ServerLink
+from kohort.cli.audit import command_actor, record_done
 from kohort.cli.output import instant_text
 from kohort.foundation.errors import Interrupted, UserError
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from kohort.ports.definitions import EvaluationRecord, ParentRecord, RefreshRecord
     from kohort.ports.progress import Progress
     from kohort.services.runs import Watched
-    from kohort.services.users import Actor
 
 _SHORTEST_LOOK_SECONDS = 0.02
 _LONGEST_LOOK_SECONDS = 0.5
@@ -46,11 +46,12 @@ def refresh(session: Kohort, parent: ParentRecord, as_of: datetime | None, steps
         session.store,
         parent,
         session.indexes,
-        actor=_actor(session),
+        actor=command_actor(),
         clock=session.clock,
         as_of=as_of,
         watched=_watched(steps),
     )
+    record_done("parent.refresh", "parent", parent.slug, after=str(done.record.number))
     return RefreshDone(done.record, done.index is not None, done.problem, done.unmeasured)
 
 
@@ -66,23 +67,19 @@ def evaluate_segments(session: Kohort, parent: ParentRecord, as_of: str, steps: 
     if session.server is not None:
         return _served_evaluation(session, session.server, parent, moment, steps)
     engine = open_engine(session.warehouse, session.store, parent, session.settings.range_size, session.index_use)
-    return evaluation_run(
+    done = evaluation_run(
         lambda: nullcontext(engine),
         session.store,
         parent,
         session.snapshots,
-        actor=_actor(session),
+        actor=command_actor(),
         clock=session.clock,
         as_of=moment,
         keep=session.settings.keep_evaluations,
         watched=_watched(steps),
     )
-
-
-def _actor(session: Kohort) -> Actor:
-    from kohort.services.users import Actor
-
-    return Actor(session.settings.user_name)
+    record_done("parent.evaluate", "parent", parent.slug, after=str(done.id))
+    return done
 
 
 def _watched(steps: Progress | None) -> Watched:

@@ -190,7 +190,7 @@ def revoke_token(desk: AtDesk, token: TokenId) -> Json:
 def read_audit(
     desk: AtDesk,
     who: Annotated[str, Query(max_length=200)] = "",
-    kind: Annotated[str, Query(max_length=50, description="segment, parent, source, user, token")] = "",
+    kind: Annotated[str, Query(max_length=50, description="segment, parent, source, user, token, table")] = "",
     object: Annotated[str, Query(max_length=2000)] = "",
     cursor: Cursor = "",
     limit: Limit = 100,

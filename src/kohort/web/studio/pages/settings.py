@@ -23,7 +23,7 @@ from kohort.web.studio.routes import PageRoutes
 
 routes = PageRoutes()
 _A_PAGE = 50
-KINDS = ("segment", "parent", "folder", "source", "user", "token")
+KINDS = ("segment", "parent", "folder", "source", "user", "token", "table")
 ROLE_TEXTS = {
     "viewer": "looks at everything, changes nothing",
     "marketer": "creates and changes segments, downloads members",
