@@ -121,6 +121,18 @@ class TestPastAndFuture:
             assert (day["population"], day["left"], day["entered"]) == (len(still), len(now) - len(still), 0)
         assert found["leaving"] == found["days"][-1]["left"] > 0
 
+    @pytest.mark.parametrize(
+        ("command", "as_of", "words"),
+        [
+            ("forecast", "9999-12-31", "the 3 days after 9999-12-31T00:00:00Z are not all in the years 1 to 9999"),
+            ("backtest", "0001-01-02", "the 3 days before 0001-01-02T00:00:00Z are not all in the years 1 to 9999"),
+        ],
+    )
+    def test_days_that_no_calendar_names(self, shop: Desk, command: str, as_of: str, words: str) -> None:
+        message = shop.refused("sg", command, "Active", "--days", "3", "--as-of", as_of)
+        assert f"[INVALID_INSTANT] {words}" in message
+        assert "ask for fewer days" in message
+
     def test_people_see_a_line_of_blocks(self, shop: Desk) -> None:
         assert "▁" in shop.ok("sg", "forecast", "Active", "--days", "5")
         assert "█" in shop.ok("sg", "backtest", "-e", "purchase in last 30 days", "--days", "3")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -30,6 +31,8 @@ from kohort.rules.core import (
     BehaviorLeaf,
     Compare,
     InWindow,
+    RowAll,
+    RowTest,
     SequenceLeaf,
     SequenceStep,
     Test,
@@ -203,3 +206,27 @@ def test_every_kind_is_in_the_table() -> None:
 def test_nothing_is_compiled_until_something_is_evaluated() -> None:
     code = "import sys, kohort, kohort.cli.main, kohort.bootstrap, kohort.services.evaluate; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_what_does_not_hang_on_the_instant_is_worked_out_once_for_all_days(index: ProfileIndex, warehouse: DuckDBWarehouse) -> None:
+    shop = RowTest("shop", Test(Compare("=", "x"), "text"))
+    always = BehaviorLeaf(Aggregate("buy", "Count", filter=shop), Test(Compare(">=", 1), "int64"))
+    lately = RowAll((shop, RowTest("timestamp", Test(RECENT, "timestamp"))))
+    moving = BehaviorLeaf(Aggregate("buy", "Count", filter=lately), Test(Compare(">=", 1), "int64"))
+    work: ByteCache[object] = ByteCache(2**20)
+    days = [replace(source(index, warehouse, None, AS_OF + DAY * day), work=work) for day in (-25, -5, 0, 5)]
+    assert [names(day.members([always])[1][always]) for day in days] == [["a"]] * 4
+    assert len(work) == 1
+    assert [names(day.members([moving])[1][moving]) for day in days] == [["a"], ["a"], [], []]
+    assert len(work) == 9
+
+
+def test_the_best_by_an_attribute_are_the_same_on_all_days(index: ProfileIndex, warehouse: DuckDBWarehouse) -> None:
+    cache = LeafCache()
+    live = source(index, warehouse).members([])[0]
+    by_score, by_sum = (TopOrder("score", True),), (TopOrder(SUM, True),)
+    days = [source(index, warehouse, cache, AS_OF + DAY * day) for day in (-31, -30, 0)]
+    assert [names(day.best(live, by_score, 1)) for day in days] == [["a"]] * 3
+    held = cache.bytes
+    assert [names(day.best(live, by_sum, 1)) for day in days] == [["a"], ["b"], ["a"]]
+    assert cache.bytes == 4 * held

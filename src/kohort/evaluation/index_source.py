@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from os import cpu_count
-from typing import assert_never
+from typing import Any, assert_never
 from zoneinfo import ZoneInfo
 
 from kohort.evaluation.bitmap import Bitmap, Ordinals, Words
 from kohort.evaluation.indexed.aggregates import behavior_words
-from kohort.evaluation.indexed.cache import LeafCache
+from kohort.evaluation.indexed.cache import ByteCache, LeafCache
 from kohort.evaluation.indexed.ranking import best, ranked
 from kohort.evaluation.indexed.reader import IndexReader
 from kohort.evaluation.indexed.sequences import sequence_words
@@ -35,7 +35,8 @@ _MANY = 16
 class IndexLeafSource:
     """Answers conditions of one refresh at one instant: from the cache, by a kernel, or else by `fallback`.
 
-    work_bytes: of masks and window edges kept between conditions. block: places a thread works on at a time, a multiple of 64.
+    work: masks and window edges kept between conditions; sources of other instants of this index may share it.
+    block: places a thread works on at a time, a multiple of 64.
     by_kernel, by_fallback, by_cache: how many it answered so.
     left_to_sql: why, by condition.
     """
@@ -46,7 +47,7 @@ class IndexLeafSource:
     fallback: LeafSource
     cache: LeafCache | None = None
     threads: int = 0
-    work_bytes: int = WORK_BYTES
+    work: ByteCache[Any] = field(default_factory=lambda: ByteCache(WORK_BYTES))
     block: int = BLOCK
     progress: Progress | None = None
     compiling: Progress | None = None
@@ -60,7 +61,7 @@ class IndexLeafSource:
         threads = self.threads or cpu_count() or 1
         pool = ThreadPoolExecutor(threads) if threads > 1 else None
         moment = Moment(self.as_of, ZoneInfo(self.catalog.timezone))
-        self._reader = IndexReader(self.index, moment, pool, self.work_bytes, self.block)
+        self._reader = IndexReader(self.index, moment, pool, self.work, self.block)
 
     def members(self, leaves: Collection[Leaf]) -> tuple[Bitmap, Mapping[Leaf, Bitmap]]:
         live = Bitmap(self.index.live, self.index.size)

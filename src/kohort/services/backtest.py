@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from kohort.foundation.instants import from_micros, local_to_micros
+from kohort.foundation.errors import UserError
+from kohort.foundation.instants import format_instant, from_micros, local_to_micros, to_micros
 from kohort.ports.progress import Progress, Silent
 from kohort.rules.bind import leaves
 from kohort.rules.core import AttributeLeaf, Expr, MemberLeaf, Not, Top
@@ -49,10 +50,16 @@ def backtest(engine: Engine, expr: Expr, days: int, *, as_of: datetime | None = 
 
 
 def same_time_of_day(as_of: datetime, offsets: range, zone_name: str) -> list[datetime]:
-    """The same wall-clock time on days before (negative offsets) and after."""
+    """The same wall-clock time on days before (negative offsets) and after. Raises UserError INVALID_INSTANT beyond the years 1 to 9999."""
     zone = ZoneInfo(zone_name)
-    local = as_of.astimezone(zone).replace(tzinfo=None)
-    return [from_micros(local_to_micros(local + timedelta(days=offset), zone)) if offset else as_of for offset in offsets]
+    try:
+        local = as_of.astimezone(zone).replace(tzinfo=None)
+        return [from_micros(local_to_micros(local + timedelta(days=offset), zone)) if offset else as_of for offset in offsets]
+    except OverflowError:
+        asked = format_instant(to_micros(as_of))
+        side = "before" if offsets[0] < 0 else "after"
+        message = f"the {len(offsets) - 1:,} days {side} {asked} are not all in the years 1 to 9999"
+        raise UserError("INVALID_INSTANT", message, hint="ask for fewer days or another instant") from None
 
 
 def _attributes(engine: Engine, expr: Expr) -> Iterator[str]:

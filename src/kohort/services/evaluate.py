@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from kohort.evaluation.bitmap import Bitmap
 from kohort.evaluation.evaluate import Evaluation, combine, sql_source
-from kohort.evaluation.indexed.cache import LeafCache
+from kohort.evaluation.indexed.cache import ByteCache, LeafCache
 from kohort.evaluation.leaves import RefreshTables
 from kohort.evaluation.source import LeafSource
 from kohort.evaluation.statement import rule_sql
@@ -139,7 +139,7 @@ class Engine:
         source = self._sources.get(as_of)
         if source is None:
             fallback = sql_source(refresh, self.catalog, query, as_of, index.size, self.range_size)
-            source = IndexLeafSource(index, self.catalog, as_of, fallback, self.indexes.cache, self.indexes.threads)
+            source = IndexLeafSource(index, self.catalog, as_of, fallback, self.indexes.cache, self.indexes.threads, self._work)
             self._sources.clear()
             self._sources[as_of] = source
         source.progress = step
@@ -177,9 +177,17 @@ class Engine:
         """The last instant's source: what it worked out serves the next question."""
         return {}
 
+    @cached_property
+    def _work(self) -> ByteCache[Any]:
+        """Masks and window edges of the index that serve questions of every instant."""
+        from kohort.evaluation.index_source import WORK_BYTES
+
+        return ByteCache(WORK_BYTES)
+
     def forget_work(self) -> None:
         """Give back the memory of what only makes the next question faster."""
         self._sources.clear()
+        self.__dict__.pop("_work", None)
 
     def ordinals(self) -> int:
         """The exclusive upper bound of the refresh's ordinals."""
@@ -225,7 +233,7 @@ def evaluate_all(
 ) -> EvaluationRecord:
     """Evaluate every segment and variant, keep populations and members. as_of: default the refresh's instant."""
     moment = as_of or engine.refresh.as_of
-    versions = {record.path: (record.id, record.version) for record in store.segments(engine.parent.id)}
+    versions = {path: (record.id, record.version) for path, record in engine.records.items()}
     outcome = engine.run(engine.bound(), to_micros(moment), progress)
     counts = {path: members.count() for path, members in outcome.members.items()}
     total = outcome.live.count()

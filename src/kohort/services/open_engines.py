@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Borrow = Callable[[], AbstractContextManager[Queries]]
 """The warehouse for as long as the block lasts. Raises UserError WAREHOUSE_BUSY."""
 
-_KEPT_OF_REFRESH = ("index", "_sources", "rows_seen")
+_KEPT_OF_REFRESH = ("index", "_sources", "_work", "rows_seen")
 _KEPT_OF_CATALOG = ("conditions",)
 
 

@@ -6,11 +6,11 @@ from collections import OrderedDict
 from collections.abc import Hashable
 from hashlib import blake2b
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, assert_never
 
 from kohort.evaluation.bitmap import Bitmap
 from kohort.foundation.instants import Micros
-from kohort.rules.core import AttributeLeaf, InWindow, Leaf, Predicate, TopOrder, VariantLeaf
+from kohort.rules.core import AttributeLeaf, InWindow, Leaf, Predicate, RowAll, RowAny, RowFilter, RowNot, RowTest, TopOrder, VariantLeaf
 
 V = TypeVar("V")
 
@@ -65,12 +65,12 @@ class LeafCache:
         self, parent_id: int, refresh_number: int, as_of: Micros, order: tuple[TopOrder, ...], number: int, among: Bitmap
     ) -> Bitmap | None:
         """The first `number` of some profiles by an order."""
-        return self._cache.get((parent_id, refresh_number, as_of, order, number, _digest(among)))
+        return self._cache.get(_best_key(parent_id, refresh_number, as_of, order, number, among))
 
     def put_best(
         self, parent_id: int, refresh_number: int, as_of: Micros, order: tuple[TopOrder, ...], number: int, among: Bitmap, found: Bitmap
     ) -> None:
-        self._cache.put((parent_id, refresh_number, as_of, order, number, _digest(among)), found, found.words.nbytes)
+        self._cache.put(_best_key(parent_id, refresh_number, as_of, order, number, among), found, found.words.nbytes)
 
     @property
     def bytes(self) -> int:
@@ -81,8 +81,10 @@ class LeafCache:
         return self._cache.limit
 
 
-def _digest(members: Bitmap) -> bytes:
-    return blake2b(members.words.tobytes(), digest_size=16).digest()
+def _best_key(parent_id: int, refresh_number: int, as_of: Micros, order: tuple[TopOrder, ...], number: int, among: Bitmap) -> Hashable:
+    by_attributes = all(isinstance(one.by, str) for one in order)
+    digest = blake2b(among.words.tobytes(), digest_size=16).digest()
+    return parent_id, refresh_number, None if by_attributes else as_of, order, number, digest
 
 
 def _key(parent_id: int, refresh_number: int, as_of: Micros, leaf: Leaf) -> Hashable:
@@ -98,6 +100,19 @@ def depends_on_instant(leaf: Leaf) -> bool:
             return False
         case _:
             return True
+
+
+def filter_depends_on_instant(row_filter: RowFilter) -> bool:
+    """Whether the rows that pass may differ from one as_of to another."""
+    match row_filter:
+        case RowTest(test=test):
+            return _moves(test.predicate)
+        case RowAll(parts) | RowAny(parts):
+            return any(filter_depends_on_instant(part) for part in parts)
+        case RowNot(part):
+            return filter_depends_on_instant(part)
+        case _:
+            assert_never(row_filter)
 
 
 def _moves(predicate: Predicate) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from kohort.evaluation.bitmap import Bitmap, Words, word_count
-from kohort.evaluation.indexed.cache import ByteCache
+from kohort.evaluation.indexed.cache import ByteCache, filter_depends_on_instant
 from kohort.evaluation.indexed.tests import (
     INT64_MAX,
     Intervals,
@@ -75,16 +75,17 @@ class Presence:
 
 
 class IndexReader:
-    """One open index at one instant. Results are kept up to `cache_bytes`; work goes by at most `largest_block` (of 64s) places."""
+    """One open index at one instant. Results are kept in `work`, which readers of other instants of this index may share;
+    work goes by at most `largest_block` (of 64s) places."""
 
     def __init__(
-        self, index: ProfileIndex, moment: Moment, pool: ThreadPoolExecutor | None, cache_bytes: int, largest_block: int = _ALONE
+        self, index: ProfileIndex, moment: Moment, pool: ThreadPoolExecutor | None, work: ByteCache[Any], largest_block: int = _ALONE
     ) -> None:
         self.index = index
         self.moment = moment
         self._pool = pool
         self._largest_block = largest_block
-        self._kept: ByteCache[Any] = ByteCache(cache_bytes)
+        self._kept = work
 
     # --- work in parts ----------------------------------------------------------------------------------------------
 
@@ -221,7 +222,8 @@ class IndexReader:
 
     def mask(self, behavior: str, row_filter: RowFilter) -> Words:
         """The rows that pass a filter."""
-        return self.keep(("mask", behavior, row_filter), lambda: self._mask(behavior, row_filter), _words_size)  # type: ignore[no-any-return]
+        instant = self.moment.as_of if filter_depends_on_instant(row_filter) else None
+        return self.keep(("mask", behavior, row_filter, instant), lambda: self._mask(behavior, row_filter), _words_size)  # type: ignore[no-any-return]
 
     def _mask(self, behavior: str, row_filter: RowFilter) -> Words:
         length = len(self.rows(behavior).time)
