@@ -21,7 +21,11 @@ from kohort.adapters.sqlalchemy.processes import is_dead, this_process
 from kohort.adapters.sqlalchemy.schema import HEAD, MIGRATIONS, REVISIONS, migrate
 from kohort.adapters.sqlalchemy.tables import metadata
 from kohort.foundation.errors import UserError
-from kohort.testing.store_contract import OpenStore, StoreContract
+from kohort.testing.definition_contract import DefinitionContract
+from kohort.testing.run_contract import RunContract
+from kohort.testing.source_contract import SourceContract
+from kohort.testing.store_contract import OpenStore
+from kohort.testing.transaction_contract import TransactionContract
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)
 T1 = datetime(2024, 1, 2, tzinfo=UTC)
@@ -32,14 +36,14 @@ def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/.kohort/kohort.db"
 
 
-class TestSQLite(StoreContract):
+class TestSQLite(DefinitionContract, TransactionContract, RunContract, SourceContract):
     @pytest.fixture
     def open_store(self, sqlite_url: str) -> OpenStore:
         return lambda: SQLAlchemyStore(sqlite_url)
 
 
 @pytest.mark.postgres
-class TestPostgreSQL(StoreContract):
+class TestPostgreSQL(DefinitionContract, TransactionContract, RunContract, SourceContract):
     @pytest.fixture
     def open_store(self, postgres_url: str) -> OpenStore:
         return lambda: SQLAlchemyStore(postgres_url)

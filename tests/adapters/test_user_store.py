@@ -8,7 +8,8 @@ import pytest
 
 from kohort.adapters.passwords import Argon2Passwords
 from kohort.adapters.sqlalchemy import SQLAlchemyStore
-from kohort.testing.user_store_contract import OpenStore, UserStoreContract
+from kohort.testing.store_contract import OpenStore
+from kohort.testing.user_store_contract import UserStoreContract
 
 
 class TestSQLite(UserStoreContract):

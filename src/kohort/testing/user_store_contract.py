@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,22 +11,15 @@ import pytest
 from kohort.foundation.errors import UserError
 from kohort.ports.definitions import DefinitionStore
 from kohort.ports.users import AuditEntry, Grant, UserRecord
-
-OpenStore = Callable[[], DefinitionStore]
+from kohort.testing.store_contract import OpenStore, StoreContract
 
 T0 = datetime(2024, 2, 29, 23, 59, 59, 999_999, tzinfo=UTC)
 T1 = T0 + timedelta(hours=1)
 T2 = T1 + timedelta(microseconds=1)
 
 
-class UserStoreContract:
+class UserStoreContract(StoreContract):
     """Run on every adapter."""
-
-    @pytest.fixture
-    def store(self, open_store: OpenStore) -> Iterator[DefinitionStore]:
-        store = open_store()
-        yield store
-        store.close()
 
     @pytest.fixture
     def ann(self, store: DefinitionStore) -> UserRecord:
