@@ -14,24 +14,29 @@ const modules = join(here, "node_modules");
 const ICONS = readFileSync(join(here, "icons.txt"), "utf8").split(/\s+/).filter(Boolean);
 
 const range = (first, last) => Array.from({ length: last - first + 1 }, (_, place) => String.fromCodePoint(first + place)).join("");
-const LATIN = range(0x20, 0x7e) + range(0xa0, 0xff) + "–—‘’“”„…•·→←↑↓−×≤≥≠✓✗€";
+const SIGNS = "\u00a0–—‘’“”„…•·→←↑↓−×≤≥≠✓✗€";
+const ENGLISH = range(0x20, 0x7e) + SIGNS;
+const LATIN = [...range(0xa1, 0xff)].filter((letter) => !SIGNS.includes(letter)).join("");
 
 for (const folder of [out, tests]) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
 }
-/** The part of a font that pages need: Latin, the signs, weights and features they use. Other scripts come from the system. */
-async function font(name, wght, keepFeatures) {
+/** The part of a font that pages need: its signs, weights and features. Other scripts come from the system. */
+async function font(name, file, text, wght, keepFeatures) {
   const whole = readFileSync(join(modules, `@fontsource-variable/${name}/files/${name}-latin-wght-normal.woff2`));
-  writeFileSync(join(out, `${name}.woff2`), await subsetFont(whole, LATIN, { targetFormat: "woff2", variationAxes: { wght }, keepFeatures, noHinting: true }));
+  writeFileSync(join(out, `${file}.woff2`), await subsetFont(whole, text, { targetFormat: "woff2", variationAxes: { wght }, keepFeatures, noHinting: true }));
 }
 
 const bundled = { bundle: true, minify: true, format: "esm", target: "es2022", legalComments: "none" };
 await build({ ...bundled, entryPoints: [join(here, "lit.js")], outfile: join(out, "lit.js") });
 await build({ ...bundled, entryPoints: [join(here, "echarts.js")], outfile: join(out, "echarts.js") });
 copyFileSync(join(modules, "htmx.org/dist/htmx.min.js"), join(out, "htmx.js"));
-await font("inter", { min: 400, max: 700 }, ["kern", "tnum", "cv11"]);
-await font("jetbrains-mono", { min: 400, max: 700 }, []);
+const WEIGHTS = { min: 400, max: 700 };
+await font("inter", "inter", ENGLISH, WEIGHTS, ["kern", "tnum", "cv11"]);
+await font("inter", "inter-latin", LATIN, WEIGHTS, ["kern", "tnum", "cv11"]);
+await font("jetbrains-mono", "jetbrains-mono", ENGLISH, WEIGHTS, []);
+await font("jetbrains-mono", "jetbrains-mono-latin", LATIN, WEIGHTS, []);
 copyFileSync(join(modules, "axe-core/axe.min.js"), join(tests, "axe.js"));
 
 const symbols = ICONS.sort().map((name) => {
@@ -47,7 +52,8 @@ for (const name of ["echarts.js", "htmx.js", "lit.js"]) {
 
 const PARTS = [
   ["htmx.js", "htmx.org"], ["lit.js", "lit"], ["echarts.js", "echarts"], ["icons.svg", "lucide-static"],
-  ["inter.woff2", "@fontsource-variable/inter"], ["jetbrains-mono.woff2", "@fontsource-variable/jetbrains-mono"],
+  ["inter.woff2", "@fontsource-variable/inter"], ["inter-latin.woff2", "@fontsource-variable/inter"],
+  ["jetbrains-mono.woff2", "@fontsource-variable/jetbrains-mono"], ["jetbrains-mono-latin.woff2", "@fontsource-variable/jetbrains-mono"],
 ];
 const rows = PARTS.map(([file, name]) => {
   const about = JSON.parse(readFileSync(join(modules, name, "package.json"), "utf8"));

@@ -19,6 +19,7 @@ from kohort.services.access import ACTIONS, Access
 from kohort.services.users import Actor, Caller, caller_of_session, caller_of_token
 from kohort.web.api.answers import Json
 from kohort.web.api.contract import ANSWERS, MORE_ANSWERS
+from kohort.web.packing import made_small
 
 if TYPE_CHECKING:
     from kohort.bootstrap import Kohort
@@ -59,7 +60,7 @@ class GuardedRoute(APIRoute):
                 request.state.caller = await run_in_threadpool(admitted, request, action)
             elif request.method not in _SAFE:
                 _refuse_cross_site(request)
-            return _or_unchanged(request, await handle(request))
+            return made_small(request, _or_unchanged(request, await handle(request)))
 
         return guarded
 

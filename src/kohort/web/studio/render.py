@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from kohort.ports.definitions import ParentRecord
 from kohort.services.listing import ListedSegment
 from kohort.web.api.desk import Desk
+from kohort.web.packing import FROM_BYTES, coding_for, packed
 from kohort.web.studio.formats import FILTERS, ago_text, when
 from kohort.web.studio.static_files import static_files
 from kohort.web.studio.tree import Node, segment_tree
@@ -33,7 +33,6 @@ HEADERS = {
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "kohort_theme"
 PARENT_COOKIE = "kohort_parent"
-_PACK_FROM_BYTES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,10 @@ def render(
     }
     content = _environment().get_template(template).render(**known, **context).encode("utf-8", "replace")
     headers = dict(HEADERS)
-    if len(content) > _PACK_FROM_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
-        content = gzip.compress(content, 3, mtime=0)
-        headers |= {"Content-Encoding": "gzip"}
+    coding = coding_for(request.headers.get("accept-encoding", "")) if len(content) > FROM_BYTES else ""
+    if coding:
+        content = packed(content, coding, "quick")
+        headers |= {"Content-Encoding": coding}
     answer = HTMLResponse(content, status_code=status, headers={**headers, "Vary": "Accept-Encoding"})
     if parent is not None and request.cookies.get(PARENT_COOKIE) != str(parent.id):
         answer.set_cookie(PARENT_COOKIE, str(parent.id), samesite="lax", httponly=True, max_age=31_536_000)

@@ -1,8 +1,7 @@
-"""The files browsers load: read once, compressed once, under an address that changes with them, so that they are kept for ever."""
+"""The files browsers load: read once, packed once, under an address that changes with them, so that they are kept for ever."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from importlib.resources.abc import Traversable
 from fastapi import Request, Response
 
 from kohort.foundation.errors import UserError
+from kohort.web.packing import coding_for, packed
+from kohort.web.studio.modules import joined
 
 PREFIX = "/static"
 _TYPES = {
@@ -29,11 +30,16 @@ _CHECK = "no-cache"
 
 @dataclass(frozen=True, slots=True)
 class StaticFile:
-    """One file. packed: by content coding."""
+    """One file. packed: by content coding, where that was done before."""
 
     media_type: str
     content: bytes
     packed: Mapping[str, bytes]
+
+    @property
+    def may_shrink(self) -> bool:
+        """Fonts are packed already."""
+        return self.media_type != _TYPES["woff2"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +58,13 @@ class StaticFiles:
 
 @cache
 def static_files() -> StaticFiles:
-    """The files of the studio; all of `css/` is one file, `studio.css`, in the order of its names."""
+    """The files of the studio. All of `css/` is one file, `studio.css`, in the order of its names; `js/` is joined to fewer files."""
     root = files("kohort.web.studio") / "static"
     raw = dict(sorted(_walk(root, "")))
     styles = b"\n".join(content for path, content in raw.items() if path.startswith("css/"))
+    scripts = joined({path: content.decode("utf-8") for path, content in raw.items() if path.startswith("js/")})
     raw = {path: content for path, content in raw.items() if not path.startswith("css/")} | {_STYLES: styles}
+    raw |= {path: text.encode("utf-8") for path, text in scripts.items()}
     found = {path: _file(path, content, raw.get(f"{path}.br")) for path, content in raw.items() if path.rpartition(".")[2] in _TYPES}
     digest = hashlib.sha256(b"".join(path.encode() + content for path, content in sorted(raw.items()))).hexdigest()[:12]
     return StaticFiles(found, digest)
@@ -71,11 +79,14 @@ def _walk(folder: Traversable, before: str) -> list[tuple[str, bytes]]:
 
 
 def _file(path: str, content: bytes, brotli: bytes | None) -> StaticFile:
-    packed = {"br": brotli} if brotli else {}
-    small = gzip.compress(content, 6, mtime=0) if not path.endswith(".woff2") else content
-    if len(small) < len(content):
-        packed["gzip"] = small
-    return StaticFile(_TYPES[path.rpartition(".")[2]], content, packed)
+    return StaticFile(_TYPES[path.rpartition(".")[2]], content, {"br": brotli} if brotli else {})
+
+
+@cache
+def _packed(path: str, coding: str) -> bytes:
+    """A file in a content coding, when it is asked for first."""
+    file = static_files().files[path]
+    return file.packed.get(coding) or packed(file.content, coding, "small")
 
 
 def answer_static(request: Request, digest: str, path: str) -> Response:
@@ -89,8 +100,7 @@ def answer_static(request: Request, digest: str, path: str) -> Response:
         "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
     }
-    accepted = {part.partition(";")[0].strip() for part in request.headers.get("accept-encoding", "").split(",")}
-    for coding, content in file.packed.items():
-        if coding in accepted:
-            return Response(content, media_type=file.media_type, headers={**headers, "Content-Encoding": coding})
-    return Response(file.content, media_type=file.media_type, headers=headers)
+    coding = coding_for(request.headers.get("accept-encoding", "")) if file.may_shrink else ""
+    if not coding:
+        return Response(file.content, media_type=file.media_type, headers=headers)
+    return Response(_packed(path, coding), media_type=file.media_type, headers={**headers, "Content-Encoding": coding})

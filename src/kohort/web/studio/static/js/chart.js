@@ -79,7 +79,7 @@ customElements.define("e-chart", class extends HTMLElement {
   draw() {
     if (!this.isConnected) return;
     this.chart ??= init(this.canvas, null, { renderer: "canvas" });
-    this.chart.setOption(this.options(colours()), true);
+    this.chart.setOption(this.options(colours(this)), true);
   }
 
   options(c) {
@@ -122,11 +122,16 @@ function barsOf(one, c) {
   };
 }
 
-function colours() {
-  const style = getComputedStyle(document.documentElement);
-  const of = (name) => style.getPropertyValue(name).trim();
+/** The tokens as they are in this theme: only a colour of an element says what light-dark() comes to. */
+function colours(probe) {
+  const of = (name) => {
+    probe.style.color = `var(${name})`;
+    const found = getComputedStyle(probe).color;
+    probe.style.color = "";
+    return found;
+  };
   return {
     lines: [1, 2, 3, 4].map((number) => of(`--chart-${number}`)), line: of("--chart-grid"), ink: of("--chart-ink"),
-    strong: of("--ink"), raised: of("--raised"), font: of("--font"),
+    strong: of("--ink"), raised: of("--raised"), font: getComputedStyle(probe).fontFamily,
   };
 }

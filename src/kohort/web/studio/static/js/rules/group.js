@@ -20,7 +20,7 @@ export function groupTemplate(builder, node, path, parent = null) {
       ${parent ? letter(parent, path) : nothing}${depth ? html`<h3 class="rb-title">${title}</h3>` : nothing}${negation(node, put)}
       <span class="rb-word">Match</span>${matches(node, title, put, builder.readonly)}<span class="rb-word">${ENDS[node.type]}</span>
       ${node.type === "Composite" ? logic(node, title, put, builder.readonly) : nothing}
-      <span class="rb-end"><span class="rb-count" title="How many profiles this holds for">${count(facts.count)}</span>
+      <span class="rb-end"><span class="rb-count" title="How many profiles this holds for" .textContent=${count(facts.count)}></span>
       ${builder.readonly ? nothing : tools(builder, node, path, title, put)}</span></div>
     ${description(node, builder.describing.has(key), put, builder.readonly)}
     ${limitEditor({ node, catalog: builder.catalog, disabled: builder.readonly, put })}

@@ -1,22 +1,10 @@
-// The A/B test of a segment: variants and a control group with their ratios, and how many each would have.
+// The editor of an A/B test: variants and a control group with their ratios, and how many each would have.
 import { html, live, nothing, repeat } from "../../vendor/lit.js";
 import { bar, count, icon, share } from "./format.js";
 import { withKey } from "./paths.js";
 
 const MOST = 8;
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-export const FIRST_TEST = { variants: [{ name: "A", ratio: 45 }, { name: "B", ratio: 45 }], control: { name: "Control", ratio: 10 } };
-
-/** state: {test, name, sizes, size, issues, readonly, saved}; changed(test or undefined, label, coalesce). */
-export function abTest(state, changed) {
-  const { test, readonly } = state;
-  return html`<section class="card ab" aria-labelledby="ab-title">
-    <div class="card-head"><h2 id="ab-title">A/B test</h2><span class="grow"></span>
-      ${readonly ? nothing : test ? html`<button type="button" class="button button-small button-quiet" @click=${() => changed(undefined, "Remove the A/B test")}>${icon("trash-2", 15)}Remove the test</button>`
-        : html`<button type="button" class="button button-small" @click=${() => changed(FIRST_TEST, "Split into variants")}>${icon("split", 15)}Split into variants</button>`}</div>
-    <div class="card-body">${test ? split(state, changed) : html`<p class="muted">${readonly ? "This segment is not split." : "Split the members into variants and a control group, by a hash that stays the same after every refresh."}</p>`}</div>
-  </section>`;
-}
 
 /** Percent of all variants and the control group, without the dust of binary fractions. */
 export function sumOf(test) {
@@ -26,7 +14,8 @@ export function sumOf(test) {
 
 const control = (test) => (typeof test.control === "number" ? { name: "Control", ratio: test.control } : { name: "Control", ratio: 0, ...test.control });
 
-function split(state, changed) {
+/** state: {test, name, sizes, size, issues, readonly, saved}; changed(test, label, coalesce). */
+export function split(state, changed) {
   const { test, issues, readonly } = state;
   const variants = test.variants ?? [];
   const set = (at, key, value) => changed({ ...test, variants: variants.map((part, place) => (place === at ? { ...part, [key]: value } : part)) }, `Change the ${key} of a variant`, `ab-${at}-${key}`);

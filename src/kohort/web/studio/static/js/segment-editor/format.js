@@ -31,6 +31,13 @@ export function bar(part, kind = "") {
     <rect class="ed-meter-fill" width="${width}%" height="6" rx="3"></rect></svg>`;
 }
 
+/** Segments with who enters and leaves. */
+export function changes(found) {
+  return html`<ul class="ed-changes">${found.map((changed) => html`<li><span class="ed-funnel-text" title=${changed.segment}>${changed.segment.split("/").at(-1)}</span>
+    <span class="number">${count(changed.before)} → ${count(changed.after)}</span>
+    <span class="number"><span class=${changed.entered ? "is-good" : "muted"}>${change(changed.entered)}</span> <span class=${changed.left ? "is-bad" : "muted"}>${change(-changed.left)}</span></span></li>`)}</ul>`;
+}
+
 /** A value of a member for people. */
 export function value(found) {
   if (found === null || found === undefined || found === "") return "–";

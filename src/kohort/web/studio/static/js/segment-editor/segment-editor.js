@@ -4,22 +4,31 @@ import { call } from "../api.js";
 import { parseExact } from "../exact.js";
 import { confirmed, toast } from "../page.js";
 import { about } from "./about.js";
-import { abTest } from "./ab-test.js";
+import { abCard } from "./ab-card.js";
 import { Asking } from "./asking.js";
-import { codeView, toLine } from "./code.js";
 import { icon } from "./format.js";
 import { Leaving } from "./leaving.js";
 import { keysOf, lineOf, rowOf, same, withKey } from "./paths.js";
-import { Saving } from "./saving.js";
 import { glance, side } from "./side.js";
 import { Steps } from "./steps.js";
-import { Typing } from "./typing.js";
 
 const QUIET_MS = 150;
 const NAMELESS = "New segment";
 const SAMPLE = 5;
 const OVERLAPS = 5;
 const VIEWS = [["visual", "Visual"], ["yaml", "YAML"], ["text", "Text"]];
+
+/** Parts that are loaded when they are needed first. */
+const LATER = { builder: "../rules/rule-builder.js", test: "./ab-test.js", code: "./code.js", typing: "./typing.js", saving: "./saving.js" };
+const there = {};
+
+/** Load parts; false when one of them cannot be had. */
+async function have(...names) {
+  const load = async (name) => {
+    there[name] ??= await import(LATER[name]);
+  };
+  return Promise.all(names.map(load)).then(() => true, () => false);
+}
 
 export class SegmentEditor extends LitElement {
   createRenderRoot() {
@@ -35,7 +44,7 @@ export class SegmentEditor extends LitElement {
     this.previewing = new Asking(QUIET_MS, (signal) => this.askPreview(signal), (found) => this.gotPreview(found), (problem) => this.noPreview(problem));
     this.splitting = new Asking(0, (signal) => this.askSizes(signal), (found) => this.set({ sizes: found }), () => this.set({ sizes: null }));
     this.fetching = new Asking(0, (signal) => call("GET", `${this.address}/fields`, undefined, { signal }), ({ data }) => this.set({ fields: data }), (problem) => problem.status !== 503 && toast(problem.text, "bad"));
-    this.saving = new Saving(this);
+    this.saving = null;
     this.leaving = new Leaving(this, () => this.unsaved);
     super.connectedCallback();
     this.onKey = (event) => this.key(event);
@@ -55,7 +64,8 @@ export class SegmentEditor extends LitElement {
 
   async begin() {
     this.previewing.now();
-    await import("../rules/rule-builder.js").catch(() => toast("The rule builder could not be loaded. Use YAML or text.", "bad"));
+    const parts = this.definition.ab_test ? ["builder", "test"] : ["builder"];
+    if (!(await have(...parts))) toast("The rule builder could not be loaded. Use YAML or text.", "bad");
     if (!this.isConnected) return;
     this.leaving.watch();
     this.set({ fields: this.setup.fields, ready: true });
@@ -137,10 +147,14 @@ export class SegmentEditor extends LitElement {
   async look(view) {
     if (view === this.view) return;
     if (this.typing && !(await this.typing.settled()) && !(await confirmed("Drop what cannot be read?", "The text has mistakes. Without it, the definition is as it could be read last.", "Drop it"))) return;
+    if (view !== "visual" && !(await have("code", "typing"))) {
+      toast("This view could not be loaded. Try again.", "bad");
+      return;
+    }
     this.typing?.stop();
     const host = { address: this.address, isNew: this.isNew, shown: () => this.requestUpdate(), read: (definition) => this.read(definition) };
     Object.defineProperty(host, "definition", { get: () => this.definition });
-    const typing = view === "visual" ? null : new Typing(view, host);
+    const typing = view === "visual" ? null : new there.typing.Typing(view, host);
     await typing?.write();
     this.set({ view, typing });
     await this.updateComplete;
@@ -185,7 +199,7 @@ export class SegmentEditor extends LitElement {
   /** Bring what a problem is about into sight. */
   async show(issue) {
     if (this.typing) {
-      toLine(this.querySelector(".code-view"), issue.line || lineOf(issue.path, this.typing.lines) || 1, issue.column);
+      there.code.toLine(this.querySelector(".code-view"), issue.line || lineOf(issue.path, this.typing.lines) || 1, issue.column);
       return;
     }
     const keys = keysOf(rowOf(issue.path));
@@ -197,7 +211,7 @@ export class SegmentEditor extends LitElement {
   }
 
   async save() {
-    if (this.readonly || this.saving.dialog) return;
+    if (this.readonly || this.saving?.dialog) return;
     if (this.typing && !(await this.typing.settled())) {
       toast("What is typed cannot be read yet. Correct it first.", "bad");
       this.show(this.typing.issues[0] ?? {});
@@ -219,7 +233,12 @@ export class SegmentEditor extends LitElement {
       this.show(wrong);
       return;
     }
-    this.saving.open();
+    if (!(await have("saving"))) {
+      toast("The server does not answer. Try again.", "bad");
+      return;
+    }
+    this.saving ??= new there.saving.Saving(this);
+    if (!this.saving.dialog) this.saving.open();
   }
 
   // --- what is shown ----------------------------------------------------------------------------------------------
@@ -230,6 +249,7 @@ export class SegmentEditor extends LitElement {
 
   willUpdate() {
     if (!this.hasUpdated) this.replaceChildren();
+    if (this.definition.ab_test && !there.test) have("test").then((came) => came && this.requestUpdate());
   }
 
   render() {
@@ -242,14 +262,14 @@ export class SegmentEditor extends LitElement {
         <section class="card" aria-labelledby="rules-title">
           <div class="card-head"><h2 id="rules-title">Rules</h2><span class="grow"></span>${readonly ? nothing : this.renderSteps()}
             <div class="segmented" role="group" aria-label="Show the rules as">${VIEWS.map(([key, name]) => html`<button type="button" data-view=${key} aria-pressed=${view === key ? "true" : "false"} @click=${() => this.look(key)}>${name}</button>`)}</div></div>
-          <div class="card-body">${this.typing ? codeView({ ...this.typing, readonly, issues: this.codeIssues() }, (text) => this.typing.typed(text)) : this.renderBuilder()}</div>
+          <div class="card-body">${this.typing ? there.code.codeView({ ...this.typing, readonly, issues: this.codeIssues() }, (text) => this.typing.typed(text)) : this.renderBuilder()}</div>
         </section>
-        ${view === "yaml" ? nothing : abTest({ test: definition.ab_test, name: definition.name || NAMELESS, sizes: this.sizes, size: this.preview?.count, issues: issues.filter((issue) => issue.path.startsWith("ab_test")), readonly, saved: this.saved.ab_test }, (test, label, coalesce) => this.change(withKey(definition, "ab_test", test), label, coalesce))}
+        ${view === "yaml" ? nothing : abCard({ test: definition.ab_test, name: definition.name || NAMELESS, sizes: this.sizes, size: this.preview?.count, issues: issues.filter((issue) => issue.path.startsWith("ab_test")), readonly, saved: this.saved.ab_test }, (test, label, coalesce) => this.change(withKey(definition, "ab_test", test), label, coalesce), there.test?.split)}
         ${!isNew && view !== "yaml" ? this.renderAbout(issues) : nothing}
       </div>
       ${side(seen)} ${glance(seen)}
       <p class="visually-hidden" role="status">${this.said ?? ""}</p>
-      ${this.saving.template()}`;
+      ${this.saving?.template() ?? nothing}`;
   }
 
   renderSteps() {

@@ -1,6 +1,6 @@
 // The column beside the rule: how many, what each condition keeps, what saving changes, what is odd, who is alike, who is in.
 import { html, nothing, repeat } from "../../vendor/lit.js";
-import { bar, change, count, icon, many, sentence, share, value } from "./format.js";
+import { bar, change, changes, count, icon, many, sentence, share, value } from "./format.js";
 import { placeOf } from "./paths.js";
 
 const OVERLAPS = 5;
@@ -77,13 +77,6 @@ function dependents(preview) {
   if (!found.length) return nothing;
   return html`<section class="card" aria-labelledby="needs-title"><div class="card-body">
     <h3 id="needs-title">Others that change with it</h3>${changes(found)}</div></section>`;
-}
-
-/** Segments with who enters and leaves. */
-export function changes(found) {
-  return html`<ul class="ed-changes">${found.map((changed) => html`<li><span class="ed-funnel-text" title=${changed.segment}>${changed.segment.split("/").at(-1)}</span>
-    <span class="number">${count(changed.before)} → ${count(changed.after)}</span>
-    <span class="number"><span class=${changed.entered ? "is-good" : "muted"}>${change(changed.entered)}</span> <span class=${changed.left ? "is-bad" : "muted"}>${change(-changed.left)}</span></span></li>`)}</ul>`;
 }
 
 function overlaps({ preview, parent, idOf }) {
