@@ -23,8 +23,9 @@ from kohort.rules.normalize import meaning, normalize
 from kohort.rules.rulesets import to_rule_sets
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph
+from kohort.testing.draw_values import ZONES
 from kohort.testing.evaluators import IndexEvaluator, SqlEvaluator
-from kohort.testing.strategies import ZONES, World, world_of, worlds
+from kohort.testing.strategies import World, world_of, worlds
 
 CALM = list(HealthCheck)
 FAST = settings(max_examples=30, derandomize=True, deadline=None, suppress_health_check=CALM, database=None)
