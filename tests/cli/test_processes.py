@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kohort.cli.start import run
 from tests.cli.workspaces import CUSTOMERS, Desk
 
 KOHORT = [sys.executable, "-c", "from kohort.cli.main import entry; entry()"]
@@ -61,6 +62,28 @@ def test_a_refresh_that_is_stopped_leaves_the_last_one_answering(slow: Desk, sig
     assert slow.json("sg", "count", "Active")["count"] == 24
     databases = {row["database"] for row in slow.json("tables", "list", "cdp_audience_1_r")}
     assert databases == {"cdp_audience_1_r1", "cdp_audience_1_r3"}
+
+
+def test_ctrl_c_says_that_it_stopped(shop: Desk) -> None:
+    process = start(shop, "sg", "backtest", "Active", "--days", "3650")
+    assert process.stderr is not None
+    assert any("Evaluate days" in line for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=60)
+    assert (process.returncode, printed) == (130, "")
+    assert errors.endswith("Stopped. Nothing half-written stays; the last good refresh still answers.\n")
+
+
+def test_ctrl_c_before_the_command_line_is_loaded(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    class Slow:
+        def __getattr__(self, name: str) -> object:
+            raise KeyboardInterrupt if name == "entry" else AttributeError(name)
+
+    monkeypatch.setitem(sys.modules, "kohort.cli.main", Slow())  # type: ignore[arg-type]
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "Stopped.\n"
 
 
 def test_a_disk_that_is_full_leaves_the_last_refresh_answering(slow: Desk) -> None:

@@ -140,7 +140,7 @@ def test_nothing_half_written_stays(store: SnapshotStore, tmp_path: Path) -> Non
     assert sorted(entry.name for entry in left.parent.iterdir()) == ["1", "3"]
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "gone", "manifest", "manifest value", "format"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "gone", "manifest", "manifest value", "format", "no format"])
 def test_damage_is_told(store: SnapshotStore, tmp_path: Path, damage: str) -> None:
     save(store, 1, {A: random_words(1, 500, 0.1)})
     save(store, 2, {A: random_words(2, 500, 0.1)})
@@ -157,6 +157,8 @@ def test_damage_is_told(store: SnapshotStore, tmp_path: Path, damage: str) -> No
             (folder / "manifest.json").write_bytes(manifest[: len(manifest) // 2])
         case "manifest value":
             (folder / "manifest.json").write_bytes(manifest.replace(b'"as_of": 1000', b'"as_of": 1001'))
+        case "no format":
+            (folder / "manifest.json").write_bytes(b'{"parent_id": 7, "evaluation_id": 1}')
         case _:
             (folder / "manifest.json").write_bytes(manifest.replace(b'"format": 1', b'"format": 99'))
 
@@ -169,6 +171,7 @@ def test_damage_is_told(store: SnapshotStore, tmp_path: Path, damage: str) -> No
         read()
     assert failure.value.code == "SNAPSHOT_DAMAGED"
     assert "evaluation 1 " in failure.value.message
+    assert ("not known to this version" in failure.value.message) == ("format" in damage)
     assert str(folder) in failure.value.hint
     opened(store, 2).members(A)
 

@@ -168,6 +168,19 @@ def test_an_index_of_an_earlier_life_is_not_used(shop: Shop, place: IndexPlace, 
     again.close()
 
 
+def test_indexes_of_an_earlier_life_with_higher_numbers_go_first(shop: Shop, place: IndexPlace) -> None:
+    record = shop.push()
+    refresh_and_index(shop.warehouse, shop.store, record, place, clock=shop.clock)
+    folder = index_folder(place.root, record.id, 1).parent
+    for number in ("8", "9"):
+        shutil.copytree(folder / "1", folder / number)
+    done = refresh_and_index(shop.warehouse, shop.store, record, place, clock=shop.clock)
+    assert refresh_index(place.root, done.record) is not None
+    assert index_state(shop.store, record, place.root).kept == (1, 2)
+    build_index(shop.warehouse, done.record, place)
+    assert index_state(shop.store, record, place.root).kept == (1, 2)
+
+
 def test_a_truncated_file_means_no_index(shop: Shop, place: IndexPlace) -> None:
     record = shop.push()
     refresh_and_index(shop.warehouse, shop.store, record, place, clock=shop.clock)

@@ -28,6 +28,9 @@ from kohort.cli.usage import UsageError, as_shown
 from kohort.cli.users import token_app, user_app
 from kohort.foundation.errors import Interrupted, InvalidInput, UserError
 
+_STOPPED = 130
+"""The exit code after Ctrl-C; the framework gives it instead of raising KeyboardInterrupt."""
+
 app = typer.Typer(name="kohort", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(tables_app, name="tables", help="Tables of the warehouse: list, import, create, show.")
 app.command("query")(query)
@@ -76,7 +79,7 @@ def main(arguments: list[str] | None = None) -> int:
         show_error(error.code, error.message, error.hint)
     except (KeyboardInterrupt, Interrupted):
         note("Stopped. Nothing half-written stays; the last good refresh still answers.")
-        return 130
+        return _STOPPED
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
@@ -101,9 +104,11 @@ def _run(arguments: list[str] | None) -> int:
         as_shown(error).show()
         return 2
     except typer.Exit as done:
-        return int(done.exit_code)
+        result = done.exit_code
     except typer.Abort as error:
         raise KeyboardInterrupt from error
+    if result == _STOPPED:
+        raise KeyboardInterrupt
     return result if isinstance(result, int) else 0
 
 

@@ -66,7 +66,7 @@ def build_index(
         shutil.rmtree(beside, ignore_errors=True)
         raise
     builder.step("")
-    drop_old(root, parent_id, keep)
+    drop_old(root, parent_id, keep, refresh_number)
     return manifest
 
 
@@ -85,9 +85,13 @@ def switch_to(beside: Path, root: Path, manifest: Manifest) -> None:
     _switch(beside, index_folder(root, manifest.parent_id, manifest.refresh_number))
 
 
-def drop_old(root: Path, parent_id: int, keep: int) -> None:
-    """Remove all but the newest `keep` indexes. Whoever has one open goes on reading it."""
-    for number in kept_numbers(root, parent_id)[: -max(keep, 1)]:
+def drop_old(root: Path, parent_id: int, keep: int, last: int) -> None:
+    """Remove all but the newest `keep` indexes. Whoever has one open goes on reading it.
+
+    last: the refresh that is the newest; higher numbers are of an earlier life of the workspace and go first.
+    """
+    oldest_first = sorted(kept_numbers(root, parent_id), key=lambda number: (number <= last, number))
+    for number in oldest_first[: -max(keep, 1)]:
         shutil.rmtree(index_folder(root, parent_id, number), ignore_errors=True)
 
 

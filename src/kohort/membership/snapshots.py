@@ -249,10 +249,9 @@ def _checksum(facts: Any) -> int:
 
 def _open(folder: Path) -> Snapshot:
     document = json.loads((folder / "manifest.json").read_bytes())
-    if "format" not in document:
-        raise FileNotFoundError(folder)
-    if document["format"] != FORMAT:
-        raise Damaged(f"its format {document['format']} is not known to this version of Kohort")
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != FORMAT:
+        raise Damaged(f"its format{f' {found}' if found else ''} is not known to this version of Kohort")
     facts = document["facts"]
     if document["checksum"] != _checksum(facts):
         raise Damaged("manifest.json is not what was written")

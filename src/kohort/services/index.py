@@ -90,7 +90,7 @@ def _built(done: RefreshRecord, place: IndexPlace) -> Manifest | None:
 
     if refresh_index(place.root, done) is None:
         return None
-    drop_old(place.root, done.parent_id, place.keep)
+    drop_old(place.root, done.parent_id, place.keep, done.number)
     return read_manifest(index_folder(place.root, done.parent_id, done.number))
 
 
