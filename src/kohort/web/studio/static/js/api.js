@@ -1,4 +1,5 @@
-// Calls of the API. A problem is thrown as `Problem`, with everything the server said.
+// Calls of the API. A problem is thrown as `Problem`, with everything the server said. Who is signed out is led to sign in,
+// unless something unsaved on the page holds the event "signed-out" back.
 import { parseExact } from "./exact.js";
 
 export class Problem extends Error {
@@ -33,6 +34,8 @@ export async function call(method, path, body, { etag, signal } = {}) {
   }
   const data = (answer.headers.get("content-type") ?? "").includes("json") ? parseExact(await answer.text()) : await answer.text();
   if (answer.ok) return { data, etag: answer.headers.get("etag"), status: answer.status };
-  if (data?.code === "SIGN_IN_FIRST") location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  if (data?.code === "SIGN_IN_FIRST" && document.dispatchEvent(new CustomEvent("signed-out", { cancelable: true }))) {
+    location.assign(`/login?next=${encodeURIComponent(location.pathname + location.search)}`);
+  }
   throw new Problem(typeof data === "object" ? data : { detail: `the server answered ${answer.status}`, status: answer.status });
 }

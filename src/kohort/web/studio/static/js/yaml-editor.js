@@ -16,13 +16,16 @@ customElements.define("yaml-editor", class extends HTMLElement {
     this.addEventListener("click", (event) => this.clicked(event));
     this.onLeave = (event) => this.isDirty && event.preventDefault();
     this.onAsk = (event) => this.mayGo(event);
+    this.onSignedOut = (event) => this.isDirty && event.preventDefault();
     window.addEventListener("beforeunload", this.onLeave);
     document.addEventListener("htmx:confirm", this.onAsk);
+    document.addEventListener("signed-out", this.onSignedOut);
   }
 
   disconnectedCallback() {
     window.removeEventListener("beforeunload", this.onLeave);
     document.removeEventListener("htmx:confirm", this.onAsk);
+    document.removeEventListener("signed-out", this.onSignedOut);
   }
 
   get isDirty() {
@@ -74,7 +77,8 @@ customElements.define("yaml-editor", class extends HTMLElement {
       else await this.save();
     } catch (error) {
       this.say("");
-      this.showIssues(error.issues?.length ? error.issues : [{ severity: "error", message: error.detail ?? String(error), hint: error.hint ?? "" }]);
+      if (error.code === "SIGN_IN_FIRST") this.showIssues([{ severity: "error", message: "You are signed out, and nothing is lost", hint: "sign in in another tab, then go on here" }]);
+      else this.showIssues(error.issues?.length ? error.issues : [{ severity: "error", message: error.detail ?? String(error), hint: error.hint ?? "" }]);
     } finally {
       button.removeAttribute("aria-disabled");
     }

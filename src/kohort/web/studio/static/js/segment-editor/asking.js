@@ -33,7 +33,7 @@ export class Asking {
     } catch (problem) {
       if (this.controller !== controller || problem.name === "AbortError") return;
       this.controller = null;
-      if (problem.status === 503) this.soon(BUSY_AGAIN_MS);
+      if (problem.status === 503 || problem.code === "NOT_REACHED") this.soon(BUSY_AGAIN_MS);
       this.failed(problem);
     }
   }

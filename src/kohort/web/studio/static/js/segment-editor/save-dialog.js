@@ -53,5 +53,5 @@ function conflict({ theirs, mine, busy, problem }, act) {
 const words = (text) => (text ? html`<p class="muted">${text}</p>` : nothing);
 
 function trouble(problem) {
-  return html`<div role="alert">${problem ? html`<p class="form-problem">${icon("circle-alert", 14)} ${sentence(problem)}</p>` : nothing}</div>`;
+  return html`<div role="alert">${problem ? html`<p class="form-problem">${icon("circle-alert", 14)} ${typeof problem === "string" ? sentence(problem) : problem}</p>` : nothing}</div>`;
 }

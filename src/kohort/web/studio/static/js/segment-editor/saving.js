@@ -3,6 +3,7 @@ import { nothing } from "../../vendor/lit.js";
 import { call } from "../api.js";
 import { go, toast } from "../page.js";
 import { saveDialog } from "./save-dialog.js";
+import { trouble } from "./trouble.js";
 
 export class Saving {
   /** editor: the <segment-editor> whose definition is saved. */
@@ -54,9 +55,16 @@ export class Saving {
       this.saved(definition, await call(isNew ? "POST" : "PUT", this.address, { definition, note }, { etag }));
     } catch (problem) {
       if (problem.status === 412) await this.conflict();
+      else if (problem.code === "SEGMENT_NOT_FOUND" && !isNew) this.deleted();
       else if (problem.issues?.length || problem.code === "NAME_TAKEN") this.refused(problem);
-      else this.say({ busy: false, problem: problem.text ?? String(problem) });
+      else this.say({ busy: false, problem: trouble(problem, this.editor.setup.parent) });
     }
+  }
+
+  /** There is no such segment any more: the dialog stays, and saves a new one. */
+  deleted() {
+    this.editor.deleted();
+    this.say({ stage: "review", busy: false, problem: "Somebody deleted this segment meanwhile. Create it anew, or go on editing" });
   }
 
   saved(definition, { data, etag }) {
@@ -88,7 +96,8 @@ export class Saving {
       const { data, etag } = await call("GET", this.address);
       this.say({ stage: "conflict", busy: false, theirs: data, theirTag: etag });
     } catch (problem) {
-      this.say({ stage: "conflict", busy: false, problem: problem.text ?? String(problem) });
+      if (problem.code === "SEGMENT_NOT_FOUND") this.deleted();
+      else this.say({ stage: "conflict", busy: false, problem: problem.text ?? String(problem) });
     }
   }
 

@@ -11,6 +11,7 @@ import { Leaving } from "./leaving.js";
 import { keysOf, lineOf, rowOf, same, withKey } from "./paths.js";
 import { glance, side } from "./side.js";
 import { Steps } from "./steps.js";
+import { inWords } from "./trouble.js";
 
 const QUIET_MS = 150;
 const NAMELESS = "New segment";
@@ -43,14 +44,18 @@ export class SegmentEditor extends LitElement {
     Object.assign(this, { preview: null, problem: "", refused: [], sizes: null, editedAt: 0 });
     this.previewing = new Asking(QUIET_MS, (signal) => this.askPreview(signal), (found) => this.gotPreview(found), (problem) => this.noPreview(problem));
     this.splitting = new Asking(0, (signal) => this.askSizes(signal), (found) => this.set({ sizes: found }), () => this.set({ sizes: null }));
-    this.fetching = new Asking(0, (signal) => call("GET", `${this.address}/fields`, undefined, { signal }), ({ data }) => this.set({ fields: data }), (problem) => problem.status !== 503 && toast(problem.text, "bad"));
+    this.fetching = new Asking(0, (signal) => call("GET", `${this.address}/fields`, undefined, { signal }), ({ data }) => this.set({ fields: data }), (problem) => ![503, 0, 401].includes(problem.status) && toast(inWords(problem), "bad"));
     this.saving = null;
     this.leaving = new Leaving(this, () => this.unsaved);
     super.connectedCallback();
     this.onKey = (event) => this.key(event);
+    this.onSignedOut = (event) => this.unsaved && event.preventDefault();
+    this.onReturn = () => this.problem && this.previewing.now();
     this.onClick = (event) => event.target.closest?.("#save-rules") && this.save();
     document.addEventListener("keydown", this.onKey);
     document.addEventListener("click", this.onClick);
+    document.addEventListener("signed-out", this.onSignedOut);
+    window.addEventListener("focus", this.onReturn);
     this.begin();
   }
 
@@ -58,6 +63,8 @@ export class SegmentEditor extends LitElement {
     super.disconnectedCallback();
     document.removeEventListener("keydown", this.onKey);
     document.removeEventListener("click", this.onClick);
+    document.removeEventListener("signed-out", this.onSignedOut);
+    window.removeEventListener("focus", this.onReturn);
     this.leaving.stop();
     for (const asking of [this.previewing, this.splitting, this.fetching, this.typing]) asking?.stop();
   }
@@ -188,7 +195,19 @@ export class SegmentEditor extends LitElement {
   }
 
   noPreview(problem) {
-    this.set({ problem: problem.text ?? String(problem) });
+    if (problem.code === "SEGMENT_NOT_FOUND" && !this.isNew) this.deleted();
+    else this.set({ problem });
+  }
+
+  /** Somebody deleted the segment: what is here becomes a new one. */
+  deleted() {
+    if (this.readonly) {
+      this.set({ problem: "Somebody deleted this segment." });
+      return;
+    }
+    const { id: _, ...setup } = this.setup;
+    this.set({ setup: { ...setup, deleted: true }, etag: undefined, version: undefined, saved: {} });
+    this.previewing.now();
   }
 
   async askSizes(signal) {
@@ -258,6 +277,7 @@ export class SegmentEditor extends LitElement {
     const seen = { preview: this.preview, waiting, problem: this.problem, changed: this.unsaved, version: this.version, issues, parent: this.setup.parent, idOf: (path) => this.setup.segments.find((segment) => segment.path === path)?.id, show: (issue) => this.show(issue) };
     return html`<div class="editor-main">
         ${readonly ? html`<p class="notice">${icon("eye", 16)}<span>You may look at these rules, and see what others would give, but not change them. It takes the role marketer for this folder.</span></p>` : nothing}
+        ${this.setup.deleted ? html`<p class="notice notice-warn" role="alert">${icon("triangle-alert", 16)}<span>Somebody deleted this segment. What you have here is not lost: saving creates it anew.</span></p>` : nothing}
         ${isNew && view !== "yaml" ? this.renderAbout(issues) : nothing}
         <section class="card" aria-labelledby="rules-title">
           <div class="card-head"><h2 id="rules-title">Rules</h2><span class="grow"></span>${readonly ? nothing : this.renderSteps()}

@@ -2,6 +2,7 @@
 import { html, nothing, repeat } from "../../vendor/lit.js";
 import { bar, change, changes, count, icon, many, sentence, share, value } from "./format.js";
 import { placeOf } from "./paths.js";
+import { trouble } from "./trouble.js";
 
 const OVERLAPS = 5;
 
@@ -18,14 +19,14 @@ export function side(state) {
 
 const spoken = (preview) => (preview.count === null ? "The rule cannot be counted yet." : `${count(preview.count)} profiles, ${share(preview.share)}`);
 
-function size({ preview, waiting, problem, changed, version }) {
+function size({ preview, waiting, problem, changed, version, parent }) {
   return html`<section class="card" aria-labelledby="size-title">
     <div class="card-head"><h2 id="size-title">Audience size</h2><span class="grow"></span><span class="badge">${waiting ? "counting" : problem ? "stopped" : "live"}</span></div>
     <div class="card-body editor-size">
       <p class="size-count"><strong>${count(preview?.count)}</strong></p>
-      <p class="muted">${preview ? html`${share(preview.share)} of ${count(preview.base_count)} ${preview.share_of.includes("/") ? html`in ${preview.share_of}` : "profiles"}` : "Counting…"}</p>
+      <p class="muted">${preview ? html`${share(preview.share)} of ${count(preview.base_count)} ${preview.share_of.includes("/") ? html`in ${preview.share_of}` : "profiles"}` : problem ? "Not counted" : "Counting…"}</p>
       ${bar(preview?.share ?? 0)}
-      <p class="size-change">${problem ? html`<span class="is-bad">${problem}</span>` : against(preview?.saved, changed, version)}</p>
+      <p class="size-change">${problem ? html`<span class=${problem.code === "NOT_REFRESHED" ? "" : "is-bad"} role="alert">${trouble(problem, parent)}</span>` : against(preview?.saved, changed, version)}</p>
     </div>
   </section>`;
 }

@@ -1,6 +1,7 @@
 // The definition as it is typed: asks the server what a text means, and for the text of a definition. The server is the only parser.
 import { call } from "../api.js";
 import { Asking } from "./asking.js";
+import { inWords } from "./trouble.js";
 
 const QUIET_MS = 150;
 const MOVES = { code: "SEGMENT_MOVES", severity: "error", path: "name", message: "name and folder are not changed here", hint: "move or rename the segment in the tree; references to it follow" };
@@ -73,7 +74,7 @@ export class Typing {
   }
 
   #failed(problem) {
-    this.issues = [{ severity: "error", path: "", message: problem.detail ?? String(problem), hint: problem.hint ?? "" }];
+    this.issues = [{ severity: "error", path: "", message: inWords(problem), hint: "" }];
     this.broken = true;
     this.host.shown();
   }
