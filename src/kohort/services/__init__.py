@@ -1,1 +1,1 @@
-"""Use cases, one verb a module: what the CLI (and later the API) calls."""
+"""Use cases, one verb a module: what the command line, the API and the studio call."""
