@@ -72,6 +72,16 @@ def span_text(span: timedelta) -> str:
     return "now"
 
 
+def sentence_text(words: str) -> str:
+    """Words of a problem or a hint as a sentence.
+
+    >>> sentence_text("there is no segment 3"), sentence_text('did you mean "age"?')
+    ('There is no segment 3.', 'Did you mean "age"?')
+    """
+    text = words[:1].upper() + words[1:].removesuffix(".")
+    return text if text.endswith(("?", "!")) else f"{text}."
+
+
 def ago_text(instant: datetime, now: datetime) -> str:
     """How long ago an instant was.
 
@@ -141,6 +151,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "share": share_text,
     "growth": growth_text,
     "instant": instant_text,
+    "sentence": sentence_text,
     "value": value_text,
     "as_json": json_text,
 }

@@ -16,7 +16,7 @@ export class Problem extends Error {
 }
 
 function sentence(message, hint) {
-  const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "") + ".";
+  const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "") + (/[?!]$/.test(text) ? "" : ".");
   return hint ? `${upper(message)} ${upper(hint)}` : upper(message);
 }
 
