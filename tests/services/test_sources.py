@@ -79,6 +79,7 @@ def test_the_schema_is_the_name_in_lower_case_and_underscores(store: DefinitionS
     [
         ("日本", "", "NAME_INVALID"),
         ("", "", "NAME_INVALID"),
+        ("Web\nShop", "", "NAME_INVALID"),
         ("Web", "Web Shop", "NAME_INVALID"),
         ("Web", "1web", "NAME_INVALID"),
         ("Web", 'x"; drop', "NAME_INVALID"),

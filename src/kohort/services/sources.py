@@ -76,7 +76,7 @@ def add_source(
     Raises UserError NAME_INVALID, NAME_RESERVED, NAME_TAKEN, SCHEMA_TAKEN, KEY_INVALID, KEY_TAKEN, RATE_LIMIT_INVALID,
     UNKNOWN_KEYS_TAKEN.
     """
-    name = source.name.strip()
+    name = _checked_name(source.name)
     wanted = replace(source, name=name, slug=source.slug or source_slug(name))
     _check_rate_limit(wanted.rate_limit)
     key = write_key or new_write_key()
@@ -105,9 +105,7 @@ def set_status(store: DefinitionStore, name: str, status: SourceStatus, *, by: s
 
 def rename_source(store: DefinitionStore, name: str, new_name: str, *, by: str, clock: Clock) -> SourceRecord:
     """Call a source by another name; its schema stays. Raises UserError SOURCE_NOT_FOUND, NAME_INVALID, NAME_TAKEN, NAME_TOO_LONG."""
-    wanted = new_name.strip()
-    if not wanted:
-        raise UserError("NAME_INVALID", "a source needs a name", hint='write for example "Web Shop"')
+    wanted = _checked_name(new_name)
     with store.transaction():
         record = require_source(store, name)
         other = store.source(wanted)
@@ -221,6 +219,13 @@ def parse_grace(text: str) -> timedelta:
     if grace > timedelta(days=90):
         raise UserError("DURATION_INVALID", f"{text} is too long: an old key stays valid for 90 days at most", hint="write 30m, 24h or 7d")
     return grace
+
+
+def _checked_name(name: str) -> str:
+    """The name without blanks around it. Raises UserError NAME_INVALID."""
+    if not name.strip() or not name.strip().isprintable():
+        raise UserError("NAME_INVALID", "a source needs a name of letters, digits and signs", hint='write for example "Web Shop"')
+    return name.strip()
 
 
 def _check_slug(store: DefinitionStore, source: NewSource, databases: Iterable[str]) -> None:

@@ -147,4 +147,5 @@ def problem(
         "hint": hint,
         "issues": issues or [],
     }
-    return Json(content, status_code=status, media_type=PROBLEM, headers=dict(headers or {}))
+    kept = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return Json(content, status_code=status, media_type=PROBLEM, headers={**kept, **(headers or {})})

@@ -60,9 +60,16 @@ class GuardedRoute(APIRoute):
                 request.state.caller = await run_in_threadpool(admitted, request, action)
             elif request.method not in _SAFE:
                 _refuse_cross_site(request)
-            return made_small(request, _or_unchanged(request, await handle(request)))
+            return made_small(request, as_private(_or_unchanged(request, await handle(request))))
 
         return guarded
+
+
+def as_private(answer: Response) -> Response:
+    """The answer, which nobody between here and the reader keeps, and which is taken for nothing else than it says it is."""
+    answer.headers.setdefault("Cache-Control", "no-store")
+    answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return answer
 
 
 def _or_unchanged(request: Request, answer: Response) -> Response:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from kohort.foundation.errors import Interrupted, UserError
 from kohort.ports.definitions import EvaluationRecord, ParentRecord
 from kohort.ports.runs import RunRecord
-from kohort.services.evaluate import Engine, open_engine
 from kohort.services.runs import Watched, evaluation_run, refresh_run
 from kohort.services.users import Actor
 
@@ -117,15 +116,16 @@ class Running:
 
     def _evaluate(self, running: _Running, as_of: datetime | None, actor: Actor) -> EvaluationRecord:
         kohort, parent = self._kohort, running.parent
-
-        @contextmanager
-        def engine() -> Iterator[Engine]:
-            with kohort.shared_warehouse.use(_WAREHOUSE_SECONDS) as warehouse:
-                yield open_engine(warehouse, kohort.store, parent, kohort.settings.range_size, kohort.index_use)
-
-        keep, clock = kohort.settings.keep_evaluations, kohort.clock
         return evaluation_run(
-            engine, kohort.store, parent, kohort.snapshots, actor=actor, clock=clock, as_of=as_of, keep=keep, watched=running.watched
+            lambda: kohort.engines.use(parent),
+            kohort.store,
+            parent,
+            kohort.snapshots,
+            actor=actor,
+            clock=kohort.clock,
+            as_of=as_of,
+            keep=kohort.settings.keep_evaluations,
+            watched=running.watched,
         )
 
     def _begin(self, running: _Running, work: Callable[[], Any], *, tells_failure: bool) -> RunRecord:
