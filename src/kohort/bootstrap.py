@@ -1,4 +1,4 @@
-"""The one place that chooses adapters and wires them: what a command (later the API) works with."""
+"""The one place that chooses adapters and wires them: what commands and servers work with."""
 
 from __future__ import annotations
 
@@ -222,6 +222,7 @@ class Kohort:
         """
         from kohort.adapters.http_process import HttpProcess, listening_socket
         from kohort.adapters.locks import held
+        from kohort.adapters.malloc import share_arenas
         from kohort.adapters.serve_client import write_address
         from kohort.services.serve import Serving, sender_documents
         from kohort.services.serve_tables import LoadLoop
@@ -232,6 +233,7 @@ class Kohort:
         taken = UserError("ALREADY_SERVING", f"another `kohort serve` runs for {self.workspace.root}", hint=hint)
         with held(self._serve_lock, taken):
             self._serves = True
+            share_arenas()
             self._link_file.unlink(missing_ok=True)
             listener = listening_socket(host or settings.serve_host, settings.serve_port if port is None else port)
             url = http_url(*listener.getsockname()[:2])

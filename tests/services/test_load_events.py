@@ -12,7 +12,7 @@ import pytest
 
 from kohort.events.model import RUDDERSTACK_RULES, SourceRules
 from kohort.foundation.errors import UserError
-from kohort.ports.event_log import Position
+from kohort.ports.event_log import Entry, Position
 from kohort.services.load_events_status import read_status
 from tests.services.event_desk import BEGIN, SECOND, Desk
 
@@ -326,3 +326,44 @@ def test_freshness_and_counts_are_told(tmp_path: Path) -> None:
     assert (web.tables["pages"], web.tables["users"], web.last_received_at) == (2, 1, BEGIN + 4 * SECOND)
     (tmp_path / "tables.json").write_text("half")
     assert read_status(tmp_path) is None
+
+
+def test_a_failure_while_more_is_read_loses_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(flush_calls=2)
+    desk.send(*({"type": "page", "anonymousId": f"a{number}"} for number in range(9)))
+    written = desk.tables._write_position
+    monkeypatch.setattr(desk.tables, "_write_position", lambda _: (_ for _ in ()).throw(UserError("X", "no")))
+    with pytest.raises(UserError):
+        desk.loader.load_once()
+    monkeypatch.setattr(desk.tables, "_write_position", written)
+    assert [desk.loader.load_once().calls for _ in range(6)] == [2, 2, 2, 2, 1, 0]
+    assert desk.column("id", "pages") == [f"m{number}" for number in range(1, 10)]
+
+
+def test_a_log_that_cannot_be_read_on_keeps_what_was_written_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(flush_calls=2)
+    desk.send(*({"type": "page"} for _ in range(4)))
+    read = desk.log.read
+
+    def broken(after: Position, limit: int = 1000) -> Iterator[Entry]:
+        if after.number == 2:
+            raise UserError("LOG_DAMAGED", "no")
+        return read(after, limit)
+
+    monkeypatch.setattr(desk.log, "read", broken)
+    with pytest.raises(UserError, match="no"):
+        desk.loader.load_once()
+    assert desk.tables.position() == Position(2)
+    monkeypatch.setattr(desk.log, "read", read)
+    assert desk.loader.drain() == 2
+    assert desk.column("id", "pages") == ["m1", "m2", "m3", "m4"]
+
+
+def test_the_oldest_that_waits_is_the_first_that_was_not_written(tmp_path: Path) -> None:
+    desk = Desk(flush_calls=2, folder=tmp_path)
+    desk.send(*({"type": "page"} for _ in range(5)))
+    waiting = [desk.loader.load_once().oldest_waiting_at for _ in range(3)]
+    assert waiting == [BEGIN + 3 * SECOND, BEGIN + 5 * SECOND, None]
+    status = read_status(tmp_path)
+    assert status is not None
+    assert (status.position, status.oldest_waiting_at, status.sources["web"].last_received_at) == (5, None, BEGIN + 5 * SECOND)

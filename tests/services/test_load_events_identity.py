@@ -159,6 +159,18 @@ def _small_resolver(desk: Desk) -> Any:
     return IdentityResolver("web", desk.tables, remembered_ids=4)
 
 
+def test_rules_that_are_changed_hold_for_calls_that_were_read_and_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kohort.services.load_events._LOOK_SECONDS", -1.0)
+    desk = Desk()
+    rules = {"web": IdentityRules()}
+    loader = Loader(desk.log, desk.tables, lambda _: SourceRules(), identity_of_source=lambda slug: rules[slug], flush_calls=1)
+    desk.send({"type": "page", "userId": "u1"}, {"type": "page", "userId": "u9"})
+    loader.load_once()
+    rules["web"] = IdentityRules(blocked=frozenset({"u9"}))
+    loader.drain()
+    assert desk.column("_profile_id", "pages") == ["profile_1", None]
+
+
 def test_rules_that_are_changed_hold_for_calls_that_come_later(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kohort.services.load_events._LOOK_SECONDS", -1.0)
     desk = Desk()

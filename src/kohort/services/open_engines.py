@@ -110,12 +110,10 @@ class OpenEngines:
 
         What is not compiled on this machine yet is left to the first question, which says so.
         """
-        from kohort.index.compiled import is_compiled, load_all
-
         with suppress(KohortError, OSError):
             parents = [parent for parent in self.store.parents() if self.store.last_refresh(parent.id) is not None][: self.most]
-            if parents and is_compiled():
-                load_all()
+            if parents:
+                _load_compiled()
             for parent in parents:
                 with self.use(parent) as engine:
                     _prepare(engine)
@@ -195,6 +193,14 @@ def _carry(names: tuple[str, ...], old: Engine, new: Engine) -> None:
     for name in names:
         if name in vars(old):
             vars(new)[name] = vars(old)[name]
+
+
+def _load_compiled() -> None:
+    """Compiled functions, and the compiler with them (some 100 MiB), are only for those who have something to ask about."""
+    from kohort.index.compiled import is_compiled, load_all
+
+    if is_compiled():
+        load_all()
 
 
 def _prepare(engine: Engine) -> None:
