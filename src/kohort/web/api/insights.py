@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated, cast
 
 from fastapi import Query
@@ -59,20 +62,15 @@ def forecast_of_segment(
     as_of: AsOf = "",
 ) -> Json:
     """Who leaves and enters on each of the next days if nothing new happens: windows move on, events and attributes stay."""
-    record, stored = desk.segment(parent, segment, "segments.read")
-    with desk.engine(record) as engine:
-        found = forecast(engine, engine.bound()[stored.path], days, as_of=desk.instant(as_of, engine.catalog.timezone))
-    return Json(_forecast_document(stored.path, found))
+    with _of_segment(desk, parent, segment, as_of) as (engine, path, expr, moment):
+        return Json(_forecast_document(path, forecast(engine, expr, days, as_of=moment)))
 
 
 @routes.on("POST", "/parents/{parent}/forecast", "rules.try", problems=(409,), example={**_FORECAST, "path": ""})
 def forecast_of_rule(desk: AtDesk, parent: ParentName, body: RuleOverDays) -> Json:
     """The same of a rule that need not be saved."""
-    record = desk.parent(parent, "rules.try")
-    with desk.engine(record) as engine:
-        expr = _expr(desk, record, engine, body)
-        found = forecast(engine, expr, body.days, as_of=desk.instant(body.as_of, engine.catalog.timezone))
-    return Json(_forecast_document("", found))
+    with _of_rule(desk, parent, body) as (engine, path, expr, moment):
+        return Json(_forecast_document(path, forecast(engine, expr, body.days, as_of=moment)))
 
 
 @routes.on("GET", f"{_ONE}/backtest", "segments.read", problems=(409, 503), example=_BACKTEST)
@@ -84,25 +82,35 @@ def backtest_of_segment(
     as_of: AsOf = "",
 ) -> Json:
     """How many the rule of today would have held for on each of the past days. undated: attributes that have no past."""
-    record, stored = desk.segment(parent, segment, "segments.read")
-    with desk.engine(record) as engine:
-        found = backtest(engine, engine.bound()[stored.path], days, as_of=desk.instant(as_of, engine.catalog.timezone))
-    return Json(_backtest_document(stored.path, found))
+    with _of_segment(desk, parent, segment, as_of) as (engine, path, expr, moment):
+        return Json(_backtest_document(path, backtest(engine, expr, days, as_of=moment)))
 
 
 @routes.on("POST", "/parents/{parent}/backtest", "rules.try", problems=(409,), example={**_BACKTEST, "path": ""})
 def backtest_of_rule(desk: AtDesk, parent: ParentName, body: RuleOverDays) -> Json:
     """The same of a rule that need not be saved."""
+    with _of_rule(desk, parent, body) as (engine, path, expr, moment):
+        return Json(_backtest_document(path, backtest(engine, expr, body.days, as_of=moment)))
+
+
+_Asked = tuple[Engine, str, Expr, datetime | None]
+"""The engine, the path of the segment ("" of a rule that is not saved), what to judge, the instant that was asked for."""
+
+
+@contextmanager
+def _of_segment(desk: Desk, parent: str, segment: int, as_of: str) -> Iterator[_Asked]:
+    record, stored = desk.segment(parent, segment, "segments.read")
+    with desk.engine(record) as engine:
+        yield engine, stored.path, engine.bound()[stored.path], desk.instant(as_of, engine.catalog.timezone)
+
+
+@contextmanager
+def _of_rule(desk: Desk, parent: str, body: RuleToTry) -> Iterator[_Asked]:
     record = desk.parent(parent, "rules.try")
     with desk.engine(record) as engine:
-        expr = _expr(desk, record, engine, body)
-        found = backtest(engine, expr, body.days, as_of=desk.instant(body.as_of, engine.catalog.timezone))
-    return Json(_backtest_document("", found))
-
-
-def _expr(desk: Desk, parent: ParentRecord, engine: Engine, body: RuleToTry) -> Expr:
-    draft = sound_draft(drafted(desk, parent, engine, body))
-    return bind_segment(engine, draft.segment) if draft.is_named else bind_rule(engine, draft.segment.rule, draft.segment.folder)
+        draft = sound_draft(drafted(desk, record, engine, body))
+        expr = bind_segment(engine, draft.segment) if draft.is_named else bind_rule(engine, draft.segment.rule, draft.segment.folder)
+        yield engine, "", expr, desk.instant(body.as_of, engine.catalog.timezone)
 
 
 def _forecast_document(path: str, found: Forecast) -> ForecastShape:
