@@ -1,4 +1,4 @@
-"""The stores that the contract is run on."""
+"""The stores that the contract is run on, and an empty warehouse."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
+from kohort.adapters.duckdb import DuckDBWarehouse
 from kohort.testing.postgres import Unavailable, throwaway_server
 
 _numbers = itertools.count(1)
@@ -34,3 +35,9 @@ def postgres_url(postgres_server: str) -> str:
     with psycopg.connect(host=str(url.query["host"]), user="postgres", dbname="postgres", autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {schema}")
     return url.update_query_dict({"options": f"-c search_path={schema}"}).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def warehouse() -> Iterator[DuckDBWarehouse]:
+    with DuckDBWarehouse(None) as opened:
+        yield opened
