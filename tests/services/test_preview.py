@@ -15,7 +15,7 @@ from kohort.foundation.errors import InvalidInput, UserError
 from kohort.foundation.issues import path_text
 from kohort.services.drafts import Draft, draft_of_document, draft_of_file, draft_of_rule, draft_of_saved, draft_of_text
 from kohort.services.evaluate import Engine, evaluate_all, open_engine
-from kohort.services.overlap import overlap_matrix
+from kohort.services.overlap import held_paths, last_snapshot, overlap_matrix
 from kohort.services.preview import Preview, preview
 from kohort.services.preview_document import preview_document
 from kohort.services.push import push_parents, push_segments
@@ -169,6 +169,21 @@ def test_members_that_were_kept_are_not_evaluated_again(shop: Shop) -> None:
     ]
     for draft in drafts:
         assert shop.preview(draft) == shop.preview(draft, snapshots=shop.kohort.snapshots)
+
+
+def test_what_changed_since_the_evaluation_is_evaluated_and_the_rest_is_not(tmp_path: Path) -> None:
+    shop = make(tmp_path / "changed")
+    folder = shop.kohort.workspace.segments_folder("shop")
+    (folder / "Buyers.yml").write_text("name: Buyers\nrule: buy count >= 2\n")
+    (folder / "Fresh.yml").write_text("name: Fresh\nrule: points < 40\n")
+    push_segments(shop.kohort.store, shop.kohort.workspace, shop.parent, by="ann", clock=shop.kohort.clock)
+    engine, snapshots = shop.engine, shop.kohort.snapshots
+    snapshot = last_snapshot(engine, shop.kohort.store, snapshots, AS_OF)
+    assert snapshot is not None
+    assert held_paths(engine, snapshot) == {"Gold", "Test", "Test/A-Test", "Nobody"}
+    for draft in ("points > 15", shop.text("tier in ('Gold', 'Silver')", "Gold"), shop.text("buy", "Buyers")):
+        assert shop.preview(draft) == shop.preview(draft, snapshots=snapshots)
+    shop.kohort.close()
 
 
 def test_a_saved_segment_changes_nothing(shop: Shop) -> None:

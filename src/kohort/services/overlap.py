@@ -114,6 +114,15 @@ def overlaps_with(
 
 def kept_snapshot(engine: Engine, store: DefinitionStore, snapshots: SnapshotStore, as_of: datetime) -> Snapshot | None:
     """What the last evaluation kept, if that is what an evaluation would give now: of this refresh, instant and of all versions."""
+    snapshot = last_snapshot(engine, store, snapshots, as_of)
+    if snapshot is None:
+        return None
+    held = held_paths(engine, snapshot)
+    return snapshot if held == set(engine.graph.owners) == {segment.path for segment in snapshot.manifest.segments} else None
+
+
+def last_snapshot(engine: Engine, store: DefinitionStore, snapshots: SnapshotStore, as_of: datetime) -> Snapshot | None:
+    """What the last evaluation kept, if it is of this refresh and instant; `held_paths` says for whom it still holds."""
     evaluation = next(iter(store.evaluations(engine.parent.id, 1)), None)
     if evaluation is None or evaluation.refresh_number != engine.refresh.number or evaluation.as_of != as_of:
         return None
@@ -127,14 +136,23 @@ def kept_snapshot(engine: Engine, store: DefinitionStore, snapshots: SnapshotSto
             return None
         engine.opened_snapshots.clear()
         engine.opened_snapshots[evaluation.id] = snapshot
-    versions = {record.id: record.version for record in engine.records.values()}
-    kept = snapshot.manifest.segments
-    same = {segment.key.segment_id: segment.version for segment in kept} == versions
-    return snapshot if same and {segment.path for segment in kept} == set(engine.graph.owners) else None
+    return snapshot
+
+
+def held_paths(engine: Engine, snapshot: Snapshot) -> set[str]:
+    """The segments and variants that are as they were when the snapshot was taken, and all they need with them."""
+    kept = {segment.path: (segment.key.segment_id, segment.version) for segment in snapshot.manifest.segments}
+    same = {path for path, record in engine.records.items() if kept.get(path) == (record.id, record.version)}
+    while True:
+        loose = {path for path in same if not same.issuperset(engine.graph.needs.get(path, ()))}
+        if not loose:
+            break
+        same -= loose
+    return {path for path, owner in engine.graph.owners.items() if owner in same and path in kept}
 
 
 def kept_members(engine: Engine, snapshot: Snapshot, paths: Iterable[str]) -> dict[str, Bitmap] | None:
-    """The members of these segments and variants, all of which the snapshot holds; None when it is damaged: they can be evaluated.
+    """The members of these segments and variants, all of which the snapshot holds; None when it is damaged: evaluate them then.
 
     What was read before in this process is not read again.
     """

@@ -24,7 +24,7 @@ from kohort.rules.text import write_rule
 from kohort.segments.versions import segment_fingerprint
 from kohort.services.drafts import RULE, Draft
 from kohort.services.evaluate import Engine
-from kohort.services.overlap import Overlap, kept_members, kept_snapshot
+from kohort.services.overlap import Overlap, held_paths, kept_members, last_snapshot
 from kohort.services.preview_parts import NEW, UNIVERSE, Work, part_name, parts_of
 from kohort.services.preview_rows import SampleRows, sample_rows
 from kohort.services.rule_yaml import rule_yaml
@@ -141,8 +141,9 @@ def preview(
     work = Work.of(engine, draft)
     others = [path for path in work.saved if path in engine.graph.by_path and path != draft.segment.path] if overlaps else []
     wanted = [*others, *(path for path in work.changes if path not in others)]
-    snapshot = kept_snapshot(engine, store, snapshots, moment) if snapshots is not None and wanted else None
-    kept = (kept_members(engine, snapshot, wanted) or {}) if snapshot is not None else {}
+    snapshot = last_snapshot(engine, store, snapshots, moment) if snapshots is not None and wanted else None
+    held = held_paths(engine, snapshot) if snapshot is not None else set()
+    kept = (kept_members(engine, snapshot, [path for path in wanted if path in held]) or {}) if snapshot is not None else {}
     outcome = engine.run(work.exprs(wanted, kept), to_micros(moment), progress)
     if snapshot is not None and snapshot.word_count != len(outcome.live.words):
         kept, outcome = {}, engine.run(work.exprs(wanted, ()), to_micros(moment), progress)
