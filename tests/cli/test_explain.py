@@ -121,6 +121,14 @@ class TestPastAndFuture:
             assert (day["population"], day["left"], day["entered"]) == (len(still), len(now) - len(still), 0)
         assert found["leaving"] == found["days"][-1]["left"] > 0
 
+    def test_forecast_names_what_is_already_known_of_later_days(self, shop: Desk) -> None:
+        now = shop.run("sg", "forecast", "Active", "--days", "2")
+        assert "Already known" not in now.err
+        past = shop.run("sg", "forecast", "Active VIP", "--days", "2", "--as-of", "2024-02-01")
+        assert "Already known events of later days were counted as their time comes: purchase." in past.err
+        assert shop.json("sg", "forecast", "Active", "--days", "2", "--as-of", "2024-02-01")["dated_later"] == ["purchase"]
+        assert shop.json("sg", "forecast", "VIP", "--days", "2", "--as-of", "2024-02-01")["dated_later"] == []
+
     @pytest.mark.parametrize(
         ("command", "as_of", "words"),
         [

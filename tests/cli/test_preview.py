@@ -27,6 +27,13 @@ def test_a_typed_rule_is_counted_condition_by_condition(shop: Desk) -> None:
     assert len(document["sample"]["rows"]) == 5
 
 
+@pytest.mark.parametrize("rule", ["(lifetime_value > 1000 and loyalty_tier = 'Gold') limit 3", "all(lifetime_value > 1000) limit 3"])
+def test_a_limit_of_the_whole_is_the_last_step(shop: Desk, rule: str) -> None:
+    shown = lines(shop.ok("sg", "preview", "-e", rule))
+    before = 8 if "Gold" in rule else 36
+    assert ["limit", "3", "3", str(3 - before)] in [line[:4] for line in shown]
+
+
 def test_a_file_shows_what_saving_it_would_change(desk: Desk) -> None:
     path = desk.segment("Lifecycle/active.yml", "name: Active\nrule: purchase in last 60 days\n")
     document = desk.json("sg", "preview", str(path))

@@ -11,9 +11,10 @@ from hypothesis import given
 from kohort.evaluation.explain import Explanation, Inquiry, LimitOutcome, Limits, OneProfile, explain, walk
 from kohort.evaluation.reference import segment_members
 from kohort.foundation.instants import DAY, MAX_MICROS
-from kohort.rules.ast import Group
+from kohort.rules.ast import AttributeCondition, Comparison, Group, ReferenceCondition
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph
+from kohort.testing.dataset import Dataset
 from kohort.testing.strategies import World, world_of, worlds
 from tests.evaluation.test_properties import FAST
 
@@ -81,6 +82,20 @@ def test_verdicts_are_the_oracles(world: World) -> None:
 def test_the_verdict_changes_when_it_is_said_to(batch: int) -> None:
     for seed in range(15 * batch, 15 * batch + 15):
         assert_changes_when_said(world_of(seed, profiles=3, segments=6), Random(seed))
+
+
+def test_a_base_that_is_referred_to_as_well_is_one_condition() -> None:
+    data = Dataset.from_mapping({"attributes": {"n": "int64"}, "profiles": {"a": {"n": 1}}})
+    inside, outside = ReferenceCondition("A's"), ReferenceCondition("A's", exclude=True)
+    base = Segment("A's", rule=Group("all", (AttributeCondition("n", Comparison("Greater", 5)),)))
+
+    def change(*rule: ReferenceCondition) -> tuple[str, ...] | None:
+        segments = {"A's": base, "B": Segment("B", rule=Group("all", rule), base="A's")}
+        found = explain(Inquiry("B", segments, data.catalog, data.profiles[0], 0)).change
+        return None if found is None else tuple(turn.text for turn in found)
+
+    assert change() == change(inside) == ("in segment 'A''s'",)
+    assert change(outside) is None
 
 
 @pytest.mark.slow

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from math import ceil
+from typing import TypeVar
 
 from kohort.cli.output import cell
 
+T = TypeVar("T")
 _HEIGHTS = "▁▂▃▄▅▆▇█"
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 _SHADES = " ░▒▓█"
@@ -28,6 +30,17 @@ def sparkline(values: Iterable[float | None], low: float | None = None) -> str:
         return " " * len(listed)
     lowest, highest = min(known) if low is None else low, max(known)
     return "".join(" " if value is None else _height(value, lowest, highest) for value in listed)
+
+
+def thinned(values: Sequence[T], most: int = 60) -> Sequence[T]:
+    """At most so many of a long series, evenly spread; the first and the last are among them.
+
+    >>> thinned(range(9), 3)
+    [0, 4, 8]
+    """
+    if len(values) <= most:
+        return values
+    return [values[place * (len(values) - 1) // (most - 1)] for place in range(most)]
 
 
 def _height(value: float, low: float, high: float) -> str:

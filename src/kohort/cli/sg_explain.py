@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
-from kohort.cli.charts import bar, sparkline
+from kohort.cli.charts import bar, sparkline, thinned
 from kohort.cli.context import JSON, AsOf, ParentOption, open_current_engine, read_as_of
 from kohort.cli.output import (
     count_text,
@@ -313,7 +313,7 @@ def backtest(
     counts = [day.count for day in found.days]
     highest = max(counts)
     spread = f" (from {count_text(min(counts))} to {count_text(highest)})" if min(counts) != highest else " (the same on every day)"
-    styled(f"{sparkline(counts)}  {counted_bold(counts[-1], 'profile')} at the end{spread}")
+    styled(f"{sparkline(thinned(counts))}  {counted_bold(counts[-1], 'profile')} at the end{spread}")
     rows = [
         (_local(day.as_of, engine), count_text(day.count), share_text(day.count, found.total), bar(day.count, highest).rstrip())
         for day in found.days
@@ -342,15 +342,18 @@ def forecast(
         listed = [
             {"as_of": instant_text(day.as_of), "population": day.count, "left": day.left, "entered": day.entered} for day in found.days
         ]
-        show_json({"days": listed, "leaving": found.leaving, "entering": found.entering, "total": found.total})
+        numbers = {"leaving": found.leaving, "entering": found.entering, "total": found.total}
+        show_json({"days": listed, **numbers, "dated_later": list(found.dated_later)})
         return
     start = found.days[0].count
     styled(
-        f"{sparkline([day.count for day in found.days])}  {counted_bold(start, 'profile')} now; within {counted(days, 'day')} "
+        f"{sparkline(thinned([day.count for day in found.days]))}  {counted_bold(start, 'profile')} now; within {counted(days, 'day')} "
         f"[bold]{count_text(found.leaving)}[/bold] leave and [bold]{count_text(found.entering)}[/bold] enter if nothing new happens"
     )
     rows = [(_local(day.as_of, engine), count_text(day.count), count_text(day.left), count_text(day.entered)) for day in found.days]
     show_table(("as of", "profiles", "left", "entered"), rows, right=(1, 2, 3))
+    if found.dated_later:
+        note(f"Already known events of later days were counted as their time comes: {', '.join(found.dated_later)}.")
 
 
 def _local(instant: datetime, engine: Engine) -> str:

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from kohort.cli.audit import record_done
-from kohort.cli.charts import sparkline
+from kohort.cli.charts import sparkline, thinned
 from kohort.cli.context import JSON, ParentOption, current_parent
 from kohort.cli.output import count_text, counted, instant_text, note, share_text, show, show_json, show_table, styled
 from kohort.cli.session import open_session
@@ -56,7 +56,7 @@ def history(
     if as_json:
         show_json(_history_document(found))
         return
-    styled(f"[bold]{escape(found.path)}[/bold]  {sparkline([day.population for day in found.days])}")
+    styled(f"[bold]{escape(found.path)}[/bold]  {sparkline(thinned([day.population for day in found.days]))}")
     show(f"Growth: {', '.join(_growth_text(item) for item in found.growth)}")
     show()
     rows = [(day.day.isoformat(), count_text(day.population), "" if day.has_run else "carried over") for day in found.days]

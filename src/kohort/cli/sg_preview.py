@@ -144,9 +144,12 @@ def _node_label(node: NodeCount) -> str:
 
 
 def _show_waterfall(found: Preview) -> None:
-    """What each condition of the top group keeps and drops, in order."""
+    """What each condition of the top group keeps and drops, in order, and its limit after them."""
+    from kohort.rules.text.write import limit_text
+
     waterfall = next((waterfall for waterfall in found.waterfalls if waterfall.path == "rule"), None)
-    if waterfall is None or len(waterfall.steps) < 2:
+    limit = found.rule.limit if found.rule is not None and not found.rule.exclude else None
+    if waterfall is None or (len(waterfall.steps) < 2 and limit is None):
         return
     rows = [("everybody" if not found.base_count < found.total else found.share_of, count_text(waterfall.start), "", bar(1, 1, _BAR_CELLS))]
     for step in waterfall.steps:
@@ -160,6 +163,9 @@ def _show_waterfall(found: Preview) -> None:
                 "" if step.kept is None else bar(step.kept, waterfall.start, _BAR_CELLS).rstrip(),
             )
         )
+    if limit is not None and found.count is not None and waterfall.steps[-1].kept is not None:
+        change = _signed(found.count - waterfall.steps[-1].kept)
+        rows.append((limit_text(limit), count_text(found.count), change, bar(found.count, waterfall.start, _BAR_CELLS).rstrip()))
     show()
     show_table(("in order", "kept", "dropped", ""), rows, right=(1, 2))
 

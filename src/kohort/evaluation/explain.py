@@ -399,15 +399,8 @@ def _change(segment: SegmentExplanation) -> tuple[Turn, ...] | None:
     parts = [_formula(segment.tree, truths, turns)]
     fixed: set[str] = set()
     if segment.base is not None:
-        parts.append(
-            _atom(
-                f"in segment {segment.base.path}",
-                segment.base.holds,
-                Turn(f"in segment '{segment.base.path}'", not segment.base.holds),
-                truths,
-                turns,
-            )
-        )
+        text = text_of(ReferenceCondition(segment.base.path))
+        parts.append(_atom(text, segment.base.holds, Turn(text, not segment.base.holds), truths, turns))
     if segment.variant is not None and segment.variant.asked:
         inside = segment.variant.asked == segment.variant.found
         parts.append(_atom("\0variant", inside, Turn(f"variant {segment.variant.asked}", not inside), truths, turns))

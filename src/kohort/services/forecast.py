@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from kohort.evaluation.turning_points import moving_edges
+from kohort.foundation.instants import Micros, to_micros
 from kohort.ports.progress import Progress, Silent
-from kohort.rules.core import Expr
+from kohort.rules.bind import leaves
+from kohort.rules.core import Expr, MemberLeaf
 from kohort.services.backtest import same_time_of_day
-from kohort.services.evaluate import Engine, members_of
+from kohort.services.evaluate import Engine, members_of, needed_segments
+from kohort.services.explain import latest_event
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,13 @@ class ForecastDay:
 @dataclass(frozen=True, slots=True)
 class Forecast:
     """days: the first one is the instant asked for, then one a day. leaving, entering: who does so on some day, even if they
-    are back at the end; total: customers of the refresh."""
+    are back at the end; total: customers of the refresh. dated_later: behaviors of the rule that have events after the first day."""
 
     days: tuple[ForecastDay, ...]
     leaving: int
     entering: int
     total: int
+    dated_later: tuple[str, ...] = ()
 
 
 def forecast(engine: Engine, expr: Expr, days: int, *, as_of: datetime | None = None, progress: Progress | None = None) -> Forecast:
@@ -54,4 +59,10 @@ def forecast(engine: Engine, expr: Expr, days: int, *, as_of: datetime | None = 
         listed.append(ForecastDay(moment, members.count(), left.count(), entered.count(), *moves))
         before = members
         report.step("Evaluate days", done, days)
-    return Forecast(tuple(listed), leaving.count(), entering.count(), live.count())
+    return Forecast(tuple(listed), leaving.count(), entering.count(), live.count(), _dated_later(engine, expr, to_micros(moments[0])))
+
+
+def _dated_later(engine: Engine, expr: Expr, as_of: Micros) -> tuple[str, ...]:
+    others = needed_segments(engine, [leaf.path for leaf in leaves(expr) if isinstance(leaf, MemberLeaf)])
+    behaviors = {behavior for (behavior, _), _ in moving_edges(expr, others) if behavior}
+    return tuple(behavior for behavior in sorted(behaviors) if latest_event(engine, behavior) > as_of)

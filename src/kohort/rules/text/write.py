@@ -59,7 +59,7 @@ def _condition(node: Condition, where: Where) -> str:
     """A condition as it stands alone (the whole rule, an item of a list) or between `and` and `or`."""
     written = _group(node) if isinstance(node, Group) else _leaf(node)
     described = _description(node.description) + _extras(node.extras)
-    limited = _limit(node.limit) if node.limit is not None else ""
+    limited = f" {limit_text(node.limit)}" if node.limit is not None else ""
     if limited or described:
         text = _not(node.exclude) + _close(written) + limited + described
         return f"({text})" if limited and where == "in a chain" else text
@@ -83,10 +83,11 @@ def _extras(extras: Extras) -> str:
     return f" with {extras.text}" if extras.text else ""
 
 
-def _limit(limit: Limit) -> str:
+def limit_text(limit: Limit) -> str:
+    """A limit as it stands behind a condition."""
     percent = " percent" if limit.kind == "Percent" else ""
     order = f" by {', '.join(_order(key) for key in limit.order)}" if limit.order else ""
-    return f" limit {scalar_text(limit.number)}{percent}{order}"
+    return f"limit {scalar_text(limit.number)}{percent}{order}"
 
 
 def _order(order: Order) -> str:
