@@ -12,6 +12,7 @@ import pytest
 
 from kohort.testing.studio import RunningStudio
 from tests.studio.conftest import OpenPage
+from tests.studio.pages import link
 from tests.studio.test_segment_editor import BASE, rules_of, stored
 
 SMALL_PARTS = """async () => {
@@ -75,6 +76,14 @@ def test_a_new_segment_begins_in_its_folder(studio: RunningStudio) -> None:
     assert setup["definition"] == {"name": "", "folder": "Value/Deep"}
     assert "id" not in setup
     assert setup_of(asked(studio, f"{BASE}/new"))["definition"] == {"name": ""}
+
+
+def test_a_new_segment_begins_inside_another(studio: RunningStudio) -> None:
+    menu = asked(studio, rules_of(studio, "Value/VIP")).text
+    inside = setup_of(asked(studio, link(menu, "New segment inside it")))["definition"]
+    assert inside == {"name": "", "folder": "Value", "base": "Value/VIP"}
+    assert setup_of(asked(studio, link(menu, "Duplicate")))["definition"]["name"] == "VIP copy"
+    assert asked(studio, f"{BASE}/new?inside=99999").status_code == 404
 
 
 def test_a_copy_leaves_behind_what_belongs_to_one_segment_alone(studio: RunningStudio) -> None:

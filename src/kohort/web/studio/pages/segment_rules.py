@@ -30,11 +30,16 @@ def new_segment_page(
     parent: ParentName,
     folder: Annotated[str, Query(max_length=1000)] = "",
     copy: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
+    inside: Annotated[int | None, Query(ge=1, lt=2**31)] = None,
 ) -> Response:
-    """A new segment in a folder; copy: the id of one to begin from."""
+    """A new segment in a folder; copy: the id of one to begin from; inside: of one whose members alone it chooses from."""
     record = desk.parent(parent, "parents.read")
-    place = folder.strip("/")
-    definition = _copied(desk, record, copy) if copy else {"name": "", **({"folder": place} if place else {})}
+    if copy:
+        definition = _copied(desk, record, copy)
+    else:
+        around = desk.segment(parent, inside, "segments.read")[1] if inside else None
+        place = around.folder if around else folder.strip("/")
+        definition = {"name": ""} | ({"folder": place} if place else {}) | ({"base": around.path} if around else {})
     desk.access.require("segments.write", record.id, definition.get("folder", ""))
     setup = _setup(desk, record) | {"definition": definition, "readonly": False}
     return render(request, "segments/new.html", desk, parent=record, setup=setup, folder=definition.get("folder", ""))

@@ -50,7 +50,8 @@ export function open(row, x, y) {
   menu.setAttribute("role", "menu");
   menu.setAttribute("aria-label", `Actions for ${on.path}`);
   const entries = [...OPERATIONS];
-  if (!on.id) entries.unshift(["new", "New segment here"]);
+  if (on.id) entries.splice(2, 0, ["inside", "New segment inside it"], ["copy", "Duplicate"]);
+  else entries.unshift(["new", "New segment here"]);
   for (const [operation, text] of entries) {
     const item = document.createElement("button");
     item.type = "button";
@@ -62,6 +63,7 @@ export function open(row, x, y) {
       close();
       row.focus();
       if (operation === "new") go(`/audiences/${on.parent}/segments/new?folder=${encodeURIComponent(on.path)}`);
+      else if (operation === "inside" || operation === "copy") go(`/audiences/${on.parent}/segments/new?${operation}=${on.id}`);
       else operate({ ...on, operation });
     };
     menu.append(item);
