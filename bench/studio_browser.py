@@ -12,7 +12,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ from typing import Any
 from bench.borrowed import borrowed
 from bench.load_studio import places_of, sessions_of
 from bench.report import table
-from bench.studio_edits import Waited, edited, rows_added, save_rules
+from bench.studio_edits import LONG, Waited, edited, rows_added, save_long, save_short
 from bench.studio_pages import BAR_PAINT_MS, Seen, looked_at
-from kohort.bootstrap import open_kohort
+from kohort.bootstrap import Kohort, open_kohort
+from kohort.ports.definitions import ParentRecord
 from kohort.ports.users import ROLES
 from kohort.services.stored import require_parent
 from kohort.testing.browser import Unavailable, open_browser
@@ -75,27 +76,38 @@ def waited_lines(waited: list[Waited], what: str) -> list[str]:
 
 def measure(workspace: Path, parts: tuple[str, ...]) -> tuple[list[str], bool]:
     """What was measured as lines of Markdown, and whether every bar is held."""
-    with borrowed(workspace) as copied:
+    with borrowed(workspace) as copied, open_browser() as browser:
         kohort = open_kohort(copied)
-        secret = sessions_of(kohort, len(ROLES))["admin"][0]
-        places = places_of(kohort)
+        secret, places = sessions_of(kohort, len(ROLES))["admin"][0], places_of(kohort)
         parent = require_parent(kohort.store, places["parent"][0])
-        rules = save_rules(kohort, parent)
         done = kohort.store.last_refresh(parent.id)
-        population = done.population if done else 0
         kohort.close()
-        with running_server(copied, {}) as server, open_browser() as browser:
-            lines, held = [f"## {parent.name}: {population:,} profiles", "", _circumstances(), ""], True
-            if "pages" in parts:
+        population = done.population if done else 0
+        lines, held = [f"## {parent.name}: {population:,} profiles", "", _circumstances(), ""], True
+        if "pages" in parts:
+            with running_server(copied, {}) as server:
                 seen, left_out = looked_at(browser, server.api_url, secret, places)
-                lines += pages_lines(seen, left_out)
-                held &= all(one.held for one in seen)
-            for name, work, what in (("edits", edited, "from an edit to the number"), ("rows", rows_added, "a row more of 120")):
-                if name in parts:
-                    waited = work(browser, server.api_url, secret, rules)
-                    lines += waited_lines(waited, what)
-                    held &= all(one.held for one in waited)
+            lines += pages_lines(seen, left_out)
+            held &= all(one.held for one in seen)
+        for name, save, work, what in (
+            ("edits", save_short, edited, "from an edit to the number"),
+            ("rows", save_long, rows_added, f"a row more of {LONG}"),
+        ):
+            if name in parts:
+                address = _saved(copied, parent, save)
+                with running_server(copied, {}) as server:
+                    waited = work(browser, server.api_url, secret, address)
+                lines += waited_lines(waited, what)
+                held &= all(one.held for one in waited)
     return [*lines, f"Every bar held: {'yes' if held else 'no'}."], held
+
+
+def _saved(workspace: Path, parent: ParentRecord, save: Callable[[Kohort, ParentRecord], str]) -> str:
+    kohort = open_kohort(workspace)
+    try:
+        return save(kohort, parent)
+    finally:
+        kohort.close()
 
 
 def _circumstances() -> str:

@@ -26,6 +26,8 @@ BAR_NUMBER_MS, BAR_ROW_MS = 400.0, 100.0
 EDITS, ROWS, LONG = 12, 12, 120
 BETWEEN_KEYS_MS = 60
 LOOK_MS = 10
+KNOWN_NUMBER = "lifetime_value"
+"""An attribute of the workspaces measured here whose values spread, so that totals change with what it is compared with."""
 FOLDER = "Bench of the studio"
 _WATCH = """() => {
   const state = {asked: 0, shown: 0, rows: 0};
@@ -76,27 +78,30 @@ class Waited:
 # --- what is edited ---------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """Addresses of the rules pages of a short and of a long rule; the text attribute's values that are typed."""
+def save_short(kohort: Kohort, parent: ParentRecord) -> str:
+    """A segment of three conditions that was not evaluated yet; the address of its rules."""
+    catalog, numbers, behaviors = _fields(kohort, parent)
+    texts = [field.name for field in catalog.attributes if field.type == "string" and field.name.isidentifier()]
+    number = KNOWN_NUMBER if KNOWN_NUMBER in numbers else numbers[0]
+    rule = f"{number} >= 1 and {behaviors[0]} count >= 1 in last 400 days and {texts[-1]} != 'bench'"
+    return _saved(kohort, parent, catalog, "Short", rule)
 
-    short: str
-    long: str
+
+def save_long(kohort: Kohort, parent: ParentRecord) -> str:
+    """A segment of 120 conditions; the address of its rules."""
+    catalog, numbers, behaviors = _fields(kohort, parent)
+    rule = " or ".join(_condition(number, numbers, behaviors) for number in range(LONG))
+    return _saved(kohort, parent, catalog, "Long", rule)
 
 
-def save_rules(kohort: Kohort, parent: ParentRecord) -> Rules:
-    """Two segments to edit, made of fields that the parent segment has."""
+def _fields(kohort: Kohort, parent: ParentRecord) -> tuple[FieldCatalog, list[str], list[str]]:
+    """(the fields, the attributes that are numbers, the behaviors)."""
     done = kohort.store.last_refresh(parent.id)
     if done is None:
         raise RuntimeError(f"{parent.name} was not refreshed")
     catalog = catalog_from_document(done.catalog)
     numbers = [field.name for field in catalog.attributes if field.type == "number" and field.name.isidentifier()]
-    behaviors = [behavior.name for behavior in catalog.behaviors]
-    texts = [field.name for field in catalog.attributes if field.type == "string" and field.name.isidentifier()]
-    short = f"{numbers[-1]} >= 1 and {behaviors[0]} count >= 1 in last 400 days and {texts[-1]} != 'bench'"
-    long = " or ".join(_condition(number, numbers, behaviors) for number in range(LONG))
-    addresses = [_saved(kohort, parent, catalog, name, text) for name, text in (("Short", short), ("Long", long))]
-    return Rules(*addresses)
+    return catalog, numbers, [behavior.name for behavior in catalog.behaviors]
 
 
 def _condition(number: int, numbers: list[str], behaviors: list[str]) -> str:
@@ -161,9 +166,9 @@ KINDS: dict[str, Edit] = {
 }
 
 
-def edited(browser: Browser, url: str, secret: str, rules: Rules) -> list[Waited]:
-    """Every kind of edit, each to what nobody has asked for before."""
-    page = _opened(browser, url, secret, rules.short)
+def edited(browser: Browser, url: str, secret: str, address: str) -> list[Waited]:
+    """Every kind of edit of a short rule, each to what nobody has asked for before."""
+    page = _opened(browser, url, secret, address)
     return [_edits(page, kind, edit) for kind, edit in KINDS.items()]
 
 
@@ -179,9 +184,9 @@ def _edits(page: Page, kind: str, edit: Edit) -> Waited:
     return Waited(kind, tuple(spent), BAR_NUMBER_MS, changed)
 
 
-def rows_added(browser: Browser, url: str, secret: str, rules: Rules) -> list[Waited]:
+def rows_added(browser: Browser, url: str, secret: str, address: str) -> list[Waited]:
     """A row more at the end of a long rule; taken back each time."""
-    page = _opened(browser, url, secret, rules.long)
+    page = _opened(browser, url, secret, address)
     return [_rows(page, kind, name) for kind, name in (("an attribute", "Add attribute"), ("a behavior", "Add behavior"))]
 
 
