@@ -1,4 +1,4 @@
-"""Every core node in SQL: the members that `evaluate` finds, in one range and in ranges of 3, and that the statement selects."""
+"""Attributes and behaviors in SQL: the members that `evaluate` finds, in one range and in ranges of 3, and that the statement selects."""
 
 from __future__ import annotations
 
@@ -9,21 +9,12 @@ from typing import Any
 import pytest
 
 from kohort.adapters.duckdb.warehouse import DuckDBWarehouse
-from kohort.evaluation.bitmap import Bitmap
 from kohort.evaluation.evaluate import evaluate
-from kohort.evaluation.statement import rule_statement
 from kohort.foundation.calendar import Duration
-from kohort.foundation.instants import DAY, HOUR, parse_instant
+from kohort.foundation.instants import DAY, HOUR
 from kohort.foundation.windows import OPEN, Edge, Window
-from kohort.parent.catalog import Storage
-from kohort.rules.ast import AggregationKey, ArrayMatching
+from kohort.rules.ast import ArrayMatching
 from kohort.rules.core import (
-    ALL_ROWS,
-    EVERYBODY,
-    NOBODY,
-    Aggregate,
-    All,
-    AnyOf,
     AttributeLeaf,
     BehaviorLeaf,
     Compare,
@@ -31,101 +22,18 @@ from kohort.rules.core import (
     InWindow,
     IsNullTest,
     Matches,
-    MemberLeaf,
     Never,
-    Not,
     OneOf,
-    Predicate,
     Range,
     RowAll,
     RowAny,
-    RowFilter,
     RowNot,
-    RowTest,
     SequenceLeaf,
-    SequenceStep,
-    Test,
     TextAny,
-    Top,
-    TopOrder,
-    VariantLeaf,
 )
-from kohort.testing.dataset import Dataset
 from kohort.testing.dataset_tables import load_into
+from tests.evaluation.sql_world import A_ROWS, AS_OF, DATASET, EVERYONE, NUMBER, PARENT, SEQUENCES, done, evaluated, found, has, row
 
-PARENT, NUMBER = 7, 3
-
-DATASET = Dataset.from_mapping(
-    {
-        "zone": "Europe/Berlin",
-        "attributes": {
-            "tier": "text",
-            "age": "int64",
-            "ltv": "float64",
-            "balance": "decimal(2)",
-            "vip": "boolean",
-            "seen": "timestamp",
-            "born": "date",
-            "tags": "text_array",
-            "scores": "int64_array",
-            "v0": "text",
-        },
-        "profiles": {
-            "ann": {
-                "tier": "Gold",
-                "age": 30,
-                "ltv": 0.3,
-                "balance": "10.10",
-                "vip": True,
-                "seen": "2024-06-01T00:00:00Z",
-                "born": "2024-03-31",
-                "tags": ["a", "b"],
-                "scores": [1, 5],
-                "v0": "x",
-            },
-            "bob": {
-                "tier": "gold'é",
-                "age": 2**63 - 1,
-                "ltv": -0.5,
-                "balance": "10.11",
-                "vip": False,
-                "seen": "2024-05-31T23:59:59.999999Z",
-                "born": "2024-04-01",
-                "tags": [],
-                "scores": [5, 6],
-            },
-            "cat": {"tier": "", "age": -1, "ltv": 1e300, "balance": "-0.01", "tags": [None, "a"], "scores": [None]},
-            "dan": {},
-            "eve": {"tier": "Gold", "age": 30, "ltv": 0.1, "balance": "10.10", "vip": True, "tags": ["b"], "v0": "y"},
-        },
-        "behaviors": {
-            "buy": {
-                "columns": {"sku": "text", "amount": "float64", "cents": "decimal(2)", "qty": "int64", "t": "text", "v0": "text"},
-                "rows": [
-                    ["ann", "2024-05-01T00:00:00Z", {"sku": "a", "amount": 0.1, "cents": "0.10", "qty": 1, "t": "x", "v0": "1"}],
-                    ["ann", "2024-05-02T00:00:00Z", {"sku": "b", "amount": 0.2, "cents": "0.20", "qty": 2}],
-                    ["ann", "2024-05-02T00:00:00Z", {"sku": "a", "amount": 0.3, "qty": 2**62}],
-                    ["bob", "2024-05-01T00:00:00Z", {"sku": "a", "amount": 1.0, "cents": "-1.00", "qty": 2**62}],
-                    ["bob", "2024-05-20T00:00:00Z", {"sku": "c", "amount": 1.0, "cents": "0.01", "qty": 2**62}],
-                    ["bob", "2024-05-20T12:00:00Z", {"amount": 1.01, "cents": "0.00", "qty": 2**62}],
-                    ["cat", "2024-05-10T00:00:00Z", {"sku": "a"}],
-                    ["eve", "2024-07-01T00:00:00Z", {"sku": "a", "amount": 9.0, "cents": "9.00", "qty": 9}],
-                ],
-            },
-            "visit": {
-                "columns": {"page": "text"},
-                "rows": [
-                    ["ann", "2024-05-01T00:00:00Z", {"page": "home"}],
-                    ["ann", "2024-05-03T00:00:00Z", {"page": "cart"}],
-                    ["bob", "2024-05-01T01:00:00Z", {"page": "cart"}],
-                    ["bob", "2024-05-21T00:00:00Z", {"page": "home"}],
-                ],
-            },
-        },
-    }
-)
-AS_OF = parse_instant("2024-06-01T00:00:00Z", DATASET.zone) or 0
-EVERYONE = {"ann", "bob", "cat", "dan", "eve"}
 PAST_MONTH = Window(Edge("as_of", False, ((-1, Duration.of(1, "month")),)), Edge("as_of"))
 
 
@@ -134,39 +42,6 @@ def warehouse() -> Iterator[DuckDBWarehouse]:
     with DuckDBWarehouse(None) as opened:
         load_into(opened, DATASET, PARENT, NUMBER)
         yield opened
-
-
-def evaluated(warehouse: DuckDBWarehouse, exprs: dict[str, Expr], **options: Any) -> dict[str, set[str]]:
-    """The members by path, by name."""
-    run = warehouse.query if options else warehouse.stream
-    result = evaluate(exprs, run, parent_id=PARENT, refresh_number=NUMBER, catalog=DATASET.catalog, as_of=AS_OF, ordinals=10, **options)
-    assert named(result.live) == EVERYONE
-    return {path: named(members) for path, members in result.members.items()}
-
-
-def named(members: Bitmap) -> set[str]:
-    names = {ordinal: name for name, ordinal in DATASET.ordinals.items()}
-    return {names[int(ordinal)] for ordinal in members.ordinals()}
-
-
-def selected(warehouse: DuckDBWarehouse, expr: Expr, segments: dict[str, Expr] | None = None) -> set[str]:
-    """The members that the statement selects, each once."""
-    statement = rule_statement(expr, parent_id=PARENT, catalog=DATASET.catalog, as_of=AS_OF, segments=segments)
-    ids = warehouse.query(statement).column("cdp_customer_id").to_pylist()
-    assert len(ids) == len(set(ids))
-    return set(ids)
-
-
-def found(warehouse: DuckDBWarehouse, expr: Expr, segments: dict[str, Expr] | None = None) -> set[str]:
-    """The members, evaluated and selected alike; with everybody else for the complement."""
-    members = evaluated(warehouse, {**(segments or {}), "it": expr, "others": Not(expr)})
-    assert selected(warehouse, expr, segments) == members["it"]
-    assert selected(warehouse, Not(expr), segments) == members["others"] == EVERYONE - members["it"]
-    return members["it"]
-
-
-def has(attribute: str, predicate: Predicate, negated: bool = False, matching: ArrayMatching | None = None) -> AttributeLeaf:
-    return AttributeLeaf(attribute, Test(predicate, DATASET.catalog.attribute[attribute].storage, negated, matching))
 
 
 ATTRIBUTES: list[tuple[AttributeLeaf, set[str]]] = [
@@ -274,26 +149,7 @@ def test_many_attribute_leaves_in_one_evaluation(warehouse: DuckDBWarehouse) -> 
     assert [result.members[str(position)].count() for position in range(len(ATTRIBUTES))] == [len(expected) for _, expected in ATTRIBUTES]
 
 
-# --- behaviors --------------------------------------------------------------------------------------------------
-
-_RESULTS: dict[str, Storage] = {"Count": "int64", "CountDistinct": "int64", "Sum": "decimal", "Average": "decimal"}
-
-
-def done(
-    key: AggregationKey, columns: tuple[str, ...], predicate: Predicate, negated: bool = False, behavior: str = "buy", **options: Any
-) -> BehaviorLeaf:
-    field = DATASET.catalog.behavior[behavior].by_name[columns[0]] if columns else None
-    storage = _RESULTS.get(key) or (field.storage if field else "int64")
-    aggregate = Aggregate(behavior, key, columns, storage, field.storage if field else "int64", field.scale if field else 0, **options)
-    return BehaviorLeaf(aggregate, Test(predicate, storage, negated))
-
-
-def row(column: str, predicate: Predicate, negated: bool = False) -> RowFilter:
-    return RowTest(column, Test(predicate, DATASET.catalog.behavior["buy"].by_name[column].storage, negated))
-
-
 D = Decimal
-A_ROWS = row("sku", Compare("=", "a"))
 BEHAVIORS: list[tuple[BehaviorLeaf, set[str]]] = [
     (done("Count", (), Compare(">=", 1)), {"ann", "bob", "cat"}),
     (done("Count", (), Compare("=", 0)), {"dan", "eve"}),
@@ -394,133 +250,3 @@ def test_leaves_in_one_query_do_not_change_each_other(warehouse: DuckDBWarehouse
     members = evaluated(warehouse, {str(position): leaf for position, (leaf, _) in enumerate(leaves)}, **options)
     for position, (leaf, expected) in enumerate(leaves):
         assert members[str(position)] == expected, leaf
-
-
-# --- sequences --------------------------------------------------------------------------------------------------
-
-
-def step(behavior: str, within: int | None = None, row_filter: RowFilter = ALL_ROWS) -> SequenceStep:
-    return SequenceStep(behavior, row_filter, (), within)
-
-
-SEQUENCES: list[tuple[tuple[SequenceStep, ...], set[str]]] = [
-    ((step("visit"), step("buy")), {"ann", "bob"}),
-    ((step("buy"), step("visit")), {"ann", "bob"}),
-    ((step("buy"), step("visit", HOUR)), {"bob"}),
-    ((step("buy"), step("visit", HOUR - 1)), set()),
-    ((step("buy", None, A_ROWS), step("buy", DAY, row("sku", Compare("=", "b")))), {"ann"}),
-    ((step("buy", None, row("sku", Compare("=", "b"))), step("buy", None, A_ROWS)), set()),
-    ((step("buy"), step("buy"), step("buy")), {"bob"}),
-    ((step("buy"), step("buy", 12 * HOUR), step("visit", 12 * HOUR)), {"bob"}),
-    ((step("visit"), step("buy", DAY), step("visit", DAY)), {"ann"}),
-]
-
-
-@pytest.mark.parametrize(("steps", "expected"), SEQUENCES, ids=range(len(SEQUENCES)))
-def test_sequences(warehouse: DuckDBWarehouse, steps: tuple[SequenceStep, ...], expected: set[str]) -> None:
-    assert found(warehouse, SequenceLeaf(steps)) == expected
-
-
-# --- combinations -----------------------------------------------------------------------------------------------
-
-GOLD, BUYER, OLD = ATTRIBUTES[0][0], BEHAVIORS[0][0], has("age", Compare(">", 30))
-
-
-@pytest.mark.parametrize(
-    ("expr", "expected"),
-    [
-        (EVERYBODY, EVERYONE),
-        (NOBODY, set()),
-        (Not(EVERYBODY), set()),
-        (All((GOLD, BUYER)), {"ann"}),
-        (AnyOf((GOLD, BUYER)), {"ann", "bob", "cat", "eve"}),
-        (Not(AnyOf((GOLD, Not(BUYER)))), {"bob", "cat"}),
-        (All((AnyOf((OLD, GOLD)), Not(All((GOLD, BUYER))))), {"bob", "eve"}),
-        (AnyOf((All(()), GOLD)), EVERYONE),
-    ],
-    ids=range(8),
-)
-def test_combinations(warehouse: DuckDBWarehouse, expr: Expr, expected: set[str]) -> None:
-    assert found(warehouse, expr) == expected
-
-
-def test_references_are_members_of_other_segments(warehouse: DuckDBWarehouse) -> None:
-    segments: dict[str, Expr] = {"Gold": GOLD, "Other": All((Not(MemberLeaf("Gold")), BUYER))}
-    assert found(warehouse, All((MemberLeaf("Other"), Not(OLD))), segments) == {"cat"}
-
-
-def test_a_reference_must_stand_after_its_target(warehouse: DuckDBWarehouse) -> None:
-    with pytest.raises(ValueError, match="Gold"):
-        found(warehouse, MemberLeaf("Gold"))
-
-
-def top(part: Expr, number: str, *order: TopOrder, kind: Any = "Count") -> Top:
-    return Top(part, kind, Decimal(number), order)
-
-
-SUM = done("Sum", ("amount",), Never()).aggregate
-AVERAGE = done("Average", ("cents",), Never()).aggregate
-COUNT = done("Count", (), Never()).aggregate
-
-
-@pytest.mark.parametrize(
-    ("expr", "expected"),
-    [
-        (top(EVERYBODY, "2"), {"ann", "bob"}),
-        (top(EVERYBODY, "0"), set()),
-        (top(EVERYBODY, "9"), EVERYONE),
-        (top(EVERYBODY, "2", TopOrder("age", True)), {"ann", "bob"}),
-        (top(EVERYBODY, "3", TopOrder("age", True)), {"ann", "bob", "eve"}),
-        (top(EVERYBODY, "1", TopOrder("age", False)), {"cat"}),
-        (top(EVERYBODY, "4", TopOrder("age", False)), EVERYONE - {"dan"}),
-        (top(EVERYBODY, "4", TopOrder("age", True)), EVERYONE - {"dan"}),
-        (top(EVERYBODY, "1", TopOrder("tier", True)), {"bob"}),
-        (top(EVERYBODY, "2", TopOrder("tier", False), TopOrder("ltv", False)), {"cat", "eve"}),
-        (top(BUYER, "1", TopOrder(SUM, True)), {"bob"}),
-        (top(BUYER, "1", TopOrder(SUM, False)), {"ann"}),
-        (top(EVERYBODY, "1", TopOrder(AVERAGE, False)), {"bob"}),
-        (top(EVERYBODY, "1", TopOrder(AVERAGE, True)), {"ann"}),
-        (top(EVERYBODY, "3", TopOrder(COUNT, False)), {"cat", "dan", "eve"}),
-        (top(EVERYBODY, "1", TopOrder(COUNT, False)), {"dan"}),
-        (top(EVERYBODY, "20.0001", TopOrder("age", False), kind="Percent"), {"ann", "cat"}),
-        (top(EVERYBODY, "20", TopOrder("age", False), kind="Percent"), {"cat"}),
-        (top(EVERYBODY, "0.001", kind="Percent"), {"ann"}),
-        (top(EVERYBODY, "100", kind="Percent"), EVERYONE),
-        (top(NOBODY, "50", kind="Percent"), set()),
-        (Not(top(top(GOLD, "2"), "1", TopOrder("ltv", True))), EVERYONE - {"ann"}),
-        (All((top(Not(GOLD), "2", TopOrder("age", True)), BUYER)), {"bob", "cat"}),
-    ],
-    ids=range(23),
-)
-def test_limits(warehouse: DuckDBWarehouse, expr: Expr, expected: set[str]) -> None:
-    assert found(warehouse, expr) == expected
-
-
-def test_limits_over_more_members_than_a_query_can_name(warehouse: DuckDBWarehouse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("kohort.evaluation.source._LISTED", 1)
-    assert found(warehouse, top(AnyOf((GOLD, OLD)), "2", TopOrder("age", True))) == {"ann", "bob"}
-
-
-def test_variants_share_out_everybody_with_a_key(warehouse: DuckDBWarehouse) -> None:
-    half = 2**63
-    low = found(warehouse, VariantLeaf("test é", "v0", 0, half))
-    high = found(warehouse, VariantLeaf("test é", "v0", half, 2**64))
-    assert low | high == {"ann", "eve"}
-    assert not low & high
-    assert found(warehouse, VariantLeaf("test é", "v0", 0, 2**64)) == {"ann", "eve"}
-    assert found(warehouse, VariantLeaf("test é", "v0", half, half)) == set()
-
-
-def test_variants_are_the_documented_hash(warehouse: DuckDBWarehouse) -> None:
-    from hashlib import sha256
-
-    place = int(sha256(b"t:30").hexdigest()[:16], 16)
-    assert found(warehouse, VariantLeaf("t", "age", place, place + 1)) == {"ann", "eve"}
-    assert found(warehouse, VariantLeaf("t", "age", place + 1, 2**64)) & {"ann", "eve"} == set()
-
-
-def test_nobody_lives_here(warehouse: DuckDBWarehouse) -> None:
-    result = evaluate(
-        {"it": GOLD}, warehouse.query, parent_id=PARENT, refresh_number=NUMBER, catalog=DATASET.catalog, as_of=AS_OF, ordinals=0
-    )
-    assert result.members["it"].count() == result.live.count() == 0
