@@ -83,7 +83,7 @@ def measure_compile(_folder: Path, _: Options) -> Measured:
 
 
 def _compiled() -> int:
-    from kohort.index.compiled import warm_up
+    from kohort.index.warming import warm_up
 
     told: list[int] = []
     warm_up(lambda _, total: told.append(total))

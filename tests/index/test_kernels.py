@@ -12,8 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
-from kohort.index.compiled import warm_up
 from kohort.index.kernels import hashing, in_place, locating, marking, measuring
+from kohort.index.warming import warm_up
 
 LENGTHS = (0, 1, 2, 31, 32, 33, 47, 48, 49, 63, 64, 65, 100, 257, 1000)
 RNG = np.random.default_rng(7)

@@ -21,8 +21,8 @@ from kohort.evaluation.source import LeafSource, Progress
 from kohort.evaluation.times import Moment
 from kohort.foundation.instants import Micros
 from kohort.index.columns import ProfileIndex
-from kohort.index.compiled import warm_up
 from kohort.index.coverage import kind_of
+from kohort.index.warming import warm_up
 from kohort.parent.catalog import FieldCatalog
 from kohort.rules.core import AttributeLeaf, BehaviorLeaf, Leaf, MemberLeaf, SequenceLeaf, TopOrder, VariantLeaf
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, TypeVar
 
-import llvmlite.binding
 import numba
 from numba import types
 
 F = TypeVar("F", bound=Callable[..., Any])
-Progress = Callable[[int, int], None]
-"""Told after every compiled function: done, in all."""
 
 INT64 = types.int64
 FLAG = types.boolean
@@ -60,7 +55,7 @@ class Kernel:
     def _load(self, key: Any) -> Any:
         names = (str(key),) if self._keyed == 1 else tuple(map(str, key))
         signature = self._signatures[names]
-        with _LOCK:
+        with COMPILING:
             if key not in self._loaded:
                 self.compile(signature)
                 self._loaded[key] = self._dispatchers[signature]
@@ -100,10 +95,9 @@ def _jit(function: Callable[..., None]) -> Any:
         return numba.njit(nogil=True)(function)
 
 
-_KERNELS: list[Kernel] = []
-_LOCK = Lock()
-_WARM_UP = Lock()
-_is_warm = False
+KERNELS: list[Kernel] = []
+"""All that were registered: reading a module does it."""
+COMPILING = Lock()
 
 
 def helper(function: F) -> F:
@@ -116,64 +110,7 @@ def kernel(*signatures: Signature, keyed: int = 1) -> Callable[[Callable[..., No
     """Register a function; see `Kernel`."""
 
     def register(function: Callable[..., None]) -> Kernel:
-        _KERNELS.append(Kernel(function, signatures, keyed))
-        return _KERNELS[-1]
+        KERNELS.append(Kernel(function, signatures, keyed))
+        return KERNELS[-1]
 
     return register
-
-
-def warm_up(progress: Progress | None = None) -> None:
-    """See to it that every kernel was compiled on this machine; cheap when it was. progress: functions done, in all."""
-    global _is_warm
-    with _WARM_UP:
-        if _is_warm:
-            return
-        mark = _mark()
-        if mark is None or not mark.exists():
-            _compile_all(progress)
-            if mark is not None:
-                with suppress(OSError):
-                    mark.touch()
-        _is_warm = True
-
-
-def is_compiled() -> bool:
-    """Whether every kernel was compiled on this machine before."""
-    mark = _mark()
-    return mark is not None and mark.exists()
-
-
-def load_all(progress: Progress | None = None) -> None:
-    """Have every kernel in memory: a server does so before it says that it is ready."""
-    warm_up(progress)
-    _compile_all(None)
-
-
-def _all_kernels() -> list[Kernel]:
-    """Those of every module: to read a module is to register its kernels."""
-    from kohort.index.kernels import hashing, in_place, locating, marking, measuring
-
-    assert all((hashing, in_place, locating, marking, measuring))
-    return _KERNELS
-
-
-def _compile_all(progress: Progress | None) -> None:
-    work = [(one, signature) for one in _all_kernels() for signature in one.signatures]
-    for done, (one, signature) in enumerate(work):
-        with _LOCK:
-            one.compile(signature)
-        if progress is not None:
-            progress(done + 1, len(work))
-
-
-def _mark() -> Path | None:
-    """The file that says that these kernels were compiled by this compiler for this processor."""
-    registered = _all_kernels()
-    folder = registered[0].cache_folder
-    if folder is None:
-        return None
-    digest = hashlib.sha256(f"{numba.__version__} {llvmlite.binding.get_host_cpu_name()}".encode())
-    for file in sorted({one.file for one in registered}):
-        digest.update(file.read_bytes())
-        digest.update(str(file.stat().st_mtime_ns).encode())
-    return folder / f"compiled-{digest.hexdigest()[:16]}"

@@ -197,7 +197,7 @@ def _carry(names: tuple[str, ...], old: Engine, new: Engine) -> None:
 
 def _load_compiled() -> None:
     """Compiled functions, and the compiler with them (some 100 MiB), are only for those who have something to ask about."""
-    from kohort.index.compiled import is_compiled, load_all
+    from kohort.index.warming import is_compiled, load_all
 
     if is_compiled():
         load_all()
