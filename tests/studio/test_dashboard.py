@@ -18,7 +18,7 @@ from kohort.web.studio.formats import change_text, growth_text
 from tests.cli.workspaces import CUSTOMERS
 from tests.studio.conftest import OpenPage, axe_violations
 from tests.studio.histories import DAYS, change_rule
-from tests.studio.pages import get, segment_address, words
+from tests.studio.pages import get, link, segment_address, words
 from tests.studio.test_frame import layout_shift
 
 ACTIVE = "Lifecycle/Active"
@@ -89,7 +89,11 @@ def test_a_variant_has_figures_of_its_own(grown: RunningStudio) -> None:
     assert "A-Offer" in words(whole)
     assert "40.00%" in words(whole)
     assert charts(variant)[0]["series"][0]["values"][-1] < charts(whole)[0]["series"][0]["values"][-1]
-    assert "figures of the variant A-Offer" in words(variant)
+    assert re.search(r"A-Offer Batch Variant Evaluated .* profiles · [\d.]+% of [\d,]+ total profiles in Offer", words(variant))
+    assert link(variant, "Profiles").endswith("/profiles?variant=A-Offer")
+    assert link(variant, "Offer") == address
+    assert re.findall(r'aria-current="page" data-path="([^"]*)"', variant) == ["Experiments/Offer/A-Offer"]
+    assert re.findall(r'aria-current="page" data-path="([^"]*)"', whole) == ["Experiments/Offer"]
     get(grown, f"{address}?variant=C-Offer", status=404)
 
 

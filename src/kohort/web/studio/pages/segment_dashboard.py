@@ -23,7 +23,7 @@ from kohort.services.stored import segment_of
 from kohort.web.api.desk import AtDesk, Desk, ParentName, SegmentId
 from kohort.web.studio.charts import Series, chart, line_sentence, moves_sentence
 from kohort.web.studio.kept import kept_answers
-from kohort.web.studio.pages.segment_frame import SegmentView, render_tab, segment_view
+from kohort.web.studio.pages.segment_frame import SegmentView, render_tab, segment_view, shown_segment
 from kohort.web.studio.routes import PageRoutes
 
 routes = PageRoutes()
@@ -107,16 +107,6 @@ def forecast_part(request: Request, desk: AtDesk, parent: ParentName, segment: S
     found, problem = _kept(request, desk, view, ("forecast", shown.path), make)
     drawn = _forecast_chart(found, view, shown) if found else None
     return _part(request, "segments/forecast.html", desk, view, shown=shown, found=found, drawn=drawn, problem=problem)
-
-
-def shown_segment(view: SegmentView, variant: str) -> ListedSegment:
-    """The segment, or the variant of that name. Raises UserError SEGMENT_NOT_FOUND."""
-    if not variant:
-        return view.listed
-    found = next((item for item in view.variants if item.name == variant), None)
-    if found is None:
-        raise UserError("SEGMENT_NOT_FOUND", f'"{view.record.name}" has no variant "{variant}"', hint="it may have been renamed")
-    return found
 
 
 def _part(request: Request, template: str, desk: Desk, view: SegmentView, **context: Any) -> Response:

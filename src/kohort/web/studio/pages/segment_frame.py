@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from kohort.foundation.errors import UserError
 from kohort.ports.definitions import ParentRecord, SegmentRecord
 from kohort.services.listing import ListedSegment
 from kohort.services.revisions import revision_of
@@ -54,7 +55,18 @@ def segment_view(desk: Desk, parent: str, segment_id: int, action: str) -> Segme
     return SegmentView(record, stored, own, variants)
 
 
+def shown_segment(view: SegmentView, variant: str) -> ListedSegment:
+    """The segment, or the variant of that name. Raises UserError SEGMENT_NOT_FOUND."""
+    if not variant:
+        return view.listed
+    found = next((item for item in view.variants if item.name == variant), None)
+    if found is None:
+        raise UserError("SEGMENT_NOT_FOUND", f'"{view.record.name}" has no variant "{variant}"', hint="it may have been renamed")
+    return found
+
+
 def render_tab(request: Request, template: str, desk: Desk, view: SegmentView, tab: str, **context: Any) -> Response:
-    """A tab of a segment's page."""
+    """A tab of a segment's page. shown: what its head is about, the segment (default) or one of its variants."""
     last = desk.kohort.store.last_refresh(view.parent.id)
+    context.setdefault("shown", view.listed)
     return render(request, template, desk, parent=view.parent, view=view, tab=tab, last=last, **context)
