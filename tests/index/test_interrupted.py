@@ -11,6 +11,7 @@ import pytest
 
 from kohort.adapters.duckdb import DuckDBWarehouse
 from kohort.index.build import build_index
+from kohort.index.exchange import exchange
 from kohort.index.layout import index_folder, kept_numbers
 from kohort.index.open import open_index
 from kohort.index.verify import verify_index
@@ -78,6 +79,42 @@ def test_a_killed_build(tmp_path: Path, step: int, write: int) -> None:
     assert_same(index, EVERY_KIND)
 
 
+REBUILT = """
+import os, shutil, signal, sys
+from pathlib import Path
+import kohort.index.build as building
+from kohort.adapters.duckdb import DuckDBWarehouse
+from tests.index.test_build import EVERY_KIND
+
+folder, after_switch = Path(sys.argv[1]), sys.argv[2] == "after"
+
+def kill(*_arguments, **_options):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+begin = building.begin_folder
+if after_switch:
+    building.begin_folder = lambda *where: (begin(*where), setattr(shutil, "rmtree", kill))[0]
+Path.rename = kill
+warehouse = DuckDBWarehouse(folder / "warehouse.duckdb")
+warehouse.execute("DELETE FROM cdp_audience_7_r1.behavior_buy")
+building.build_index(lambda query: warehouse.stream(query, 2), EVERY_KIND.catalog, folder / "index", 7, 1)
+"""
+
+
+@pytest.mark.parametrize("when", ["after", "never"])
+def test_an_index_that_is_built_again_is_there_at_every_moment(tmp_path: Path, when: str) -> None:
+    """The old and the new one change places in one step: no moment in which a kill leaves neither."""
+    prepared(tmp_path).close()
+    ended = subprocess.run([sys.executable, "-c", REBUILT, str(tmp_path), when], cwd=Path(__file__).parents[2], check=False)
+    assert ended.returncode == (-signal.SIGKILL if when == "after" else 0)
+    index = open_index(tmp_path / "index", 7, 1)
+    assert index is not None
+    assert len(index.behaviors["buy"].time) == 0
+    assert not verify_index(tmp_path / "index", 7, 1)
+    left = [entry.name for entry in (tmp_path / "index" / "7").iterdir() if not entry.name.isdigit()]
+    assert len(left) == (1 if when == "after" else 0)
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 @pytest.mark.parametrize("step", range(STEPS))
 def test_an_error_leaves_only_the_last_index(tmp_path: Path, step: int, error: type[BaseException]) -> None:
@@ -91,6 +128,23 @@ def test_an_error_leaves_only_the_last_index(tmp_path: Path, step: int, error: t
     index = open_index(tmp_path / "index", 7, 1)
     assert index is not None
     assert_same(index, EVERY_KIND)
+
+
+def test_where_folders_cannot_change_places_the_old_one_makes_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kohort.index.build.exchange", lambda *_: False)
+    with prepared(tmp_path) as warehouse:
+        warehouse.execute("DELETE FROM cdp_audience_7_r1.behavior_buy")
+        build_index(warehouse.stream, EVERY_KIND.catalog, tmp_path / "index", 7, 1)
+    index = open_index(tmp_path / "index", 7, 1)
+    assert index is not None
+    assert len(index.behaviors["buy"].time) == 0
+    assert [entry.name for entry in (tmp_path / "index" / "7").iterdir()] == ["1"]
+
+
+def test_what_is_not_there_cannot_change_places(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    assert not exchange(tmp_path / "a", tmp_path / "b")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
 
 
 def test_a_row_of_nobody_stops_the_build(tmp_path: Path) -> None:

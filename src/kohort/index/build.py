@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from kohort.index.exchange import exchange
 from kohort.index.files import ArrayFile, BitFile, Files
 from kohort.index.layout import (
     BUILDING,
@@ -238,13 +239,16 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def _switch(beside: Path, target: Path) -> None:
-    """Give the finished folder its name; one that has it already makes room."""
+    """Give the finished folder its name; one that has it already changes places with it, or makes room where that is not possible."""
     beside.chmod(0o755)
-    if target.exists():
-        target.rename(target.parent / f"{BUILDING}replaced-{target.name}")
-    beside.rename(target)
+    old = beside
+    if not target.exists():
+        beside.rename(target)
+    elif not exchange(beside, target):
+        old = target.rename(target.parent / f"{BUILDING}replaced-{target.name}")
+        beside.rename(target)
     _flush_folder(target.parent)
-    shutil.rmtree(target.parent / f"{BUILDING}replaced-{target.name}", ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _flush_folder(folder: Path) -> None:
