@@ -14,10 +14,11 @@ import pytest
 
 from kohort.adapters.duckdb import DuckDBWarehouse
 from kohort.evaluation.bitmap import Bitmap
-from kohort.evaluation.evaluate import sql_source
+from kohort.evaluation.evaluate import combine, sql_source
 from kohort.evaluation.index_source import IndexLeafSource
 from kohort.evaluation.indexed.cache import ByteCache, LeafCache, depends_on_instant
 from kohort.evaluation.leaves import RefreshTables
+from kohort.evaluation.reference import segment_members
 from kohort.foundation.calendar import Duration
 from kohort.foundation.instants import DAY, parse_instant
 from kohort.foundation.windows import OPEN, Edge, Window
@@ -39,8 +40,10 @@ from kohort.rules.core import (
     TopOrder,
     VariantLeaf,
 )
+from kohort.segments.graph import SegmentGraph, bind_segments
 from kohort.testing.dataset import Dataset
 from kohort.testing.dataset_tables import load_into
+from kohort.testing.strategies import world_of
 
 DATA = Dataset.from_mapping(
     {
@@ -230,3 +233,24 @@ def test_the_best_by_an_attribute_are_the_same_on_all_days(index: ProfileIndex, 
     held = cache.bytes
     assert [names(day.best(live, by_sum, 1)) for day in days] == [["a"], ["b"], ["a"]]
     assert cache.bytes == 4 * held
+
+
+@pytest.mark.parametrize("seed", range(900, 906))
+def test_days_that_share_their_work_each_say_what_the_reference_says(seed: int, tmp_path: Path) -> None:
+    world = world_of(seed)
+    cache, work = LeafCache(), ByteCache[object](2**24)
+    with DuckDBWarehouse(None, threads=1) as opened:
+        load_into(opened, world.dataset, 1, 1)
+        build_index(opened.stream, world.dataset.catalog, tmp_path, 1, 1)
+        index = open_index(tmp_path, 1, 1)
+        assert index is not None
+        exprs = bind_segments(world.segments.values(), world.dataset.catalog, "")
+        for days in (0, -40, -1, 3, 0):
+            as_of = world.as_of + days * DAY
+            fallback = sql_source(RefreshTables(1, 1), world.dataset.catalog, opened.query, as_of, index.size)
+            asked = IndexLeafSource(index, world.dataset.catalog, as_of, fallback, cache, threads=1, work=work)
+            found = combine(exprs, asked).members
+            for path in SegmentGraph.of(world.segments.values()).owners:
+                expected = segment_members(path, world.dataset, as_of, world.segments)
+                ordinals = {world.dataset.ordinals[customer] for customer in expected}
+                assert set(found[path].ordinals().tolist()) == ordinals, f"{path} {days}\n{world!r}"
