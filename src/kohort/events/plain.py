@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
@@ -12,7 +12,7 @@ from kohort.events.lenient import MAX_DEPTH
 from kohort.events.model import CALL_TYPES, Call, CallType, Received, SourceRules
 from kohort.events.plan import walk
 from kohort.events.timestamps import segment_instants
-from kohort.events.validation import MAX_MESSAGE_ID
+from kohort.events.validation import GoodCall
 from kohort.foundation.instants import Micros
 
 REMEMBERED_BYTES: Final = 4 * 1024 * 1024
@@ -22,22 +22,10 @@ _BLANK: Final = frozenset({b"", b"null", b'""', b"[]", b"{}"})
 _NESTED: Final = frozenset({dict, list})
 _DATA: Final = frozenset({"track", "page", "screen"})
 
-_Type = Literal["identify", "track", "page", "screen", "group", "alias"]
-_Given = Annotated[str, msgspec.Meta(min_length=1)]
-_MessageId = Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_ID)]
 
+class Fields(GoodCall, gc=False):
+    """What a call carries that tables or identity need."""
 
-class Fields(msgspec.Struct, gc=False):
-    """What a call carries that tables or identity need. What fits in here is good, but for ids that its type demands."""
-
-    messageId: _MessageId | None = None  # noqa: N815
-    userId: _Given | None = None  # noqa: N815
-    anonymousId: _Given | None = None  # noqa: N815
-    groupId: _Given | None = None  # noqa: N815
-    previousId: _Given | None = None  # noqa: N815
-    event: _Given | None = None
-    name: _Given | None = None
-    category: str | None = None
     properties: dict[str, Any] | None = None
     traits: dict[str, Any] | None = None
     timestamp: Any = None
@@ -48,7 +36,7 @@ class Fields(msgspec.Struct, gc=False):
 
 
 class _Typed(Fields, gc=False, kw_only=True):
-    type: _Type
+    type: CallType
 
 
 class _Batch(msgspec.Struct, gc=False):

@@ -4,40 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 
 from kohort.events.model import SEGMENT_RULES, CallType, SourceRules
 from kohort.events.reading import Request, read_request, readable
-from kohort.events.validation import MAX_MESSAGE_ID, code_of, message_id_of
-
-_Type = Literal["identify", "track", "page", "screen", "group", "alias"]
-_Given = Annotated[str, msgspec.Meta(min_length=1)]
-_MessageId = Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_ID)]
+from kohort.events.validation import GoodCall, code_of, message_id_of
 
 
 class _Object(msgspec.Struct, gc=False):
     """Any JSON object."""
 
 
-class _Call(msgspec.Struct, gc=False):
-    """What decides whether a call can be taken. What fits in here is good, but for ids that its type demands."""
+class _Call(GoodCall, gc=False):
+    """What decides whether a call can be taken."""
 
-    messageId: _MessageId | None = None  # noqa: N815
-    userId: _Given | None = None  # noqa: N815
-    anonymousId: _Given | None = None  # noqa: N815
-    groupId: _Given | None = None  # noqa: N815
-    previousId: _Given | None = None  # noqa: N815
-    event: _Given | None = None
-    name: _Given | None = None
-    category: str | None = None
     properties: _Object | None = None
     traits: _Object | None = None
 
 
 class _Typed(_Call, gc=False, kw_only=True):
-    type: _Type
+    type: CallType
 
 
 class _Single(_Call, gc=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, cast
 
 import msgspec
 
@@ -12,6 +12,23 @@ from kohort.events.columns import DATA_KEYS
 from kohort.events.model import CALL_TYPES, CallType, SourceRules
 
 MAX_MESSAGE_ID: Final = 100
+
+_Given = Annotated[str, msgspec.Meta(min_length=1)]
+_MessageId = Annotated[str, msgspec.Meta(max_length=MAX_MESSAGE_ID)]
+
+
+class GoodCall(msgspec.Struct, gc=False):
+    """Keys of a call as they are when nothing is wrong. What fits in here is good, but for ids that its type demands."""
+
+    messageId: _MessageId | None = None  # noqa: N815
+    userId: _Given | None = None  # noqa: N815
+    anonymousId: _Given | None = None  # noqa: N815
+    groupId: _Given | None = None  # noqa: N815
+    previousId: _Given | None = None  # noqa: N815
+    event: _Given | None = None
+    name: _Given | None = None
+    category: str | None = None
+
 
 CODES: Final[Mapping[str, str]] = {
     "bad_request": "the call is not a JSON object",
