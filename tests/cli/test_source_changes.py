@@ -15,17 +15,13 @@ from kohort.bootstrap import open_kohort
 from kohort.events.model import Received, SourceRules
 from kohort.foundation.instants import to_micros
 from kohort.services.load_events import Loader
-from tests.cli.workspaces import Desk, run
+from tests.cli.workspaces import Desk, make_sources
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     """A workspace with the sources Web and App."""
-    assert run("init", str(tmp_path / "w")).code == 0
-    desk = Desk(tmp_path / "w")
-    desk.ok("source", "add", "Web")
-    desk.ok("source", "add", "App")
-    return desk
+    return make_sources(tmp_path / "w")
 
 
 def append(desk: Desk, *calls: dict[str, Any], source: str = "web") -> None:

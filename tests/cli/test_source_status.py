@@ -14,7 +14,7 @@ from kohort.adapters.serve_client import counts_of
 from kohort.events.model import Received
 from kohort.foundation.instants import to_micros
 from kohort.services.load_events_status import SourceStatus, TablesStatus, write_status
-from tests.cli.workspaces import Desk, run
+from tests.cli.workspaces import Desk, make_sources
 
 CALL = {"type": "track", "event": "A", "userId": "u"}
 
@@ -22,11 +22,7 @@ CALL = {"type": "track", "event": "A", "userId": "u"}
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     """A workspace with the sources Web and App."""
-    assert run("init", str(tmp_path / "w")).code == 0
-    desk = Desk(tmp_path / "w")
-    desk.ok("source", "add", "Web")
-    desk.ok("source", "add", "App")
-    return desk
+    return make_sources(tmp_path / "w")
 
 
 def log_of(desk: Desk) -> Path:

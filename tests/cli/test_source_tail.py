@@ -15,7 +15,7 @@ import pytest
 from kohort.adapters.eventlog import SQLiteEventLog
 from kohort.events.model import Received
 from kohort.foundation.instants import SECOND, to_micros
-from tests.cli.workspaces import Desk, run
+from tests.cli.workspaces import Desk, make_sources, run
 
 KOHORT = [sys.executable, "-c", "from kohort.cli.main import entry; entry()"]
 AT = to_micros(datetime(2024, 3, 1, 10, tzinfo=UTC))
@@ -25,10 +25,7 @@ TRACK = {"type": "track", "event": "Order Completed", "userId": "u1", "messageId
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
     """A workspace with the sources Web and App, whose log holds three requests."""
-    assert run("init", str(tmp_path / "w")).code == 0
-    desk = Desk(tmp_path / "w")
-    desk.ok("source", "add", "Web")
-    desk.ok("source", "add", "App")
+    desk = make_sources(tmp_path / "w")
     page = {"type": "page", "name": "Home", "anonymousId": "a1", "messageId": "m2", "writeKey": "secret-write-key"}
     append(desk, [TRACK, page, {"type": "track", "event": "Bad", "messageId": "m3", "writeKey": "secret-write-key"}], [TRACK], source="web")
     append(desk, [TRACK], source="app")

@@ -269,3 +269,12 @@ def make_workspace(folder: Path) -> Desk:
     desk.ok("sg", "push", "-y")
     desk.ok("sg", "eval")
     return desk
+
+
+def make_sources(folder: Path) -> Desk:
+    """A workspace with the sources Web and App."""
+    assert run("init", str(folder)).code == 0
+    desk = Desk(folder)
+    desk.ok("source", "add", "Web")
+    desk.ok("source", "add", "App")
+    return desk
