@@ -144,9 +144,12 @@ class _Log:
         """See `kohort.ports.progress.Progress`. Raises Interrupted."""
         if self._watched.stop.hear():
             raise Interrupted("somebody stopped it")
+        if name != self._name:
+            self._begin(name)
         self._watched.progress.step(name, done, total)
-        if name == self._name:
-            return
+
+    def _begin(self, name: str) -> None:
+        """Steps that are over are kept before the next one is shown: who looks in between sees them in their order."""
         self.end()
         self._name = name
         watched = self._watched

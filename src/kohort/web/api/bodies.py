@@ -14,9 +14,9 @@ Note = Annotated[str, Field(max_length=2000)]
 
 
 class Body(BaseModel):
-    """Unknown keys are refused: a misspelt one would be lost silently."""
+    """Unknown keys are refused, since a misspelt one would be lost silently; a text is no number and no yes or no."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Login(Body):
