@@ -15,7 +15,8 @@ export class Problem extends Error {
   }
 }
 
-function sentence(message, hint) {
+/** What is wrong, and the way out, as sentences. */
+export function sentence(message, hint) {
   const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "") + (/[?!]$/.test(text) ? "" : ".");
   return hint ? `${upper(message)} ${upper(hint)}` : upper(message);
 }

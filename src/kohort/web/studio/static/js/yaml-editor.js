@@ -1,5 +1,5 @@
 // <yaml-editor>: a definition as text. The server reads it: issues with their lines, figures of its tables; then it is saved.
-import { call } from "./api.js";
+import { call, sentence } from "./api.js";
 import { confirmed, go, toast } from "./page.js";
 
 const LEAVE = "The changes to this definition are not saved.";
@@ -171,8 +171,4 @@ function icon(name, label) {
   use.setAttribute("href", `${known}#${name}`);
   svg.append(use);
   return svg;
-}
-
-function sentence(text) {
-  return `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/[.?]$/, "")}${text.endsWith("?") ? "?" : "."}`;
 }
