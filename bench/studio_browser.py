@@ -34,7 +34,7 @@ PARTS = ("pages", "edits", "rows")
 INTRODUCTION = """# The studio in a browser
 
 Written by `make bench-studio RECORD=--record`. Pages are opened with an empty cache, signed in; kilobytes (1,000 bytes) are of everything
-that came over the wire, headers included; first paint is the median of five visits; what moves is the cumulative layout shift.
+that came over the wire, headers included; first paint is the median of three visits; what moves is the cumulative layout shift.
 Edits are timed from the last key or click to the paint of the new total, the 150 ms in which nothing is asked included.
 """
 

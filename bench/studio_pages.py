@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 BAR_KB, BAR_CHARTS_KB, BAR_PAINT_MS = 100.0, 260.0, 500.0
-VISITS = 5
+VISITS = 3
 WIDTH, HEIGHT = 1440, 900
 SIGN_IN = "/login"
 _SEEN = """() => new Promise(done => {

@@ -16,7 +16,7 @@ const ICONS = readFileSync(join(here, "icons.txt"), "utf8").split(/\s+/).filter(
 const range = (first, last) => Array.from({ length: last - first + 1 }, (_, place) => String.fromCodePoint(first + place)).join("");
 const SIGNS = "\u00a0–—‘’“”„…•·→←↑↓−×≤≥≠✓✗€";
 const ENGLISH = range(0x20, 0x7e) + SIGNS;
-const LATIN = [...range(0xa1, 0xff)].filter((letter) => !SIGNS.includes(letter)).join("");
+const LATIN = "¡¿ªº«»§°" + [...range(0xc0, 0xff)].filter((letter) => !SIGNS.includes(letter)).join("");
 
 for (const folder of [out, tests]) {
   rmSync(folder, { recursive: true, force: true });
@@ -34,7 +34,7 @@ await build({ ...bundled, entryPoints: [join(here, "echarts.js")], outfile: join
 copyFileSync(join(modules, "htmx.org/dist/htmx.min.js"), join(out, "htmx.js"));
 const WEIGHTS = { min: 400, max: 700 };
 await font("inter", "inter", ENGLISH, WEIGHTS, ["kern", "tnum", "cv11"]);
-await font("inter", "inter-latin", LATIN, WEIGHTS, ["kern", "tnum", "cv11"]);
+await font("inter", "inter-latin", LATIN, WEIGHTS, []);
 await font("jetbrains-mono", "jetbrains-mono", ENGLISH, WEIGHTS, []);
 await font("jetbrains-mono", "jetbrains-mono-latin", LATIN, WEIGHTS, []);
 copyFileSync(join(modules, "axe-core/axe.min.js"), join(tests, "axe.js"));

@@ -14,7 +14,7 @@ from posixpath import dirname, join, normpath, relpath
 _IMPORT = re.compile(r'^import (?:(\{[^}]*\}) from )?"(\.[^"]+)";$', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function\*?|const|class) (\w+))", re.MULTILINE)
 _NAMED = re.compile(r'"(\.{1,2}/[\w./-]+\.js)"')
-_OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
+_OTHER = re.compile(r"^(?:import|export)\b(?!\().*", re.MULTILINE)
 _REMARK = re.compile(r"^[ ]*(?://.*|/\*\*.*\*/)\n", re.MULTILINE)
 _HERE = "import.meta.url"
 
