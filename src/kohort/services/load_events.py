@@ -1,14 +1,10 @@
-"""From the log to the tables: continuously, in order, every call exactly once.
-
-While one flush is being written, which is mostly the engine's work, the requests of the next one are read.
-"""
+"""From the log to the tables: continuously, in order, every call exactly once."""
 
 from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +24,10 @@ from kohort.services.identity import IdentityResolver
 from kohort.services.load_events_rows import SourceRows
 from kohort.services.load_events_status import TablesStatus, write_status
 
-FLUSH_CALLS: Final = 10_000
-FLUSH_REQUESTS: Final = 10_000
-FLUSH_BYTES: Final = 8 * 1024 * 1024
-"""What one flush takes at most when much waits: every flush costs some milliseconds a table, and two at a time are in memory."""
+FLUSH_CALLS: Final = 20_000
+FLUSH_REQUESTS: Final = 20_000
+FLUSH_BYTES: Final = 16 * 1024 * 1024
+"""What one flush takes at most when much waits: every flush costs some milliseconds a table, and what it holds is in memory."""
 SAMPLE_CHARACTERS: Final = 1_000
 _LOOK_SECONDS: Final = 2.0
 NOT_LOADED: Final = "not_loaded"
@@ -49,20 +45,6 @@ class LoadReport:
     discards: int
     position: Position
     oldest_waiting_at: Micros | None
-
-
-@dataclass(slots=True)
-class _Batch:
-    """Requests that were read and are to be written together, up to `position`. size: bytes of their bodies.
-
-    next_at: when the first request that has no room here was received; None: there was none.
-    """
-
-    position: Position
-    entries: int = 0
-    calls: int = 0
-    size: int = 0
-    next_at: Micros | None = None
 
 
 @contextmanager
@@ -109,8 +91,6 @@ class Loader:
         self._sources: dict[str, SourceRows] = {}
         self._identity: dict[str, IdentityResolver] = {}
         self._position: Position | None = None
-        self._batch: _Batch | None = None
-        self._writer = ThreadPoolExecutor(1, "kohort-write")
         self._status = TablesStatus()
 
     def load_once(self, max_entries: int = FLUSH_REQUESTS) -> LoadReport:
@@ -118,9 +98,10 @@ class Loader:
 
         Raises UserError; then nothing is written and the same requests are next.
         """
+        position = self._begin()
         try:
             with _collector_paused():
-                return self._loaded(max_entries)
+                return self._loaded(position, max_entries)
         except BaseException:
             self._give_up()
             raise
@@ -134,73 +115,48 @@ class Loader:
 
     # --- one flush ----------------------------------------------------------------------------------------------
 
-    def _loaded(self, max_entries: int) -> LoadReport:
-        batch = self._begin()
-        self._collect(batch, max_entries)
-        if not batch.entries:
-            self._tell(None, batch.position, None, {})
-            return LoadReport(0, 0, 0, 0, 0, batch.position, None)
-        flush = self._flush(batch.position)
-        rejects = sum(rows.rejects for rows in self._sources.values())
-        received = {source: rows.last_received_at for source, rows in self._sources.items()}
+    def _loaded(self, position: Position, max_entries: int) -> LoadReport:
+        entries, reached, waiting = self._collect(position, max_entries)
+        if not entries:
+            self._tell(None, position, None)
+            return LoadReport(0, 0, 0, 0, 0, position, None)
+        flush = self._flush(reached)
+        written = self._tables.write(flush)
+        report = self._report(entries, flush, written, waiting)
+        self._position = flush.position
+        self._tell(written, flush.position, waiting)
         for rows in self._sources.values():
             rows.clear()
-        self._batch = None
-        written = self._write(flush, max_entries) if batch.next_at is not None else self._tables.write(flush)
-        self._position = batch.position
-        self._tell(written, batch.position, batch.next_at, received)
-        calls = sum(len(each.profiles) for each in flush.sources)
-        added, discards = sum(written.rows.values()), sum(written.discards.values())
-        return LoadReport(batch.entries, calls, rejects, added, discards, batch.position, batch.next_at)
+        return report
 
-    def _begin(self) -> _Batch:
+    def _begin(self) -> Position:
         if self._position is None:
             self._position = self._tables.position()
             self._status.count(self._tables.counts())
         if time.monotonic() - self._looked_at > _LOOK_SECONDS:
             self._look_at_rules()
-        if self._batch is None:
-            self._batch = _Batch(self._position)
-        return self._batch
-
-    def _write(self, flush: Flush, max_entries: int) -> WriteReport:
-        """Write a flush, and read what follows it meanwhile."""
-        writing = self._writer.submit(self._tables.write, flush)
-        try:
-            self._batch = _Batch(flush.position)
-            self._collect(self._batch, max_entries)
-        finally:
-            wait([writing])
-        return writing.result()
+        return self._position
 
     def _look_at_rules(self) -> None:
         """Begin anew with sources whose identity is resolved by other rules from now on."""
-        changed = [source for source, rows in self._sources.items() if self._identity_of_source(source) != rows.identity]
-        for source in changed:
-            del self._sources[source]
-            self._identity.pop(source, None)
-        if changed:
-            self._drop_batch()
+        for source, rows in list(self._sources.items()):
+            if self._identity_of_source(source) != rows.identity:
+                del self._sources[source]
+                self._identity.pop(source, None)
         self._looked_at = time.monotonic()
 
-    def _drop_batch(self) -> None:
-        """Read again what was read and not written."""
-        self._batch = None
-        for rows in self._sources.values():
-            rows.clear()
-
-    def _collect(self, batch: _Batch, max_entries: int) -> None:
-        """Read requests into a batch until it is full or there are no more."""
-        batch.next_at = None
-        for entry in self._log.read(batch.position, max(1, max_entries - batch.entries + 1)):
+    def _collect(self, position: Position, max_entries: int) -> tuple[int, Position, Micros | None]:
+        """Take requests in: how many, up to where, and when the first one after them was received."""
+        entries = calls = size = 0
+        for entry in self._log.read(position, max_entries + 1):
             received = entry.received
-            if batch.entries >= max_entries or batch.calls >= self._flush_calls or batch.size >= FLUSH_BYTES:
-                batch.next_at = received.received_at
-                return
-            batch.calls += self._take(received)
-            batch.size += len(received.body)
-            batch.entries += 1
-            batch.position = entry.position
+            if entries == max_entries or calls >= self._flush_calls or size >= FLUSH_BYTES:
+                return entries, position, received.received_at
+            calls += self._take(received)
+            size += len(received.body)
+            entries += 1
+            position = entry.position
+        return entries, position, None
 
     def _take(self, received: Received) -> int:
         rows = self._sources.get(received.source)
@@ -254,19 +210,26 @@ class Loader:
         self._position = None
         for resolver in self._identity.values():
             resolver.forget()
-        self._drop_batch()
+        for rows in self._sources.values():
+            rows.clear()
 
     # --- news ---------------------------------------------------------------------------------------------------
 
-    def _tell(self, written: WriteReport | None, position: Position, waiting: Micros | None, received: Mapping[str, Micros]) -> None:
+    def _report(self, entries: int, flush: Flush, written: WriteReport, waiting: Micros | None) -> LoadReport:
+        sources = [self._sources[each.source] for each in flush.sources]
+        calls, rejects = sum(len(rows.seen) for rows in sources), sum(rows.rejects for rows in sources)
+        rows, discards = sum(written.rows.values()), sum(written.discards.values())
+        return LoadReport(entries, calls, rejects, rows, discards, flush.position, waiting)
+
+    def _tell(self, written: WriteReport | None, position: Position, waiting: Micros | None) -> None:
         status = self._status
         if written is None and (status.position, status.oldest_waiting_at, status.problem) == (position.number, waiting, ""):
             return
         status.position, status.written_at, status.oldest_waiting_at, status.problem = position.number, self._now(), waiting, ""
         if written is not None:
             status.add(written.rows)
-            for source, at in received.items():
-                status.received(source, at)
+            for source, rows in self._sources.items():
+                status.received(source, rows.last_received_at)
         if self._folder is not None:
             with suppress(OSError):
                 write_status(self._folder, status)
