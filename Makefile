@@ -30,7 +30,7 @@ demo: $(VENV)/run.stamp ## Run the main job on real retail data (Complete Journe
 test: $(VENV)/dev.stamp ## Run every test but those that take minutes each
 	@$(BIN)/python -m kohort.testing.postgres
 	@$(BIN)/python -m kohort.testing.browser
-	@$(BIN)/python -c "from kohort.index.compiled import warm_up; warm_up()"
+	@$(BIN)/python -c "from kohort.index.warming import warm_up; warm_up()"
 	@$(BIN)/python -m pytest -n 2 -m "not long" --durations=15
 
 test-long: $(VENV)/dev.stamp ## Run the tests that take minutes each: many crashes, many random rules
