@@ -7,9 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
+from hypothesis.internal.conjecture import providers
 
 settings.register_profile("steady", derandomize=True)
 settings.load_profile("steady")  # the same examples every time, but for tests marked `long`: a change is judged by what it does
+providers._get_local_constants = lambda: providers._local_constants
+# Hypothesis mixes constants of modules of ours that happen to be loaded into what it draws: another order of tests, other examples.
 
 
 @pytest.fixture(autouse=True)
