@@ -321,7 +321,8 @@ def test_a_picture_carries_a_call(server: RunningServer, client: httpx.Client, p
 
 
 @pytest.mark.parametrize(
-    "query", ["", "data=%%%", "data=e30", "writeKey=bad&event=x&userId=1", "data=" + "A" * 60_000, "a.b.c=1&a=2&a.b=3"]
+    "query",
+    ["", "data=%%%", "data=e30", "writeKey=bad&event=x&userId=1", "data=" + "A" * 60_000, "a.b.c=1&a=2&a.b=3", "a." * 20_000 + "a=1"],
 )
 @pytest.mark.parametrize("call_type", ["identify", "group", "alias", "page", "screen", "track"])
 def test_a_picture_is_always_shown(server: RunningServer, client: httpx.Client, call_type: str, query: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import gzip
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
@@ -76,7 +77,9 @@ class Site:
     log: SlowLog
     committer: Committer
 
-    async def post(self, body: bytes, path: str = "/v1/batch", **headers: str) -> tuple[int, dict[str, str], bytes]:
+    async def post(
+        self, body: bytes, path: str = "/v1/batch", *, method: str = "POST", query: str = "", **headers: str
+    ) -> tuple[int, dict[str, str], bytes]:
         """(status, headers, body) of the answer."""
         sent: list[dict[str, Any]] = []
 
@@ -87,7 +90,7 @@ class Site:
             sent.append(message)
 
         given = {"authorization": "Basic a2V5Og==", "content-length": str(len(body))} | headers
-        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "client": ("10.0.0.1", 5)}
+        scope = {"type": "http", "method": method, "path": path, "query_string": query.encode(), "client": ("10.0.0.1", 5)}
         await self.app({**scope, "headers": [(name.encode(), value.encode()) for name, value in given.items()]}, receive, send)
         return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}, sent[1]["body"]
 
@@ -246,6 +249,26 @@ def test_nothing_in_a_header_or_an_address_breaks_anything(data: bytes) -> None:
     key_in_query(b"writeKey=" + data)
     pixel_call(data)
     pixel_call(b"data=" + data)
+
+
+def test_a_picture_reads_json_as_a_body_does() -> None:
+    def shown(call: bytes) -> bytes:
+        return pixel_call(b"data=" + base64.urlsafe_b64encode(call))
+
+    assert shown(b'{"n":NaN,"big":%d,"text":"\\ud800"}' % 2**70) == b'{"n":null,"big":%d,"text":"\xef\xbf\xbd"}' % 2**70
+    assert shown(b"[" * 20_000) == shown(b"7") == b""
+    deep = shown(b'{"a":' * 4_000 + b"1" + b"}" * 4_000)
+    assert scan_request(deep, "track").rejected == {0: "no_user_anon_id"}
+    assert pixel_call(b"a." * 4_000 + b"a=1").count(b'{"a') == 100
+
+
+def test_a_picture_is_shown_whatever_goes_wrong(tmp_path: Path) -> None:
+    async def test(site: Site) -> None:
+        site.app._senders = None  # type: ignore[assignment]
+        status, headers, body = await site.post(b"", "/v1/pixel/track", method="GET", query="event=x&userId=u")
+        assert (status, headers["content-type"], body[:6]) == (200, "image/gif", b"GIF89a")
+
+    with_site(test, tmp_path)
 
 
 def test_keys_are_shown_by_their_end_at_most() -> None:

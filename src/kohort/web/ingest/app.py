@@ -84,7 +84,7 @@ class IngestApp:
             answer = refused.answer
         except Exception:
             self._report(traceback.format_exc())
-            answer = answers.BROKEN
+            answer = answers.PIXEL if route.kind == "pixel" else answers.BROKEN
         if headers.origin:
             answer = answer.with_headers(*cors.allowed(headers.origin))
         await _send_answer(send, answer)

@@ -7,7 +7,9 @@ import binascii
 from typing import Any
 from urllib.parse import parse_qsl
 
-import msgspec
+from kohort.events.lenient import MAX_DEPTH
+from kohort.events.reading import readable
+from kohort.events.validation import json_text
 
 
 def pixel_call(query: bytes) -> bytes:
@@ -25,16 +27,16 @@ def pixel_call(query: bytes) -> bytes:
         if key == "data":
             call = {**_decoded(value), **call}
         else:
-            _put(call, key.split("."), value)
-    return msgspec.json.encode(call) if call else b""
+            _put(call, key.split(".", MAX_DEPTH - 1), value)
+    return json_text(call).encode() if call else b""
 
 
 def _decoded(data: str) -> dict[str, Any]:
     """A `+` of base64 arrives as a blank; both alphabets are read."""
     text = data.replace(" ", "+").replace("-", "+").replace("_", "/").rstrip("=")
     try:
-        decoded = msgspec.json.decode(base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
-    except (binascii.Error, ValueError, RecursionError):
+        decoded = readable(base64.b64decode(text + "=" * (-len(text) % 4), validate=True))
+    except (binascii.Error, ValueError):
         return {}
     return decoded if isinstance(decoded, dict) else {}
 
