@@ -1,5 +1,6 @@
 // <e-chart>: draws the document in its <script type="application/json"> with ECharts, and shows it as a table on demand.
 import { init } from "../vendor/echarts.js";
+import { make } from "./page.js";
 
 const DAY = new Intl.DateTimeFormat("en", { month: "short", day: "numeric", timeZone: "UTC" });
 const LONG_DAY = new Intl.DateTimeFormat("en", { weekday: "short", year: "numeric", month: "short", day: "numeric", timeZone: "UTC" });
@@ -9,12 +10,6 @@ const SHORT = new Intl.NumberFormat("en", { notation: "compact", maximumFraction
 const count = (value) => (value === null || value === undefined ? "–" : COUNT.format(value));
 const axisCount = (value) => (Math.abs(value) >= 100000 ? SHORT.format(Math.abs(value)) : COUNT.format(Math.abs(value)));
 const day = (label, format) => format.format(new Date(`${label}T00:00:00Z`));
-
-function element(name, options = {}, ...children) {
-  const made = Object.assign(document.createElement(name), options);
-  made.append(...children);
-  return made;
-}
 
 customElements.define("e-chart", class extends HTMLElement {
   connectedCallback() {
@@ -40,14 +35,14 @@ customElements.define("e-chart", class extends HTMLElement {
   arrange() {
     this.figures = JSON.parse(this.querySelector("script").textContent);
     const { sentence, series } = this.figures;
-    this.canvas = element("div", { className: "chart-canvas" });
+    this.canvas = make("div", { className: "chart-canvas" });
     this.canvas.setAttribute("role", "img");
     this.canvas.setAttribute("aria-label", sentence);
-    this.button = element("button", { className: "chart-swap", type: "button", textContent: "Show as table" });
+    this.button = make("button", { className: "chart-swap", type: "button", textContent: "Show as table" });
     this.button.addEventListener("click", () => this.swap());
-    const legend = element("ul", { className: "chart-legend" });
-    if (series.length > 1) legend.append(...series.map(({ name, colour }) => element("li", { className: `chart-key chart-key-${colour}`, textContent: name })));
-    this.append(element("div", { className: "chart-head" }, legend, this.button), this.canvas);
+    const legend = make("ul", { className: "chart-legend" });
+    if (series.length > 1) legend.append(...series.map(({ name, colour }) => make("li", { className: `chart-key chart-key-${colour}`, textContent: name })));
+    this.append(make("div", { className: "chart-head" }, legend, this.button), this.canvas);
   }
 
   swap() {
@@ -67,10 +62,10 @@ customElements.define("e-chart", class extends HTMLElement {
   /** The same figures as a table, the newest first. */
   asTable() {
     const { labels, series, sentence } = this.figures;
-    const head = element("tr", {}, ...["Day", ...series.map((one) => one.name)].map((text, place) => element("th", { scope: "col", className: place ? "number" : "", textContent: text })));
-    const rows = labels.map((label, place) => element("tr", {}, element("td", { textContent: label }), ...series.map((one) => element("td", { className: "number", textContent: count(one.values[place]) })))).reverse();
-    const table = element("table", { className: "table" }, element("thead", {}, head), element("tbody", {}, ...rows));
-    const box = element("div", { className: "chart-table", tabIndex: 0 }, table);
+    const head = make("tr", {}, ...["Day", ...series.map((one) => one.name)].map((text, place) => make("th", { scope: "col", className: place ? "number" : "", textContent: text })));
+    const rows = labels.map((label, place) => make("tr", {}, make("td", { textContent: label }), ...series.map((one) => make("td", { className: "number", textContent: count(one.values[place]) })))).reverse();
+    const table = make("table", { className: "table" }, make("thead", {}, head), make("tbody", {}, ...rows));
+    const box = make("div", { className: "chart-table", tabIndex: 0 }, table);
     box.setAttribute("role", "region");
     box.setAttribute("aria-label", sentence);
     return box;

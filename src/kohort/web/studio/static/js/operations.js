@@ -1,6 +1,6 @@
 // What is done to a segment or a folder as a whole: rename, move, delete; going back to a version of a segment.
 import { call, Problem } from "./api.js";
-import { go, reload, toast } from "./page.js";
+import { go, make, reload, toast } from "./page.js";
 
 /** A segment has an id, a folder has none. */
 function target({ parent, id, path }) {
@@ -28,12 +28,6 @@ function failed(error) {
 }
 
 // --- dialogs ------------------------------------------------------------------------------------------------------
-
-function make(name, options = {}, ...children) {
-  const made = Object.assign(document.createElement(name), options);
-  made.append(...children.filter((child) => child !== null));
-  return made;
-}
 
 /** A dialog with a form. `send` does it; a problem it throws is said in the dialog, which then stays. */
 function ask({ title, parts, action, danger = false, send, possible = true }) {

@@ -1,12 +1,17 @@
-// What every page can do: messages, dialogs, moving on.
+// What every page can do: elements, messages, dialogs, moving on.
+
+/** An element with properties and children; a child that is null is left out. */
+export function make(name, options = {}, ...children) {
+  const made = Object.assign(document.createElement(name), options);
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
 
 /** A message in the corner. kind: "", "good" or "bad". */
 export function toast(text, kind = "") {
   const box = document.getElementById("toasts");
   if (!box) return;
-  const item = document.createElement("div");
-  item.className = `toast ${kind ? `toast-${kind}` : ""}`;
-  item.textContent = text;
+  const item = make("div", { className: `toast ${kind ? `toast-${kind}` : ""}`, textContent: text });
   box.append(item);
   setTimeout(() => item.remove(), kind === "bad" ? 10000 : 5000);
 }
@@ -30,19 +35,15 @@ export function reload() {
 
 /** Ask before something that cannot be taken back. Resolves to true or false. */
 export function confirmed(title, text, action, { danger = true } = {}) {
-  const dialog = document.createElement("dialog");
-  const head = Object.assign(document.createElement("h2"), { textContent: title, id: "confirm-title" });
-  const words = Object.assign(document.createElement("p"), { textContent: text });
-  const no = Object.assign(document.createElement("button"), { className: "button", type: "button", textContent: "Cancel" });
-  const yes = Object.assign(document.createElement("button"), { className: `button ${danger ? "button-danger" : "button-main"}`, type: "button", textContent: action });
-  const part = (name, ...children) => {
-    const box = document.createElement("div");
-    box.className = name;
-    box.append(...children);
-    return box;
-  };
+  const no = make("button", { className: "button", type: "button", textContent: "Cancel" });
+  const yes = make("button", { className: `button ${danger ? "button-danger" : "button-main"}`, type: "button", textContent: action });
+  const dialog = make(
+    "dialog", {},
+    make("div", { className: "dialog-head" }, make("h2", { textContent: title, id: "confirm-title" })),
+    make("div", { className: "dialog-body" }, make("p", { textContent: text })),
+    make("div", { className: "dialog-foot" }, no, yes),
+  );
   dialog.setAttribute("aria-labelledby", "confirm-title");
-  dialog.append(part("dialog-head", head), part("dialog-body", words), part("dialog-foot", no, yes));
   document.body.append(dialog);
   return new Promise((resolve) => {
     no.onclick = () => dialog.close("");

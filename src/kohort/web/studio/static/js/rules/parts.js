@@ -1,4 +1,5 @@
 // Small parts that all rows use.
+import { sentence } from "../api.js";
 import { isExact, numberOf, shown } from "../exact.js";
 import { html, nothing, ref } from "../../vendor/lit.js";
 
@@ -52,7 +53,5 @@ const HERE = {
 
 function wordsOf({ code, message, hint }) {
   const isList = (hint ?? "").startsWith("known:");
-  return HERE[code] ?? `${sentence(message)}${hint && !isList ? ` ${sentence(hint)}` : ""}`;
+  return HERE[code] ?? sentence(message, isList ? "" : hint);
 }
-
-const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, "")}${/[?!]$/.test(text) ? "" : "."}`;

@@ -1,6 +1,7 @@
 // What a segment is called, where it is, what it is for, and which segment it is inside of.
 import { html, live, nothing } from "../../vendor/lit.js";
-import { icon, sentence } from "./format.js";
+import { sentence } from "../api.js";
+import { icon } from "./format.js";
 
 /** state: {definition, isNew, folders, segments, own, issues, readonly, parentName}; changed(key, value, label). */
 export function about(state, changed) {
@@ -22,7 +23,7 @@ function place({ definition, folders, issues }, changed) {
     <label class="field"><span>Folder</span><input class="control" name="folder" list="folders" maxlength="1000" autocomplete="off" placeholder="at the top" .value=${live(definition.folder ?? "")} aria-invalid=${wrong.some((issue) => issue.path === "folder") ? "true" : "false"}
       @input=${(event) => changed("folder", event.target.value, "Change the folder")}></label>
     <datalist id="folders">${folders.map((path) => html`<option value=${path}></option>`)}</datalist>
-    <div id="place-problem" class="ed-about-wide" role="status">${wrong.map((issue) => html`<p class="is-bad">${icon("circle-alert", 14)} ${sentence(issue.message)} ${issue.hint ? sentence(issue.hint) : ""}</p>`)}</div>`;
+    <div id="place-problem" class="ed-about-wide" role="status">${wrong.map((issue) => html`<p class="is-bad">${icon("circle-alert", 14)} ${sentence(issue.message, issue.hint)}</p>`)}</div>`;
 }
 
 function base({ definition, segments, own, readonly, parentName }, changed) {

@@ -1,6 +1,7 @@
 // The definition as YAML, or its rule as text, to type: line numbers, what is wrong on which line.
 import { html, live, nothing } from "../../vendor/lit.js";
-import { icon, sentence } from "./format.js";
+import { sentence } from "../api.js";
+import { icon } from "./format.js";
 import { placeOf } from "./paths.js";
 
 const NAMES = { yaml: "Segment as YAML", text: "Rule as text" };

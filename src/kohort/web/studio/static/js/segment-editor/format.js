@@ -21,9 +21,6 @@ export function share(value, digits = 2) {
 /** "1 segment", "2 segments". */
 export const many = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 
-/** A problem's words as a sentence. */
-export const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, "")}${/[?!]$/.test(text) ? "" : "."}`;
-
 /** A bar; part: 0 to 1. What is there but tiny can still be seen. */
 export function bar(part, kind = "") {
   const width = part > 0 ? Math.max(1, Math.min(100, part * 100)) : 0;
