@@ -136,7 +136,9 @@ def test_statements_that_fail_at_any_place() -> None:
     connections: list[Failing] = []
 
     def connect() -> Any:
-        connections.append(Failing(desk.warehouse.connection(), draw))
+        opened = desk.warehouse.connection()
+        opened.execute("SET python_scan_all_frames = true")  # variables are read from behind `Failing`
+        connections.append(Failing(opened, draw))
         return connections[-1]
 
     desk.loader._tables = DuckDBEventTables(connect)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -41,9 +41,9 @@ class SourceFlush:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """All that is written at once: the log is read up to `position`."""
+    """All that is written at once: the log is read up to `position`. sources: each is taken out when it is handed over, to free memory."""
 
-    sources: Sequence[SourceFlush]
+    sources: list[SourceFlush]
     position: Position
     at: Micros
 
@@ -63,10 +63,12 @@ class EventTables(Protocol):
         """Up to where the log is in the tables; 0 before the first write."""
         ...
 
-    def write(self, flush: Flush) -> WriteReport:
+    def write(self, flush: Flush, meanwhile: Callable[[], None] = lambda: None) -> WriteReport:
         """Everything of a flush and its position in one transaction. New columns are added, columns too narrow are widened.
 
-        Raises UserError; nothing of the flush is there then.
+        meanwhile: called when everything is handed over and the engine makes it last. It must not use the tables.
+
+        Raises UserError; nothing of the flush is there then, and the same calls may be written after all when they are tried again.
         """
         ...
 

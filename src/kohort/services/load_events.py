@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ from kohort.events.identity import DEFAULT_IDENTITY, IdentityRules
 from kohort.events.model import Call, Received, Rejected, SourceRules
 from kohort.events.plain import PlainCall
 from kohort.foundation.clock import Clock, SystemClock
+from kohort.foundation.errors import UserError
 from kohort.foundation.instants import Micros, to_micros
 from kohort.ports.event_log import EventLog, Position
 from kohort.ports.event_tables import EventTables, Flush, SourceFlush, WriteReport
@@ -45,6 +47,29 @@ class LoadReport:
     discards: int
     position: Position
     oldest_waiting_at: Micros | None
+
+
+@dataclass(slots=True)
+class _Taken:
+    """Requests that have been read: up to where, how many, with how many calls and bytes.
+
+    waiting_at: when the one after them was received, for which there was no room; None: there is room.
+    """
+
+    position: Position
+    entries: int = 0
+    calls: int = 0
+    size: int = 0
+    waiting_at: Micros | None = None
+
+
+@dataclass(slots=True)
+class _Counted:
+    """What a flush is made of. received: when the newest request of each source was."""
+
+    calls: int = 0
+    rejects: int = 0
+    received: dict[str, Micros] = field(default_factory=dict)
 
 
 @contextmanager
@@ -91,20 +116,18 @@ class Loader:
         self._sources: dict[str, SourceRows] = {}
         self._identity: dict[str, IdentityResolver] = {}
         self._position: Position | None = None
+        self._ahead: _Taken | None = None
         self._status = TablesStatus()
 
     def load_once(self, max_entries: int = FLUSH_REQUESTS) -> LoadReport:
         """Write the next requests: at most `max_entries`, and no more once `flush_calls` calls are reached.
 
-        Raises UserError; then nothing is written and the same requests are next.
+        Raises UserError when it fails twice; then nothing is written and the same requests are next.
         """
-        position = self._begin()
         try:
-            with _collector_paused():
-                return self._loaded(position, max_entries)
-        except BaseException:
-            self._give_up()
-            raise
+            return self._attempt(max_entries)
+        except UserError:
+            return self._attempt(max_entries)
 
     def drain(self) -> int:
         """Write everything that is in the log; returns how many calls."""
@@ -115,19 +138,34 @@ class Loader:
 
     # --- one flush ----------------------------------------------------------------------------------------------
 
+    def _attempt(self, max_entries: int) -> LoadReport:
+        try:
+            position = self._begin()
+            with _collector_paused():
+                return self._loaded(position, max_entries)
+        except BaseException:
+            self._give_up()
+            raise
+
     def _loaded(self, position: Position, max_entries: int) -> LoadReport:
-        entries, reached, waiting = self._collect(position, max_entries)
-        if not entries:
+        taken, self._ahead = self._ahead or _Taken(position), None
+        self._collect(taken, max_entries)
+        if not taken.entries:
             self._tell(None, position, None)
             return LoadReport(0, 0, 0, 0, 0, position, None)
-        flush = self._flush(reached)
-        written = self._tables.write(flush)
-        report = self._report(entries, flush, written, waiting)
+        counted = _Counted()
+        flush = self._flush(taken.position, counted)
+        written = self._tables.write(flush, lambda: self._read_ahead(taken, max_entries))
         self._position = flush.position
-        self._tell(written, flush.position, waiting)
-        for rows in self._sources.values():
-            rows.clear()
-        return report
+        self._tell(written, flush.position, taken.waiting_at, counted.received)
+        rows, discards = sum(written.rows.values()), sum(written.discards.values())
+        return LoadReport(taken.entries, counted.calls, counted.rejects, rows, discards, flush.position, taken.waiting_at)
+
+    def _read_ahead(self, taken: _Taken, max_entries: int) -> None:
+        """Begin the next flush, if this one did not hold all that waits."""
+        if taken.waiting_at is not None:
+            self._ahead = _Taken(taken.position)
+            self._collect(self._ahead, max_entries)
 
     def _begin(self) -> Position:
         if self._position is None:
@@ -139,24 +177,33 @@ class Loader:
 
     def _look_at_rules(self) -> None:
         """Begin anew with sources whose identity is resolved by other rules from now on."""
-        for source, rows in list(self._sources.items()):
-            if self._identity_of_source(source) != rows.identity:
-                del self._sources[source]
-                self._identity.pop(source, None)
+        changed = [source for source, rows in self._sources.items() if self._identity_of_source(source) != rows.identity]
+        if changed:
+            self._forget_ahead()
+        for source in changed:
+            del self._sources[source]
+            self._identity.pop(source, None)
         self._looked_at = time.monotonic()
 
-    def _collect(self, position: Position, max_entries: int) -> tuple[int, Position, Micros | None]:
-        """Take requests in: how many, up to where, and when the first one after them was received."""
-        entries = calls = size = 0
-        for entry in self._log.read(position, max_entries + 1):
+    def _forget_ahead(self) -> None:
+        """What was read and is not written is read again."""
+        self._ahead = None
+        for rows in self._sources.values():
+            rows.clear()
+
+    def _collect(self, taken: _Taken, max_entries: int) -> None:
+        """Read requests for as long as there is room."""
+        if taken.waiting_at is not None:
+            return
+        for entry in self._log.read(taken.position, max_entries - taken.entries + 1):
             received = entry.received
-            if entries == max_entries or calls >= self._flush_calls or size >= FLUSH_BYTES:
-                return entries, position, received.received_at
-            calls += self._take(received)
-            size += len(received.body)
-            entries += 1
-            position = entry.position
-        return entries, position, None
+            if taken.entries == max_entries or taken.calls >= self._flush_calls or taken.size >= FLUSH_BYTES:
+                taken.waiting_at = received.received_at
+                return
+            taken.calls += self._take(received)
+            taken.size += len(received.body)
+            taken.entries += 1
+            taken.position = entry.position
 
     def _take(self, received: Received) -> int:
         rows = self._sources.get(received.source)
@@ -196,40 +243,41 @@ class Loader:
             why = f"{type(error).__name__}: {error}"
             rows.reject(Rejected(call.place, NOT_LOADED, why, call.type, call.message_id, sample), received)
 
-    def _flush(self, position: Position) -> Flush:
-        return Flush([self._source_flush(source, rows) for source, rows in self._sources.items() if rows.changed], position, self._now())
+    def _flush(self, position: Position, counted: _Counted) -> Flush:
+        changed = {source: rows for source, rows in self._sources.items() if rows.changed}
+        return Flush([self._source_flush(source, rows, counted) for source, rows in changed.items()], position, self._now())
 
-    def _source_flush(self, source: str, rows: SourceRows) -> SourceFlush:
+    def _source_flush(self, source: str, rows: SourceRows, counted: _Counted) -> SourceFlush:
         resolver = self._identity.get(source)
         if resolver is None:
             resolver = self._identity[source] = IdentityResolver(source, self._tables, rows.identity)
+        counted.calls += len(rows.seen)
+        counted.rejects += rows.rejects
+        counted.received[source] = rows.last_received_at
         profiles, changes = resolver.resolve(rows.seen)
-        return SourceFlush(source, rows.tables(), rows.users(), profiles, changes)
+        flush = SourceFlush(source, rows.tables(), rows.users(), profiles, changes)
+        rows.clear()
+        return flush
 
     def _give_up(self) -> None:
         self._position = None
         for resolver in self._identity.values():
             resolver.forget()
-        for rows in self._sources.values():
-            rows.clear()
+        self._forget_ahead()
 
     # --- news ---------------------------------------------------------------------------------------------------
 
-    def _report(self, entries: int, flush: Flush, written: WriteReport, waiting: Micros | None) -> LoadReport:
-        sources = [self._sources[each.source] for each in flush.sources]
-        calls, rejects = sum(len(rows.seen) for rows in sources), sum(rows.rejects for rows in sources)
-        rows, discards = sum(written.rows.values()), sum(written.discards.values())
-        return LoadReport(entries, calls, rejects, rows, discards, flush.position, waiting)
-
-    def _tell(self, written: WriteReport | None, position: Position, waiting: Micros | None) -> None:
+    def _tell(
+        self, written: WriteReport | None, position: Position, waiting: Micros | None, received: Mapping[str, Micros] = MappingProxyType({})
+    ) -> None:
         status = self._status
         if written is None and (status.position, status.oldest_waiting_at, status.problem) == (position.number, waiting, ""):
             return
         status.position, status.written_at, status.oldest_waiting_at, status.problem = position.number, self._now(), waiting, ""
         if written is not None:
             status.add(written.rows)
-            for source, rows in self._sources.items():
-                status.received(source, rows.last_received_at)
+        for source, at in received.items():
+            status.received(source, at)
         if self._folder is not None:
             with suppress(OSError):
                 write_status(self._folder, status)

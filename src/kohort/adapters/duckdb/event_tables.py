@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -13,7 +14,17 @@ import pyarrow as pa
 
 from kohort.adapters.duckdb import errors
 from kohort.adapters.duckdb import event_tables_identity as graph
-from kohort.adapters.duckdb.event_tables_batch import Discard, Owners, arrange, discard_columns, insert, lay_over, refused, with_owners
+from kohort.adapters.duckdb.event_tables_batch import (
+    Discard,
+    Owners,
+    arrange,
+    discard_columns,
+    insert,
+    lay_over,
+    may_read_variables,
+    refused,
+    with_owners,
+)
 from kohort.adapters.duckdb.event_tables_schema import OURS, Catalog, Connection, TableState
 from kohort.adapters.duckdb.importing import quote
 from kohort.events.columns import CALL_TABLES, COMMON_COLUMNS, DISCARDS, INSTANTS, REJECTS
@@ -55,10 +66,11 @@ class DuckDBEventTables:
         self._connect = connect
         self._more_memory = more_memory
         self._max_columns = max_columns
-        self._connection = connect()
+        self._connection = may_read_variables(connect())
         self._connection.execute(f"SET checkpoint_threshold = '{CHECKPOINT_AT}'")
         self._catalog = Catalog()
         self._counters: dict[str, tuple[int, int]] = {}
+        self._committer = ThreadPoolExecutor(1, "kohort-commit")
 
     def position(self) -> Position:
         """Up to where the log is in the tables; 0 before the first write."""
@@ -72,14 +84,13 @@ class DuckDBEventTables:
 
         return self._reading(read)
 
-    def write(self, flush: Flush) -> WriteReport:
-        """Everything of a flush and its position in one transaction. Raises UserError; nothing of the flush is there then."""
+    def write(self, flush: Flush, meanwhile: Callable[[], None] = lambda: None) -> WriteReport:
+        """Everything of a flush and its position in one transaction. Raises UserError; nothing of the flush is there then.
+
+        meanwhile: called while the engine makes it last, which takes a quarter of the time and leaves this thread alone.
+        """
         try:
-            return self._written(flush)
-        except duckdb.Error as first:
-            self._start_over(first)
-        try:
-            return self._written(flush)
+            return self._written(flush, meanwhile)
         except duckdb.Error as error:
             self._start_over(error)
             raise errors.statement_error(error, list) from error
@@ -120,21 +131,22 @@ class DuckDBEventTables:
 
     def close(self) -> None:
         """Give the connection back."""
+        self._committer.shutdown()
         self._connection.close()
 
     # --- one transaction ----------------------------------------------------------------------------------------
 
-    def _written(self, flush: Flush) -> WriteReport:
+    def _written(self, flush: Flush, meanwhile: Callable[[], None]) -> WriteReport:
         schemas = {STATE_SCHEMA, *(each.source for each in flush.sources)}
         outcome = _Outcome()
         try:
             self._connection.execute("BEGIN TRANSACTION")
             self._catalog.look(self._connection, schemas)
-            counters = {each.source: self._write_source(each, outcome) for each in flush.sources}
+            counters = {source: self._write_source(flush.sources.pop(0), outcome) for source in [each.source for each in flush.sources]}
             self._write_position(flush)
             self._put_views()
             self._catalog.settle(self._connection, schemas)
-            self._connection.execute("COMMIT")
+            self._commit(meanwhile)
         except BaseException:
             with suppress(duckdb.Error):
                 self._connection.execute("ROLLBACK")
@@ -144,6 +156,13 @@ class DuckDBEventTables:
         self._counters.update(counters)
         pa.default_memory_pool().release_unused()
         return WriteReport(outcome.rows, outcome.discards)
+
+    def _commit(self, meanwhile: Callable[[], None]) -> None:
+        done = self._committer.submit(self._connection.execute, "COMMIT")
+        try:
+            meanwhile()
+        finally:
+            done.result()
 
     def _write_source(self, flush: SourceFlush, outcome: _Outcome) -> tuple[int, int]:
         discards: list[Discard] = []
@@ -245,7 +264,7 @@ class DuckDBEventTables:
         if isinstance(error, duckdb.FatalException | duckdb.ConnectionException):
             with suppress(duckdb.Error):
                 self._connection.close()
-            self._connection = self._connect()
+            self._connection = may_read_variables(self._connect())
 
 
 __all__ = ["MAX_COLUMNS", "STATE_SCHEMA", "DuckDBEventTables"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,8 +20,9 @@ from kohort.events.identity import PROFILE_ID, profile_name
 
 Owners = npt.NDArray[np.int64]
 
-BATCH: Final = "kohort_batch"
-OLD: Final = "kohort_old"
+BATCH: Final = "kohort_batch_"
+OLD: Final = "kohort_old_"
+"""How statements call the rows that `run_over` gives them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,33 +113,28 @@ def profile_sql(column: str) -> str:
 
 def insert(connection: Connection, state: TableState, batch: Batch) -> int:
     """Append the rows, in order; returns how many."""
-    with registered(connection, BATCH, batch.rows):
-        return _insert(connection, state, batch)
-
-
-def _insert(connection: Connection, state: TableState, batch: Batch) -> int:
     names = ", ".join(map(quote, batch.expressions))
-    connection.execute(f"INSERT INTO {state.sql} ({names}) SELECT {', '.join(batch.expressions.values())} FROM {BATCH}")
+    run_over(connection, f"INSERT INTO {state.sql} ({names}) SELECT {', '.join(batch.expressions.values())} FROM {BATCH}", batch.rows)
     return int(batch.rows.num_rows)
 
 
 def lay_over(connection: Connection, state: TableState, batch: Batch, key: str = "id") -> int:
     """For each row: what it has goes before what the row of the same key had; the rest of that stays. Returns how many are new."""
-    with registered(connection, BATCH, batch.rows, once=False):
-        old = rows_of(connection, f"DELETE FROM {state.sql} WHERE {quote(key)} IN (SELECT {quote(key)} FROM {BATCH}) RETURNING *")
-        if not old.num_rows:
-            return _insert(connection, state, batch)
-        with registered(connection, OLD, old):
-            values = [
-                f"coalesce(b.{quote(name)}, o.{quote(name)})" if name in batch.expressions else f"o.{quote(name)}" for name in state.columns
-            ]
-            new = ", ".join(f"{expression} AS {quote(name)}" for name, expression in batch.expressions.items())
-            names = ", ".join(map(quote, state.columns))
-            connection.execute(
-                f"INSERT INTO {state.sql} ({names}) SELECT {', '.join(values)} FROM (SELECT {new} FROM {BATCH}) AS b "
-                f"LEFT JOIN {OLD} AS o ON o.{quote(key)} = b.{quote(key)}"
-            )
-        return int(batch.rows.num_rows - old.num_rows)
+    delete = f"DELETE FROM {state.sql} WHERE {quote(key)} IN (SELECT {quote(key)} FROM {BATCH}) RETURNING *"
+    old = _returned(connection, delete, batch.rows)
+    if not old.num_rows:
+        return insert(connection, state, batch)
+    values = [f"coalesce(b.{quote(name)}, o.{quote(name)})" if name in batch.expressions else f"o.{quote(name)}" for name in state.columns]
+    new = ", ".join(f"{expression} AS {quote(name)}" for name, expression in batch.expressions.items())
+    names = ", ".join(map(quote, state.columns))
+    run_over(
+        connection,
+        f"INSERT INTO {state.sql} ({names}) SELECT {', '.join(values)} FROM (SELECT {new} FROM {BATCH}) AS b "
+        f"LEFT JOIN {OLD} AS o ON o.{quote(key)} = b.{quote(key)}",
+        batch.rows,
+        old,
+    )
+    return int(batch.rows.num_rows - old.num_rows)
 
 
 def refused(table: str, columns: Mapping[str, Sequence[Any]], count: int, reason: str) -> Iterator[Discard]:
@@ -155,20 +151,25 @@ def discard_columns(discards: Sequence[Discard]) -> dict[str, Sequence[Any]]:
     return dict(zip(DISCARD_COLUMNS, zip(*(each.values() for each in discards), strict=True), strict=True))
 
 
-def rows_of(connection: Connection, statement: str) -> pa.Table:
-    """What a statement returns."""
+def may_read_variables(connection: Connection) -> Connection:
+    """Allow `run_over` on this connection alone."""
+    connection.execute("SET python_enable_replacements = true")
+    return connection
+
+
+def run_over(connection: Connection, statement: str, rows: pa.Table, old: pa.Table | None = None) -> list[tuple[Any, ...]]:
+    """What a statement returns that reads `rows` as BATCH, and `old` as OLD.
+
+    The engine finds both among the local variables of who calls it, at half the price of registering them.
+    """
+    kohort_batch_, kohort_old_ = rows, old  # noqa: F841
+    return connection.execute(statement).fetchall()
+
+
+def _returned(connection: Connection, statement: str, rows: pa.Table) -> pa.Table:
+    kohort_batch_ = rows  # noqa: F841
     relation = connection.sql(statement)
     return relation.to_arrow_table() if relation is not None else pa.table({})
-
-
-@contextmanager
-def registered(connection: Connection, name: str, rows: pa.Table, *, once: bool = True) -> Iterator[None]:
-    """Rows under a name that a statement can read from. once: by one statement only; a third cheaper for small batches."""
-    connection.register(name, rows.to_reader() if once else rows)
-    try:
-        yield
-    finally:
-        connection.unregister(name)
 
 
 def _expression(name: str, sql_type: str) -> str:
@@ -181,10 +182,9 @@ def _uncastable(connection: Connection, batch: Batch, state: TableState) -> list
     lost: list[LostCell] = []
     for name in foreign:
         numbered = pa.table({"n": pa.array(range(batch.rows.num_rows), pa.int64()), name: batch.rows[name]})
-        with registered(connection, BATCH, numbered):
-            column = quote(name)
-            query = f"SELECT n, {column} FROM {BATCH} WHERE {column} IS NOT NULL AND {batch.expressions[name]} IS NULL"
-            lost += [LostCell(row, name, value, WRONG_TYPE) for row, value in connection.execute(query).fetchall()]
+        column = quote(name)
+        query = f"SELECT n, {column} FROM {BATCH} WHERE {column} IS NOT NULL AND {batch.expressions[name]} IS NULL"
+        lost += [LostCell(row, name, value, WRONG_TYPE) for row, value in run_over(connection, query, numbered)]
     return lost
 
 

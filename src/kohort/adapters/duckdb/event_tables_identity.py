@@ -5,13 +5,13 @@ Whatever was merged later, the views are right: rows of calls keep the profile t
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, assert_never
 
 import msgspec
 import pyarrow as pa
 
-from kohort.adapters.duckdb.event_tables_batch import BATCH, profile_sql, registered
+from kohort.adapters.duckdb.event_tables_batch import BATCH, profile_sql, run_over
 from kohort.adapters.duckdb.event_tables_schema import Catalog, Connection, TableState
 from kohort.adapters.duckdb.importing import quote
 from kohort.events.columns import COMMON_COLUMNS, OVERFLOW
@@ -97,8 +97,8 @@ def _append(connection: Connection, state: TableState, types: Mapping[str, str],
     columns = zip(zip(*rows, strict=True), types.items(), strict=True)
     arrays = [pa.array(values, pa.int64() if name in _NAMED else _ARROW[sql_type]) for values, (name, sql_type) in columns]
     shown = ", ".join(profile_sql(name) if name in _NAMED else quote(name) for name in types)
-    with registered(connection, BATCH, pa.table(arrays, names=list(types))):
-        connection.execute(f"INSERT INTO {state.sql} ({', '.join(map(quote, types))}) SELECT {shown} FROM {BATCH}")
+    names = ", ".join(map(quote, types))
+    run_over(connection, f"INSERT INTO {state.sql} ({names}) SELECT {shown} FROM {BATCH}", pa.table(arrays, names=list(types)))
 
 
 def counters(connection: Connection, schema: str) -> tuple[int, int]:
@@ -111,11 +111,11 @@ def counters(connection: Connection, schema: str) -> tuple[int, int]:
 def profiles_of(connection: Connection, schema: str, hashes: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
     """Hashes of external ids -> number of the profile they are of by now. One pass over two columns of numbers."""
     wanted = pa.table({"h": pa.array([each[0] for each in hashes], pa.uint64()), "c": pa.array([each[1] for each in hashes], pa.uint64())})
-    with registered(connection, BATCH, wanted):
-        found = connection.execute(
-            f"SELECT external_id_hash, external_id_check, segment_number FROM {_table(schema, NEW_IDS)} "
-            f"WHERE external_id_hash IN (SELECT h FROM {BATCH})"
-        ).fetchall()
+    query = (
+        f"SELECT external_id_hash, external_id_check, segment_number FROM {_table(schema, NEW_IDS)} "
+        f"WHERE external_id_hash IN (SELECT h FROM {BATCH})"
+    )
+    found = run_over(connection, query, wanted)
     numbers = {(row[0], row[1]): row[2] for row in found}
     onwards = _canonical(connection, schema, set(numbers.values()))
     return {each: onwards.get(numbers[each], numbers[each]) for each in hashes if each in numbers}
@@ -127,12 +127,11 @@ def profiles(connection: Connection, schema: str, numbers: Sequence[int]) -> lis
     for member, canonical in _members(connection, schema, numbers):
         loaded[canonical].members.append(member)
     owner = {member: profile for profile in loaded.values() for member in (profile.number, *profile.members)}
-    with registered(connection, BATCH, pa.table({"n": pa.array(list(owner), pa.int64())})):
-        seen = connection.execute(
-            f"SELECT segment_number, external_id_type, epoch_us(timestamp) FROM {_table(schema, NEW_IDS)} "
-            f"WHERE segment_number IN (SELECT n FROM {BATCH}) ORDER BY seq"
-        ).fetchall()
-    for number, kind, at in seen:
+    query = (
+        f"SELECT segment_number, external_id_type, epoch_us(timestamp) FROM {_table(schema, NEW_IDS)} "
+        f"WHERE segment_number IN (SELECT n FROM {BATCH}) ORDER BY seq"
+    )
+    for number, kind, at in run_over(connection, query, _numbered(owner)):
         owner[number].ids.setdefault(kind, []).append(at)
     return list(loaded.values())
 
@@ -186,21 +185,24 @@ FROM {state.sql} AS c LEFT JOIN {_table(state.schema, MERGES)} AS m ON m.segment
 
 def _canonical(connection: Connection, schema: str, numbers: set[int]) -> dict[int, int]:
     """Number -> what it is by now, of those that were merged."""
-    with registered(connection, BATCH, pa.table({"n": pa.array(list(numbers), pa.int64())})):
-        found = connection.execute(
-            f"SELECT segment_number, arg_max(canonical_number, seq) FROM {_table(schema, GRAPH)} "
-            f"WHERE segment_number IN (SELECT n FROM {BATCH}) AND canonical_number <> segment_number GROUP BY 1"
-        ).fetchall()
-    return dict(found)
+    query = (
+        f"SELECT segment_number, arg_max(canonical_number, seq) FROM {_table(schema, GRAPH)} "
+        f"WHERE segment_number IN (SELECT n FROM {BATCH}) AND canonical_number <> segment_number GROUP BY 1"
+    )
+    return dict(run_over(connection, query, _numbered(numbers)))
 
 
 def _members(connection: Connection, schema: str, numbers: Sequence[int]) -> list[tuple[int, int]]:
     """(number, canonical) of the profiles that were merged into these, in the order of their merging."""
-    with registered(connection, BATCH, pa.table({"n": pa.array(list(numbers), pa.int64())})):
-        return connection.execute(
-            f"SELECT segment_number, canonical_number FROM {_table(schema, GRAPH)} "
-            f"WHERE canonical_number IN (SELECT n FROM {BATCH}) AND canonical_number <> segment_number ORDER BY seq"
-        ).fetchall()
+    query = (
+        f"SELECT segment_number, canonical_number FROM {_table(schema, GRAPH)} "
+        f"WHERE canonical_number IN (SELECT n FROM {BATCH}) AND canonical_number <> segment_number ORDER BY seq"
+    )
+    return run_over(connection, query, _numbered(numbers))
+
+
+def _numbered(numbers: Iterable[int]) -> pa.Table:
+    return pa.table({"n": pa.array(list(numbers), pa.int64())})
 
 
 def _traits(identifies: TableState | None) -> dict[str, str]:
