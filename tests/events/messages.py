@@ -64,7 +64,7 @@ scalars = (
 json_values = st.recursive(scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=4), max_leaves=12)
 json_objects = st.dictionaries(texts, json_values, max_size=5)
 
-_ids = st.sampled_from(["u1", "u2", "x" * 101]) | scalars
+_ids = st.sampled_from(["u1", "u2", " u1\n", "\u200bu1", "x" * 101]) | scalars
 _fields = {
     "type": st.sampled_from(["identify", "track", "page", "screen", "group", "alias", "track", "Track", "", 7, None]),
     "userId": _ids,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kohort.events.decode import decode_request
+from kohort.events.decode import decode_request, scan_request
 from kohort.events.model import CALL_TYPES, RUDDERSTACK_RULES, SEGMENT_RULES, CallType, SourceRules
 from kohort.events.validation import CODES
 from tests.events.messages import ANY, GOOD, RECEIVED_AT, codes, decoded, micros, nearly_calls, one_call, received
@@ -166,6 +166,18 @@ def test_message_ids() -> None:
     assert _id(messageId=7) == "7"
     for missing in ({}, {"messageId": None}, {"messageId": ""}, {"messageId": []}, {"messageId": {"a": 1}}):
         assert _id(**missing) == "given"
+
+
+@pytest.mark.parametrize("given", [" m1\n", "\u200bm\x001\ufeff", "m1"])
+def test_rudderstack_tidies_message_ids(given: str) -> None:
+    for body, call_type in (({"batch": [TRACK | {"messageId": given}]}, ""), (TRACK | {"messageId": given}, "track")):
+        request = received(body, call_type)
+        assert scan_request(request.body, request.call_type, RUDDERSTACK_RULES).message_ids == ["m1"]
+        assert decode_request(request, RUDDERSTACK_RULES).calls[0].message_id == "m1"
+        assert decode_request(request, SEGMENT_RULES).calls[0].message_id == given
+    blank = received({"batch": [TRACK | {"messageId": " \t"}]}, message_ids={0: "given"})
+    assert scan_request(blank.body, "", RUDDERSTACK_RULES).message_ids == [""]
+    assert decode_request(blank, RUDDERSTACK_RULES).calls[0].message_id == "given"
 
 
 def test_a_call_that_was_given_no_id_gets_a_stable_one() -> None:

@@ -29,7 +29,7 @@ def _closely(messages: list[Any], sizes: Any, call_type: str, rules: SourceRules
             codes[place] = "too_many_events"
         elif code := code_of(message, call_type, rules):
             codes[place] = code
-    return [message_id_of(message) for message in messages], codes
+    return [message_id_of(message, rules) for message in messages], codes
 
 
 def _agrees(body: bytes, call_type: str, rules: SourceRules) -> Scan:

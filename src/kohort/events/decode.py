@@ -60,7 +60,7 @@ def _call(place: int, message: dict[str, Any], request: Request, received: Recei
     return Call(
         place,
         kind,
-        message_id_of(message) or received.message_ids.get(place) or _derived_id(place, request, received),
+        message_id_of(message, rules) or received.message_ids.get(place) or _derived_id(place, request, received),
         id_of(message, "userId", rules),
         id_of(message, "anonymousId", rules),
         timestamp,
@@ -121,4 +121,4 @@ def _rejected(place: int, code: str, request: Request, received: Received, rules
     message = readable(raw)
     kind = received.call_type or (type_of(message, rules) if type(message) is dict else "")
     sample = raw[: 4 * SAMPLE_CHARACTERS].decode("utf-8", "replace")[:SAMPLE_CHARACTERS]
-    return Rejected(place, code, CODES[code], kind, message_id_of(message), sample)
+    return Rejected(place, code, CODES[code], kind, message_id_of(message, rules), sample)

@@ -10,7 +10,7 @@ import msgspec
 
 from kohort.events.model import SEGMENT_RULES, CallType, SourceRules
 from kohort.events.reading import Request, read_request, readable
-from kohort.events.validation import GoodCall, code_of, message_id_of
+from kohort.events.validation import GoodCall, code_of, message_id_of, tidy_message_id
 
 
 class _Object(msgspec.Struct, gc=False):
@@ -88,14 +88,19 @@ def _scan_batch(body: bytes, rules: SourceRules) -> Scan | None:
                 return None
         elif not _is_complete(call, call.type):
             return None
-    return Scan([call.messageId or "" for call in calls], sizes, {}, request.writeKey or "")
+    return Scan(_ids(calls, rules), sizes, {}, request.writeKey or "")
 
 
 def _scan_single(body: bytes, call_type: CallType, rules: SourceRules) -> Scan | None:
     call = _single(body)
     if len(body) > rules.max_call_bytes or not _is_complete(call, call_type):
         return None
-    return Scan([call.messageId or ""], [len(body)], {}, call.writeKey or "")
+    return Scan(_ids((call,), rules), [len(body)], {}, call.writeKey or "")
+
+
+def _ids(calls: Sequence[_Call], rules: SourceRules) -> list[str]:
+    ids = [call.messageId or "" for call in calls]
+    return ids if rules.naming == "segment" else [tidy_message_id(each, rules) for each in ids]
 
 
 def _is_complete(call: _Call, call_type: str) -> bool:
@@ -122,19 +127,19 @@ def _scan_each(request: Request, call_type: CallType | Literal[""], rules: Sourc
 def _judged(place: int, raw: bytes, call_type: CallType | Literal[""], rules: SourceRules) -> tuple[str, str]:
     """The id a call brings and the code for which it is rejected, each "" when there is none."""
     fits = len(raw) <= rules.max_call_bytes and place < rules.max_batch_events
-    if fits and not call_type and (given := _given_id(raw)) is not None:
+    if fits and not call_type and (given := _given_id(raw, rules)) is not None:
         return given, ""
     message = readable(raw)
     code = "too_many_events" if place >= rules.max_batch_events else code_of(message, call_type, rules)
     if type(message) is dict and len(raw) > rules.max_call_bytes:
         code = "call_too_large"
-    return message_id_of(message), code
+    return message_id_of(message, rules), code
 
 
-def _given_id(raw: bytes) -> str | None:
+def _given_id(raw: bytes, rules: SourceRules) -> str | None:
     """The id of a call of a batch that can be taken as it is; None when it has to be looked at closely."""
     try:
         call = _typed(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return (call.messageId or "") if _is_complete(call, call.type) else None
+    return tidy_message_id(call.messageId or "", rules) if _is_complete(call, call.type) else None

@@ -75,12 +75,18 @@ def id_of(message: Mapping[str, Any], key: str, rules: SourceRules) -> str | Non
     return json_text(value) if rules.naming == "rudderstack" else None
 
 
-def message_id_of(message: Any) -> str:
+def message_id_of(message: Any, rules: SourceRules) -> str:
     """The id a call brings, "" when it brings none. Numbers are taken as text; of a longer text its SHA-256 is the id."""
     value = message.get("messageId") if type(message) is dict else None
     if type(value) is not str:
         value = json_text(value) if type(value) in (int, float, bool) else ""
+    value = tidy_message_id(value, rules)
     return value if len(value) <= MAX_MESSAGE_ID else hashlib.sha256(value.encode()).hexdigest()
+
+
+def tidy_message_id(given: str, rules: SourceRules) -> str:
+    """An id as it counts: RudderStack leaves out what cannot be printed and blanks around it."""
+    return given if rules.naming == "segment" else "".join(filter(str.isprintable, given)).strip()
 
 
 def json_text(value: Any) -> str:
