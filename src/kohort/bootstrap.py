@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from kohort.ports.sources import ServerCounts
     from kohort.ports.warehouse import TableInfo, Warehouse
     from kohort.services.evaluate import IndexUse
-    from kohort.services.index import IndexPlace
+    from kohort.services.index_files import IndexPlace
     from kohort.services.load_events import Loader
     from kohort.services.open_engines import OpenEngines
     from kohort.services.serve import Serving
@@ -161,7 +161,7 @@ class Kohort:
     @cached_property
     def indexes(self) -> IndexPlace:
         """Where profile indexes are kept."""
-        from kohort.services.index import IndexPlace
+        from kohort.services.index_files import IndexPlace
 
         settings = self.settings
         root = self.workspace.state / "index"

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from kohort.index.columns import TextColumn
-from kohort.services.index import open_index
+from kohort.index.open import open_index
 from tests.cli.workspaces import CUSTOMERS, Desk, active, key
 
 JAPAN = "Engagement/日本の顧客"

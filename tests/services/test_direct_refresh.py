@@ -18,8 +18,10 @@ import pytest
 
 from kohort.foundation.errors import Interrupted, InvalidInput, UserError
 from kohort.index.layout import kept_numbers
+from kohort.index.open import open_index
 from kohort.parent.definition import TableRef
-from kohort.services.index import IndexPlace, open_index, refresh_and_index, verify
+from kohort.services.index import refresh_and_index, verify
+from kohort.services.index_files import IndexPlace
 from tests.services.shop import BOOK, TABLES, Shop, open_shop
 from tests.services.test_refresh_interrupted import StopAt
 
@@ -260,7 +262,8 @@ def test_whatever_stops_it_leaves_the_last_refresh_and_its_index(shop: Shop, pla
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from kohort.services.index import IndexPlace, refresh_and_index
+from kohort.services.index import refresh_and_index
+from kohort.services.index_files import IndexPlace
 from tests.services.shop import BOOK, open_shop
 
 shop, at = open_shop(Path(sys.argv[1])), int(sys.argv[2])

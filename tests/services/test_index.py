@@ -14,7 +14,9 @@ import pytest
 from kohort.foundation.errors import Interrupted, UserError
 from kohort.index.columns import TextColumn
 from kohort.index.layout import index_folder
-from kohort.services.index import IndexPlace, build_index, index_state, open_index, refresh_and_index, refresh_index, verify
+from kohort.index.open import open_index
+from kohort.services.index import build_index, index_state, refresh_and_index, verify
+from kohort.services.index_files import IndexPlace, refresh_index
 from tests.services.shop import TABLES, Shop, open_shop
 from tests.services.test_refresh_interrupted import StopAt
 

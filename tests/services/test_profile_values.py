@@ -16,7 +16,8 @@ from kohort.parent.layout import CUSTOMER_ID
 from kohort.ports.definitions import ParentRecord
 from kohort.rules.ast import EVERYBODY
 from kohort.services.evaluate import Engine, IndexUse, open_engine
-from kohort.services.index import IndexPlace, refresh_and_index
+from kohort.services.index import refresh_and_index
+from kohort.services.index_files import IndexPlace
 from kohort.services.preview_rows import sample_rows
 from kohort.services.profile_values import index_values
 from tests.services.shop import Shop, open_shop

@@ -14,7 +14,8 @@ from kohort.evaluation.indexed.cache import LeafCache
 from kohort.foundation.errors import UserError
 from kohort.services.evaluate import Engine, IndexUse, open_engine
 from kohort.services.field_statistics import ValueCount, bin_edges
-from kohort.services.index import IndexPlace, build_index
+from kohort.services.index import build_index
+from kohort.services.index_files import IndexPlace
 from kohort.services.suggestions import all_statistics, field_names, field_statistics, measure_fields, suggest_values
 from tests.services.shop import Shop, open_shop
 

@@ -30,7 +30,8 @@ def indexes() -> None:
 @index_app.command("build")
 def build(name: Name = "", as_json: JSON = False) -> None:
     """Build the index of the last refresh (again). A refresh does so by itself."""
-    from kohort.services.index import build_index, last_refresh
+    from kohort.services.index import build_index
+    from kohort.services.stored import last_refresh
 
     session = open_session()
     record = current_parent(name)

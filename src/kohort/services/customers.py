@@ -16,6 +16,7 @@ from kohort.foundation.errors import UserError
 from kohort.parent.layout import CUSTOMER_ID, ORDINAL, keys_table
 from kohort.ports.definitions import DefinitionStore, ParentRecord
 from kohort.ports.warehouse import Queries
+from kohort.services.stored import last_refresh
 from kohort.sql import build
 
 _KEY = "key"
@@ -43,8 +44,7 @@ def _customer_id() -> exp.Expression:
 
 def find_customer(warehouse: Queries, store: DefinitionStore, parent: ParentRecord, key: str) -> Customer:
     """The customer with that master key or cdp_customer_id. Raises UserError PROFILE_NOT_FOUND, NOT_REFRESHED."""
-    if store.last_refresh(parent.id) is None:
-        raise UserError("NOT_REFRESHED", f'"{parent.name}" has not been refreshed yet', hint=f'run: kohort ps run "{parent.name}"')
+    last_refresh(store, parent)
     wanted: list[exp.Expression] = [build.column(_KEY)]
     if re.fullmatch(r"[0-9a-f]{40}", key):
         wanted.append(_customer_id())

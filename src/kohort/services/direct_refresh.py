@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -32,11 +32,9 @@ from kohort.parent.report import AttributeReport, BehaviorReport, MasterReport
 from kohort.parent.resolution import ResolvedAttribute, ResolvedBehavior, ResolvedColumn, ResolvedParent
 from kohort.parent.statements import statement, table_sql
 from kohort.ports.warehouse import Warehouse
+from kohort.services.index_files import IndexPlace
 from kohort.services.intake import Intake, Taken, most_frequent
 from kohort.services.measure_tables import misfits_of, rows_of, samples_of
-
-if TYPE_CHECKING:
-    from kohort.services.index import IndexPlace
 
 _TABLE_BATCH_ROWS = 122_880
 """Rows that the warehouse keeps together: larger batches keep its threads waiting for one another."""

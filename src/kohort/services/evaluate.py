@@ -48,8 +48,10 @@ from kohort.rules.places import located_in_text
 from kohort.rules.text import parse_rule
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph, bind_segments, problems
+from kohort.services.index_files import refresh_index
+from kohort.services.profile_keys import KeyText, key_reader
 from kohort.services.push import check_segment
-from kohort.services.stored import parent_of, segment_ids, segment_of
+from kohort.services.stored import last_refresh, parent_of, segment_ids, segment_of
 from kohort.sql import build
 from kohort.sql.dialects import DialectName
 
@@ -57,7 +59,6 @@ if TYPE_CHECKING:
     from kohort.evaluation.index_source import IndexLeafSource
     from kohort.index.columns import ProfileIndex
     from kohort.membership.snapshots import Snapshot
-    from kohort.services.profile_values import KeyText
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,16 +152,12 @@ class Engine:
         """The open profile index of the refresh; None when there is none."""
         if self.indexes is None:
             return None
-        from kohort.services.index import refresh_index
-
         return refresh_index(self.indexes.root, self.refresh)
 
     @cached_property
     def key_text(self) -> KeyText | None:
         """The master key of an ordinal, from the index; None when that does not have it."""
-        from kohort.services.profile_values import key_reader
-
-        return key_reader(self)
+        return None if self.index is None else key_reader(self.index, self.catalog, self.key_column, self.parent, self.refresh)
 
     @cached_property
     def opened_snapshots(self) -> dict[int, Snapshot]:
@@ -209,9 +206,7 @@ def open_engine(
 
     before: one that was opened earlier; what has not changed since is not read again.
     """
-    refresh = store.last_refresh(parent.id)
-    if refresh is None:
-        raise UserError("NOT_REFRESHED", f'"{parent.name}" has not been refreshed yet', hint=f'run: kohort ps run "{parent.name}"')
+    refresh = last_refresh(store, parent)
     records = store.segments(parent.id)
     known = {segment.path: segment for segment in before.segments} if before is not None else {}
     old = before.records if before is not None else {}

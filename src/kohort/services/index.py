@@ -17,26 +17,13 @@ from kohort.parent.catalog_codec import catalog_from_document
 from kohort.ports.definitions import DefinitionStore, ParentRecord, RefreshRecord
 from kohort.ports.progress import Progress, Silent
 from kohort.ports.warehouse import Warehouse
+from kohort.services.index_files import IndexPlace, refresh_index, stamp_of
 from kohort.services.refresh import refresh
+from kohort.services.stored import last_refresh
+from kohort.services.suggestions import measure_fields
 
 if TYPE_CHECKING:
-    from kohort.index.columns import ProfileIndex
     from kohort.index.layout import Manifest
-
-
-@dataclass(frozen=True, slots=True)
-class IndexPlace:
-    """Where indexes are kept (`root`), how many of each parent segment, and how many rows a build reads at a time.
-
-    fields: where the values of fields are kept that are measured after a build (None: they are not). gather_bytes: memory that the
-    rows of one table may take in a refresh; larger ones are sorted by the warehouse.
-    """
-
-    root: Path
-    keep: int = 2
-    batch_rows: int = 250_000
-    fields: Path | None = None
-    gather_bytes: int = 4 << 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +83,6 @@ def _built(done: RefreshRecord, place: IndexPlace) -> Manifest | None:
 
 def _measure_values(done: RefreshRecord, place: IndexPlace, clock: Clock, progress: Progress | None) -> str:
     """Keep what values the fields have; why that failed, "" when it did not. What is missing is measured when it is asked for."""
-    from kohort.services.suggestions import measure_fields
-
     try:
         index = refresh_index(place.root, done) if place.fields is not None else None
         if place.fields is not None and index is not None:
@@ -129,36 +114,10 @@ def build_index(warehouse: Warehouse, done: RefreshRecord, place: IndexPlace, *,
         place.root,
         done.parent_id,
         done.number,
-        stamp=_stamp(done),
+        stamp=stamp_of(done),
         keep=place.keep,
         progress=(progress or Silent()).step,
     )
-
-
-def open_index(root: Path, parent_id: int, refresh_number: int) -> ProfileIndex | None:
-    """The index of a refresh; None (evaluate by SQL) when there is none or a file of it is not as long as it should be."""
-    from kohort.index.open import open_index as open_files
-
-    return open_files(root, parent_id, refresh_number)
-
-
-def refresh_index(root: Path, done: RefreshRecord) -> ProfileIndex | None:
-    """The same for a refresh that is known: an index that an earlier life of the workspace left under its number is not taken for it."""
-    from kohort.index.open import open_index as open_files
-
-    return open_files(root, done.parent_id, done.number, _stamp(done))
-
-
-def _stamp(done: RefreshRecord) -> str:
-    return done.started_at.astimezone(UTC).isoformat()
-
-
-def last_refresh(store: DefinitionStore, record: ParentRecord) -> RefreshRecord:
-    """Raises UserError NOT_REFRESHED."""
-    done = store.last_refresh(record.id)
-    if done is None:
-        raise UserError("NOT_REFRESHED", f'"{record.name}" has not been refreshed yet', hint=f'run: kohort ps run "{record.name}"')
-    return done
 
 
 def index_state(store: DefinitionStore, record: ParentRecord, root: Path) -> IndexState:
@@ -179,4 +138,4 @@ def verify(store: DefinitionStore, record: ParentRecord, root: Path, progress: P
     from kohort.index.verify import verify_index
 
     done = last_refresh(store, record)
-    return done, verify_index(root, record.id, done.number, (progress or Silent()).step, _stamp(done))
+    return done, verify_index(root, record.id, done.number, (progress or Silent()).step, stamp_of(done))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kohort.foundation.issues import Issue, path_text
+from kohort.services.issue_document import issue_document
 from kohort.services.overlap import Overlap, OverlapMatrix
 from kohort.services.preview import Changed, Preview, SavedChange
 
@@ -54,14 +54,6 @@ def matrix_document(matrix: OverlapMatrix) -> dict[str, Any]:
             for p in matrix.pairs()
         ],
     }
-
-
-def issue_document(issue: Issue) -> dict[str, Any]:
-    """An issue with its path as people write it; file, line and column only where they are known."""
-    place = {"file": issue.file, "line": issue.line, "column": issue.column}
-    known = {name: value for name, value in place.items() if value}
-    facts = {"code": issue.code, "severity": issue.severity, "path": path_text(issue.path), "message": issue.message, "hint": issue.hint}
-    return {**facts, **known}
 
 
 def _overlap(pair: Overlap) -> dict[str, Any]:

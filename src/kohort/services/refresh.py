@@ -10,8 +10,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from kohort.documents.document import Document
 from kohort.foundation.clock import Clock
@@ -28,11 +27,9 @@ from kohort.parent.statements import Step, quoted, statement, table_sql
 from kohort.ports.definitions import DefinitionStore, Json, ParentRecord, RefreshRecord, RefreshStatus
 from kohort.ports.progress import Progress, Silent
 from kohort.ports.warehouse import Warehouse
+from kohort.services.index_files import IndexPlace, stamp_of
+from kohort.services.issue_document import issue_document
 from kohort.services.measure_tables import measure_attribute, measure_behavior, measure_master, resolve_parent, rows_of
-
-if TYPE_CHECKING:
-    from kohort.services.index import IndexPlace
-
 
 _Reports = tuple[MasterReport, tuple[AttributeReport, ...], tuple[BehaviorReport, ...]]
 
@@ -166,7 +163,7 @@ def _build_directly(run: _Run, resolved: ResolvedParent, plan: RefreshPlan, step
     from kohort.services.direct_refresh import DirectRefresh
 
     _drop_stray_indexes(run)
-    work, stamp = WorkingTables(run.record.id, run.refresh.number), run.refresh.started_at.astimezone(UTC).isoformat()
+    work, stamp = WorkingTables(run.record.id, run.refresh.number), stamp_of(run.refresh)
     direct = DirectRefresh(run.warehouse, resolved, plan, work, run.place, stamp, steps.begin)
     by_sql, steps.total = steps.total, 5 + len(plan.attributes) + 2 * len(plan.behaviors)
     try:
@@ -286,8 +283,6 @@ def _problems(error: BaseException) -> Json:
     """What a failed refresh reports: every issue of the input, as documents."""
     if not isinstance(error, InvalidInput):
         return {}
-    from kohort.services.preview_document import issue_document
-
     return {"issues": [issue_document(issue) for issue in error.issues]}
 
 

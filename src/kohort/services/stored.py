@@ -16,7 +16,7 @@ from kohort.foundation.errors import UserError
 from kohort.foundation.issues import Issue, Issues, did_you_mean
 from kohort.parent.codec import read_parent
 from kohort.parent.definition import ParentSegment
-from kohort.ports.definitions import DefinitionStore, Json, ParentRecord, SegmentRecord
+from kohort.ports.definitions import DefinitionStore, Json, ParentRecord, RefreshRecord, SegmentRecord
 from kohort.segments.codec import read_segment, segment_to_document
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph
@@ -34,6 +34,14 @@ def require_parent(store: DefinitionStore, name: str) -> ParentRecord:
         hint = did_you_mean(name, known) or "push one with: kohort ps push FILE"
         raise UserError("PARENT_NOT_FOUND", f'there is no parent segment "{name}"', hint=hint)
     return record
+
+
+def last_refresh(store: DefinitionStore, record: ParentRecord) -> RefreshRecord:
+    """Raises UserError NOT_REFRESHED."""
+    done = store.last_refresh(record.id)
+    if done is None:
+        raise UserError("NOT_REFRESHED", f'"{record.name}" has not been refreshed yet', hint=f'run: kohort ps run "{record.name}"')
+    return done
 
 
 def parent_of(record: ParentRecord) -> ParentSegment:

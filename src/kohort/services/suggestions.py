@@ -42,6 +42,7 @@ from kohort.services.field_statistics import (
     shown_edge,
     statistics_from_document,
 )
+from kohort.services.index_files import stamp_of
 from kohort.services.measure_tables import rows_of
 from kohort.workspace.files import write_text
 
@@ -293,7 +294,7 @@ def _place(folder: Path, done: RefreshRecord) -> Path:
 
 def _head(done: RefreshRecord) -> dict[str, Any]:
     """What a file must begin with: an earlier life of the workspace may have had a refresh of the same number."""
-    return {"format": _FORMAT, "refresh": done.started_at.astimezone(UTC).isoformat()}
+    return {"format": _FORMAT, "refresh": stamp_of(done)}
 
 
 def _kept(folder: Path, done: RefreshRecord) -> dict[str, FieldStatistics]:

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi.responses import JSONResponse
 
 from kohort.foundation.errors import InvalidInput, UserError
-from kohort.services.preview_document import issue_document
+from kohort.services.issue_document import issue_document
 from kohort.services.users import LockedOut
 
 PROBLEM = "application/problem+json"

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kohort import __version__
 from kohort.foundation.errors import UserError
 from kohort.foundation.issues import Issue, Issues, path_text
-from kohort.services.preview_document import issue_document
+from kohort.services.issue_document import issue_document
 from kohort.web.api import (
     beside,
     folders,

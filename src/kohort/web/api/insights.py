@@ -17,8 +17,8 @@ from kohort.services.backtest import Backtest, backtest
 from kohort.services.dependents import Dependent, relations_of
 from kohort.services.evaluate import Engine, bind_rule, bind_segment
 from kohort.services.forecast import Forecast, forecast
+from kohort.services.issue_document import issue_document
 from kohort.services.lint import LintReport, lint_segments
-from kohort.services.preview_document import issue_document
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import RuleToTry
 from kohort.web.api.desk import AsOf, AtDesk, Desk, ParentName, SegmentId

@@ -14,8 +14,8 @@ from kohort.foundation.issues import Issues
 from kohort.parent.codec import located, parent_to_document, read_parent
 from kohort.parent.definition import ParentSegment
 from kohort.ports.definitions import ParentRecord
+from kohort.services.issue_document import issue_document
 from kohort.services.measure_tables import resolve_parent
-from kohort.services.preview_document import issue_document
 from kohort.services.scaffold import MasterKind, scaffold
 from kohort.services.sources import require_source
 from kohort.services.validate_parent import ParentCheck, validate_parent

@@ -14,7 +14,7 @@ from kohort.parent.catalog_codec import catalog_from_document
 from kohort.ports.definitions import ParentRecord
 from kohort.services.draft_forms import Forms, forms_of_document, forms_of_text, forms_of_yaml
 from kohort.services.drafts import draft_of_document
-from kohort.services.preview_document import issue_document
+from kohort.services.issue_document import issue_document
 from kohort.services.split_sizes import split_sizes
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Body, Folder
