@@ -114,6 +114,12 @@ def test_reserved_words_get_an_underscore() -> None:
     assert table_name("Table") == "_table"
 
 
+@pytest.mark.parametrize("key", ["_profile_id", "_profileId", "_Profile.ID", "profile_id"])
+def test_no_key_of_a_call_is_taken_for_the_profile_of_a_call(key: str) -> None:
+    assert column_name(key) == "profile_id"
+    assert column_name(key, "rudderstack") == ("__profile_id" if key.startswith("_") else "profile_id")
+
+
 def test_long_names_end_in_a_mark_of_the_whole_text() -> None:
     one, other = column_name("k" * 200 + "a"), column_name("k" * 200 + "b")
     assert len(one) == len(other) == MAX_NAME

@@ -73,6 +73,13 @@ def test_an_event_without_letters_and_one_named_like_a_table_have_tables_too(des
     assert desk.rows("_profiles")[0]["event_text"] == "Profiles"
 
 
+def test_no_call_says_which_profile_it_is_of() -> None:
+    desk = Desk(RUDDERSTACK_RULES)
+    desk.track({"_profile_id": 7, "profile_id": 8})
+    assert (desk.column("_profile_id"), desk.column("__profile_id"), desk.column("profile_id")) == (["profile_1"], [7], [8])
+    desk.close()
+
+
 def test_what_has_no_value_makes_no_column(desk: Desk) -> None:
     desk.track({"a": None, "b": "", "c": [], "d": {}, "e": 0, "f": False})
     assert {"a", "b", "c", "d"}.isdisjoint(desk.rows("SELECT * FROM web.buy")[0])

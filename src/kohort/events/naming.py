@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from kohort.events.columns import OVERFLOW, SOURCE_TABLES
+from kohort.events.identity import PROFILE_ID
 from kohort.events.model import Naming
 
 MAX_NAME: Final = 127
@@ -52,7 +53,7 @@ def column_name(key: str, naming: Naming = "segment") -> str:
     ('product_ids', 'product_i_ds', '_order')
     """
     name = _fitting(snake_case(key_name(key), naming), key)
-    return f"_{name}" if name in RESERVED or name == OVERFLOW else name
+    return f"_{name}" if name in RESERVED or name in (OVERFLOW, PROFILE_ID) else name
 
 
 def key_name(key: str) -> str:
