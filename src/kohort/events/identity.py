@@ -100,13 +100,16 @@ def external_ids(call: Call, rules: IdentityRules = DEFAULT_IDENTITY) -> tuple[E
 
 
 class IdReader:
-    """Reads the ids of calls under some rules, and remembers which values are nobody's."""
+    """Reads the ids of calls under some rules. Of values it remembers, it gives the same object each time, and which are nobody's."""
 
     def __init__(self, rules: IdentityRules = DEFAULT_IDENTITY, remembered_values: int = 50_000) -> None:
         usual = ("user_id", "email", "anonymous_id")
         self._rules = rules
         self._remembered_values = remembered_values
-        self._counts: dict[Any, bool] = {}
+        self._remembered = 0
+        self._users: dict[str, ExternalId | None] = {}
+        self._emails: dict[str, ExternalId | None] = {}
+        self._visitors: dict[str, ExternalId | None] = {}
         self._nobodys = _pattern(rules.blocked_pattern).fullmatch
         ranked = sorted(usual, key=rules.rank)
         self.is_usual = not rules.custom and rules.left_out.isdisjoint(usual) and tuple(ranked) == usual
@@ -118,21 +121,27 @@ class IdReader:
 
     def usual(self, user_id: str | None, traits: Mapping[str, Any] | None, anonymous_id: str | None) -> tuple[ExternalId, ...]:
         """The same for what most calls have. traits: of an identify call."""
-        counts = self._counts
-        found: list[ExternalId] = []
-        if user_id is not None and (counts[user_id] if user_id in counts else self._judge(user_id)):
-            found.append(("user_id", user_id))
-        if traits and type(email := traits.get("email")) is str and (counts[email] if email in counts else self._judge(email)):
-            found.append(("email", email))
-        if anonymous_id is not None and (counts[anonymous_id] if anonymous_id in counts else self._judge(anonymous_id)):
-            found.append(("anonymous_id", anonymous_id))
-        return tuple(found)
+        users, visitors = self._users, self._visitors
+        user = visitor = address = None
+        if user_id is not None:
+            user = users[user_id] if user_id in users else self._judge(users, "user_id", user_id)
+        if traits and type(email := traits.get("email")) is str:
+            address = self._emails[email] if email in self._emails else self._judge(self._emails, "email", email)
+        if anonymous_id is not None:
+            visitor = visitors[anonymous_id] if anonymous_id in visitors else self._judge(visitors, "anonymous_id", anonymous_id)
+        if user is not None and visitor is not None and address is None:
+            return (user, visitor)
+        return tuple([each for each in (user, address, visitor) if each is not None])
 
-    def _judge(self, value: str) -> bool:
-        if len(self._counts) >= self._remembered_values:
-            self._counts.clear()
-        counts = self._counts[value] = value not in self._rules.blocked and not self._nobodys(value)
-        return counts
+    def _judge(self, remembered: dict[str, ExternalId | None], kind: str, value: str) -> ExternalId | None:
+        if self._remembered >= self._remembered_values:
+            for each in (self._users, self._emails, self._visitors):
+                each.clear()
+            self._remembered = 0
+        self._remembered += 1
+        counts = value not in self._rules.blocked and not self._nobodys(value)
+        found = remembered[value] = (kind, value) if counts else None
+        return found
 
 
 def hash_of(external_id: ExternalId) -> tuple[int, int]:

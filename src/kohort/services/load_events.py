@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -31,6 +31,7 @@ FLUSH_REQUESTS: Final = 20_000
 FLUSH_BYTES: Final = 16 * 1024 * 1024
 """What one flush takes at most when much waits: every flush costs some milliseconds a table, and what it holds is in memory."""
 SAMPLE_CHARACTERS: Final = 1_000
+COLLECT_EVERY: Final = 8
 _LOOK_SECONDS: Final = 2.0
 NOT_LOADED: Final = "not_loaded"
 """Code in `rejects` of a call that no rows could be made of, though it was taken: a mistake in Kohort. The sample is the whole call."""
@@ -72,17 +73,31 @@ class _Counted:
     received: dict[str, Micros] = field(default_factory=dict)
 
 
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """A flush makes a million objects that all go by themselves: looking through them for circles takes a third of its time."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+class _Collector:
+    """Python's search for circles of objects, held back: a flush makes a million that all go by themselves.
+
+    While the next calls lie there already it is let go only now and then: looking through them takes a tenth of a flush.
+    """
+
+    def __init__(self) -> None:
+        self._holds = False
+        self._flushes = 0
+
+    def hold(self) -> None:
+        """Until `let_go`."""
+        if gc.isenabled():
+            self._holds = True
+            gc.disable()
+
+    def let_go(self, more_follows: bool = False) -> None:
+        """A flush is over."""
+        self._flushes += 1
+        if self._holds and not (more_follows and self._flushes % COLLECT_EVERY):
+            self._holds = False
+            gc.enable()
+
+    def __del__(self) -> None:
+        self.let_go()
 
 
 class Loader:
@@ -117,6 +132,7 @@ class Loader:
         self._identity: dict[str, IdentityResolver] = {}
         self._position: Position | None = None
         self._ahead: _Taken | None = None
+        self._collector = _Collector()
         self._status = TablesStatus()
 
     def load_once(self, max_entries: int = FLUSH_REQUESTS) -> LoadReport:
@@ -139,13 +155,14 @@ class Loader:
     # --- one flush ----------------------------------------------------------------------------------------------
 
     def _attempt(self, max_entries: int) -> LoadReport:
+        self._collector.hold()
         try:
-            position = self._begin()
-            with _collector_paused():
-                return self._loaded(position, max_entries)
+            return self._loaded(self._begin(), max_entries)
         except BaseException:
             self._give_up()
             raise
+        finally:
+            self._collector.let_go(more_follows=self._ahead is not None)
 
     def _loaded(self, position: Position, max_entries: int) -> LoadReport:
         taken, self._ahead = self._ahead or _Taken(position), None
