@@ -27,11 +27,11 @@ $(VENV)/dev.stamp: $(VENV)/run.stamp requirements/dev.txt
 demo: $(VENV)/run.stamp ## Run the main job on real retail data (Complete Journey, 2017) and show the audiences
 	@$(BIN)/python -m examples.complete_journey.demo
 
-test: $(VENV)/dev.stamp ## Run every test but those that take minutes each
+test: $(VENV)/dev.stamp ## Run every test but those that take minutes each; what fails runs once more, alone
 	@$(BIN)/python -m kohort.testing.postgres
 	@$(BIN)/python -m kohort.testing.browser
 	@$(BIN)/python -c "from kohort.index.warming import warm_up; warm_up()"
-	@$(BIN)/python -m pytest -n 2 -m "not long" --durations=15
+	@$(BIN)/python -m tools.run_tests -n 2 -m "not long" --durations=15
 
 test-long: $(VENV)/dev.stamp ## Run the tests that take minutes each: many crashes, many random rules
 	@$(BIN)/python -m pytest -n 2 -m long
