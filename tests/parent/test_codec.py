@@ -15,6 +15,7 @@ from kohort.parent.definition import (
     ColumnPick,
     Engine,
     Master,
+    MasterColumn,
     ParentSegment,
     PopulationFilter,
     Schedule,
@@ -234,9 +235,12 @@ def parents(draw: st.DrawFn) -> ParentSegment:
     filters = tuple(
         PopulationFilter(draw(words), tuple(draw(st.lists(st.text(max_size=5), min_size=1)))) for _ in range(draw(st.integers(0, 2)))
     )
+    said = tuple(
+        MasterColumn(f"m{i}", draw(st.just("") | words), draw(st.sampled_from(VISIBILITIES))) for i in range(draw(st.integers(0, 2)))
+    )
     return ParentSegment(
         f"P{draw(words)}",
-        Master(table(), draw(keys), filters),
+        Master(table(), draw(keys), filters, said),
         draw(lines),
         attributes,
         behaviors,
@@ -256,6 +260,48 @@ def test_documents_and_yaml_read_back_as_the_same_parent_segment(parent: ParentS
     assert not problems
     assert read_parent(again)[0] == parent
     assert parent_to_document(back) == document
+
+
+MASTER_COLUMNS = """
+name: People
+{key}:
+  database: crm
+  table: people
+  key_column: id
+  columns:
+    - {{ column: email, visibility: pii }}
+    - {{ column: phone, label: Telephone, visibility: blocked }}
+"""
+
+
+@pytest.mark.parametrize("key", ["master", "master_table"])
+def test_columns_of_the_master_are_marked_one_by_one(key: str) -> None:
+    document, _ = read_yaml(MASTER_COLUMNS.format(key=key))
+    parent, issues = read_parent(document)
+    assert parent is not None, issues
+    assert parent.master.columns == (MasterColumn("email", "", "pii"), MasterColumn("phone", "Telephone", "blocked"))
+    assert parent.master.said_of("id") == MasterColumn("id")
+    assert parent_to_document(parent)["master"]["columns"] == [
+        {"column": "email", "visibility": "pii"},
+        {"column": "phone", "label": "Telephone", "visibility": "blocked"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "code", "line"),
+    [
+        ("{ column: email, visibility: secret }", "INVALID_VALUE", 8),
+        ("{ column: email, name: mail }", "UNKNOWN_KEY", 8),
+        ("{ visibility: pii }", "MISSING_KEY", 8),
+        ("email", "WRONG_TYPE", 8),
+        ("{ column: phone }", "DUPLICATE_NAME", 9),
+    ],
+)
+def test_what_is_wrong_with_a_column_of_the_master_is_told_with_its_line(entry: str, code: str, line: int) -> None:
+    document, _ = read_yaml(MASTER_COLUMNS.format(key="master").replace("{ column: email, visibility: pii }", entry))
+    parent, issues = read_parent(document)
+    assert parent is None
+    assert [(issue.code, issue.line) for issue in issues] == [(code, line)]
 
 
 values = st.recursive(

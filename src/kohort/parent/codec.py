@@ -7,7 +7,17 @@ from typing import Any
 from kohort.documents.document import Document
 from kohort.foundation.instants import load_zone
 from kohort.foundation.issues import Issues, Path
-from kohort.parent.definition import AttributeTable, BehaviorTable, Engine, Master, ParentSegment, PopulationFilter, Schedule, TableRef
+from kohort.parent.definition import (
+    AttributeTable,
+    BehaviorTable,
+    Engine,
+    Master,
+    ParentSegment,
+    PopulationFilter,
+    Schedule,
+    TableRef,
+)
+from kohort.parent.master_columns import master_column_to_document, read_master_columns
 from kohort.parent.reading import Reader, in_order, kind_of
 from kohort.parent.schedule import read_schedule, schedule_to_document
 from kohort.parent.table_entries import (
@@ -125,7 +135,7 @@ def _read_master(reader: Reader) -> Master:
     if inner is None or not inner.is_mapping:
         return Master(TableRef("", ""))
     source = read_source(inner) if inner.has("source") else read_table(inner)
-    master = Master(source, inner.text("key_column"), _read_filters(inner))
+    master = Master(source, inner.text("key_column"), _read_filters(inner), read_master_columns(inner))
     inner.finish()
     return master
 
@@ -210,4 +220,6 @@ def _master_to_document(master: Master) -> dict[str, Any]:
         document["key_column"] = master.key_column
     if master.filters:
         document["filters"] = [{"column": item.column, "values": list(item.values)} for item in master.filters]
+    if master.columns:
+        document["columns"] = [master_column_to_document(said) for said in master.columns]
     return document

@@ -43,12 +43,26 @@ class PopulationFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class MasterColumn:
+    """What is said of one column of the master table. All its columns are taken, under their own names, said of or not."""
+
+    column: str
+    label: str = ""
+    visibility: Visibility = "clear"
+
+
+@dataclass(frozen=True, slots=True)
 class Master:
     """The table with one row per customer. key_column "" = not written: taken from the joins (see `ParentSegment.key_column`)."""
 
     source: TableRef
     key_column: str = ""
     filters: tuple[PopulationFilter, ...] = ()
+    columns: tuple[MasterColumn, ...] = ()
+
+    def said_of(self, column: str) -> MasterColumn:
+        """What is said of a column; of one that is not named, nothing."""
+        return next((said for said in self.columns if said.column == column), MasterColumn(column))
 
 
 @dataclass(frozen=True, slots=True)

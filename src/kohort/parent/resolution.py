@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from kohort.foundation.issues import Issues, Path, did_you_mean
 from kohort.parent.casting import Casting, cast_column, family, key_text
 from kohort.parent.catalog import Behavior, Field, FieldCatalog
-from kohort.parent.definition import AttributeTable, BehaviorTable, ColumnPick, ParentSegment, TableRef
+from kohort.parent.definition import AttributeTable, BehaviorTable, ColumnPick, Master, ParentSegment, TableRef
 from kohort.parent.statements import quoted
 from kohort.parent.table_entries import BEHAVIOR_RESERVED, PROFILE_RESERVED, SYSTEM_TIME
 
@@ -150,8 +150,9 @@ class _Resolver:
         return tuple(columns)
 
     def all_of(
-        self, source: SourceTable, group: str, left_out: Iterable[str], reserved: frozenset[str], path: Path
+        self, source: SourceTable, group: str, left_out: Iterable[str], reserved: frozenset[str], path: Path, master: Master | None = None
     ) -> tuple[ResolvedColumn, ...]:
+        """Every column of a table that a field can hold. master: what is said of them, where the table is the master."""
         columns: list[ResolvedColumn] = []
         silent = set(left_out)
         for name in source.columns:
@@ -160,7 +161,7 @@ class _Resolver:
             if name.lower() in reserved:
                 message = f'{source.ref}.{name} is left out: "{name}" is a name of the system'
                 self.issues.warning("RESERVED_NAME", message, path, "list it under columns with another name: name: ...")
-            elif made := self.column(source, ColumnPick(name, name), group, path, chosen=False):
+            elif made := self.column(source, _pick_of(name, master), group, path, chosen=False):
                 columns.append(made)
         return tuple(columns)
 
@@ -180,6 +181,14 @@ class _Resolver:
         if family(parent_type) == family(child_type) == "int":
             return Join(table.parent_key, table.child_key, f"CAST({parent_sql} AS BIGINT)", f"CAST({child_sql} AS BIGINT)")
         return Join(table.parent_key, table.child_key, key_text(parent_sql, parent_type), key_text(child_sql, child_type))
+
+
+def _pick_of(column: str, master: Master | None) -> ColumnPick:
+    """A column under its own name, with what the master says of it."""
+    if master is None:
+        return ColumnPick(column, column)
+    said = master.said_of(column)
+    return ColumnPick(column, column, said.label, None, said.visibility)
 
 
 def resolve(
@@ -217,13 +226,15 @@ def _master(work: _Resolver, source: SourceTable) -> ResolvedMaster | None:
         if work.has(source, item.column, (*path, "filters", position, "column")):
             values = ", ".join(quoted(value, "'") for value in item.values)
             conditions.append(f"CAST(s.{quoted(item.column)} AS VARCHAR) IN ({values})")
-    columns = work.all_of(source, "Master", (), PROFILE_RESERVED, path)
+    for position, said in enumerate(parent.master.columns):
+        work.has(source, said.column, (*path, "columns", position, "column"))
+    columns = work.all_of(source, "Master", (), PROFILE_RESERVED, path, parent.master)
     if not work.has(source, key, (*path, "key_column"), "key column"):
         return None
     if family(source.columns[key]) in ("binary", "array", "other"):
         work.issues.error("KEY_TYPE", f'"{key}" is {source.columns[key]}, which cannot be a key', (*path, "key_column"))
         return None
-    key_column = work.column(source, ColumnPick(key, key), "Master", (*path, "key_column"))
+    key_column = work.column(source, _pick_of(key, parent.master), "Master", (*path, "key_column"))
     if key_column is None:
         return None
     key_sql = key_text(f"s.{quoted(key)}", source.columns[key])
