@@ -14,7 +14,7 @@ from kohort.parent.catalog import Behavior, Field, FieldCatalog
 from kohort.ports.users import ROLES, Grant, Role
 
 Scope = Literal["everywhere", "parent", "part", "folder"]
-"""Where a grant must be for somebody who has grants: everywhere: they do not matter; parent: over the whole parent segment;
+"""Where a grant must be for somebody who has grants: everywhere: anywhere at all; parent: over the whole parent segment;
 part: anywhere in it; folder: over the folder."""
 
 
@@ -44,7 +44,7 @@ ACTIONS: Mapping[str, Action] = {
     "members.read": Action("viewer", "folder", "look at members of a segment"),
     "members.export": Action("marketer", "folder", "download all members of a segment"),
     "profiles.read": Action("viewer", "parent", "search and look at profiles"),
-    "pii.read": Action("engineer", "everywhere", "see the values of columns marked pii"),
+    "pii.read": Action("engineer", "part", "see the values of columns marked pii"),
     "runs.list": Action("viewer", "everywhere", "list the runs of the parent segments one may see"),
     "sources.read": Action("viewer", "everywhere", "see sources and how they are doing"),
     "sources.write": Action("engineer", "everywhere", "add, change, disable sources and rotate their keys"),
@@ -65,11 +65,18 @@ class Access:
     role: Role
     grants: tuple[Grant, ...] = ()
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether there are places that are not for them."""
+        return bool(self.grants) and self.role != "admin"
+
     def may(self, action: str, parent_id: int | None = None, folder: str = "") -> bool:
         """Whether an action is allowed: in general (no parent segment), or at a place."""
         needed = ACTIONS[action]
-        if parent_id is None or needed.scope == "everywhere" or not self.grants or self.role == "admin":
+        if not self.is_limited:
             return _reaches(self.role, needed.role)
+        if parent_id is None or needed.scope == "everywhere":
+            return any(_reaches(lower(self.role, grant.role), needed.role) for grant in self.grants)
         return any(_reaches(lower(self.role, role), needed.role) for role in self._roles(needed.scope, parent_id, folder))
 
     def _roles(self, scope: Scope, parent_id: int, folder: str) -> Sequence[Role]:
@@ -101,16 +108,16 @@ def _reaches(role: Role, needed: Role) -> bool:
     return ROLES.index(role) >= ROLES.index(needed)
 
 
-def is_hidden(field: Field, access: Access) -> bool:
-    """Whether the values of a field are not for somebody: blocked ones for nobody, personal data for those who may see it."""
-    return field.visibility == "blocked" or (field.visibility == "pii" and not access.may("pii.read"))
+def is_hidden(field: Field, access: Access, parent_id: int) -> bool:
+    """Whether the values of a field are not for somebody: blocked ones for nobody, personal data for those who may see it there."""
+    return field.visibility == "blocked" or (field.visibility == "pii" and not access.may("pii.read", parent_id))
 
 
-def hidden_attributes(catalog: FieldCatalog, access: Access) -> frozenset[str]:
-    """The attributes whose values are not for somebody."""
-    return frozenset(field.name for field in catalog.attributes if is_hidden(field, access))
+def hidden_attributes(catalog: FieldCatalog, access: Access, parent_id: int) -> frozenset[str]:
+    """The attributes of a parent segment whose values are not for somebody."""
+    return frozenset(field.name for field in catalog.attributes if is_hidden(field, access, parent_id))
 
 
-def hidden_columns(behavior: Behavior, access: Access) -> frozenset[str]:
+def hidden_columns(behavior: Behavior, access: Access, parent_id: int) -> frozenset[str]:
     """The same of the columns of a behavior."""
-    return frozenset(field.name for field in behavior.fields if is_hidden(field, access))
+    return frozenset(field.name for field in behavior.fields if is_hidden(field, access, parent_id))

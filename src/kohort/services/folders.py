@@ -37,10 +37,15 @@ def _contents(records: Sequence[SegmentRecord], folder: str) -> FolderContents:
     path = folder.strip("/")
     inside = tuple(record for record in records if is_inside(record.folder, path)) if path else ()
     if not inside:
-        raise UserError("FOLDER_NOT_FOUND", f'there is no folder "{path}"', hint="list them first; a folder without segments is gone")
+        raise folder_not_found(path)
     outside = tuple(found for found in dependents_among(records, [r.path for r in inside]) if not is_inside(found.folder, path))
     revision = fingerprint([[record.id, revision_of(record)] for record in sorted(inside, key=lambda record: record.id)])
     return FolderContents(path, inside, outside, revision[:16])
+
+
+def folder_not_found(path: str) -> UserError:
+    """What is said of a folder that is not there, and of one that may not be seen."""
+    return UserError("FOLDER_NOT_FOUND", f'there is no folder "{path}"', hint="list them first; a folder without segments is gone")
 
 
 def is_inside(folder: str, around: str) -> bool:

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Query
 
 from kohort.ports.definitions import ParentRecord
-from kohort.services.folders import FolderContents, delete_folder, folder_contents, move_folder
+from kohort.services.folders import FolderContents, delete_folder, folder_contents, folder_not_found, move_folder
 from kohort.services.revisions import revision_of
 from kohort.services.save import stored_segment
 from kohort.web.api.answers import Json
@@ -58,9 +58,10 @@ def move_whole_folder(desk: AtDesk, parent: ParentName, path: FolderPath, body: 
         for moved in done.moved:
             after = revision_of(stored_segment(kohort.store, record, moved.id))
             note("segment.move", "segment", f"{record.slug}:{moved.old_path}", before.get(moved.id, ""), after, f"to {moved.new_path}")
+    rewritten = [r for r in done.rewritten if desk.sees(record, r.path)]
     moves: MoveShape = {
         "moved": [{"id": m.id, "old_path": m.old_path, "new_path": m.new_path} for m in done.moved],
-        "rewritten": [{"path": r.path, "old_target": r.old_target, "new_target": r.new_target} for r in done.rewritten],
+        "rewritten": [{"path": r.path, "old_target": r.old_target, "new_target": r.new_target} for r in rewritten],
     }
     return Json(moves)
 
@@ -87,7 +88,7 @@ def _readable(desk: Desk, parent: ParentRecord, path: str) -> FolderContents:
     """The folder, if something in it may be seen. Raises UserError FOLDER_NOT_FOUND."""
     found = folder_contents(desk.kohort.store, parent, path)
     if not any(desk.sees(parent, segment.path) for segment in found.segments):
-        folder_contents(desk.kohort.store, parent, "")
+        raise folder_not_found(found.path)
     return found
 
 

@@ -19,6 +19,7 @@ from kohort.services.access import ACTIONS, Access
 from kohort.services.users import Actor, Caller, caller_of_session, caller_of_token
 from kohort.web.api.answers import Json
 from kohort.web.api.contract import ANSWERS, MORE_ANSWERS
+from kohort.web.api.unseen import Unseen
 from kohort.web.packing import made_small
 
 if TYPE_CHECKING:
@@ -60,9 +61,19 @@ class GuardedRoute(APIRoute):
                 request.state.caller = await run_in_threadpool(admitted, request, action)
             elif request.method not in _SAFE:
                 _refuse_cross_site(request)
-            return made_small(request, as_private(_or_unchanged(request, await handle(request))))
+            try:
+                answer = await handle(request)
+            except UserError as error:
+                raise await run_in_threadpool(_without_unseen, request, error) from error
+            return made_small(request, as_private(_or_unchanged(request, answer)))
 
         return guarded
+
+
+def _without_unseen(request: Request, error: UserError) -> UserError:
+    """The same refusal, which names nothing outside of the grants of the one who asks."""
+    caller: Caller | None = getattr(request.state, "caller", None)
+    return Unseen.of(request.app.state.kohort.store, caller.access).error(error) if caller is not None else error
 
 
 def as_private(answer: Response) -> Response:

@@ -140,7 +140,10 @@ class _Watch:
     def _may_still_watch(self) -> bool:
         kohort: Kohort = self.desk.kohort
         caller = recognised(self.request)
-        return caller is not None and caller.access.may("sources.read") and kohort.store.source(self.source.slug) is not None
+        if caller is None or kohort.store.source(self.source.slug) is None:
+            return False
+        sees_less = self.desk.access.may("pii.read") and not caller.access.may("pii.read")
+        return caller.access.may("sources.read") and not sees_less
 
 
 def _calls_message(found: LiveCalls, shows_values: bool) -> str:

@@ -32,7 +32,7 @@ def list_profiles(
     """Profiles in the order in which they came, with their attributes."""
     record = desk.parent(parent, "profiles.read")
     with desk.engine(record) as engine:
-        hidden = hidden_attributes(engine.catalog, desk.access)
+        hidden = hidden_attributes(engine.catalog, desk.access, record.id)
         by_key = engine.key_column not in hidden
         page = search_profiles(engine, search.strip(), by_key=by_key, after=read_number(cursor, -1), limit=limit)
     items = [
@@ -62,9 +62,9 @@ def get_profile(
     with desk.engine(record) as engine:
         moment = desk.instant(as_of, engine.catalog.timezone)
         card = profile_card(engine, kohort.store, kohort.snapshots, key, recent=recent, as_of=moment)
-        columns = {behavior.name: hidden_columns(behavior, desk.access) for behavior in engine.catalog.behaviors}
+        columns = {behavior.name: hidden_columns(behavior, desk.access, record.id) for behavior in engine.catalog.behaviors}
         segments = [path for path in card.segments if desk.sees(record, engine.graph.owners.get(path, path))]
-        return Json(card_document(card, hidden_attributes(engine.catalog, desk.access), columns, segments))
+        return Json(card_document(card, hidden_attributes(engine.catalog, desk.access, record.id), columns, segments))
 
 
 @routes.on(

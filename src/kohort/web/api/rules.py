@@ -14,7 +14,6 @@ from kohort.services.access import hidden_attributes
 from kohort.services.drafts import Draft, draft_of_document, draft_of_text
 from kohort.services.evaluate import Engine, bind_rule, bind_segment, count_expr, resolve_path
 from kohort.services.explain import explain_rule, explain_segment
-from kohort.services.explanation_document import explanation_document
 from kohort.services.overlap import overlap_matrix
 from kohort.services.preview import Preview, preview
 from kohort.services.preview_document import matrix_document, preview_document
@@ -22,7 +21,8 @@ from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Explained, Previewed, RuleToTry
 from kohort.web.api.desk import AsOf, AtDesk, Desk, ParentName, SegmentId
 from kohort.web.api.guard import Routes
-from kohort.web.api.masking import without_personal_data
+from kohort.web.api.masking import explanation_for
+from kohort.web.api.unseen import Unseen
 
 routes = Routes("Rules")
 _COUNT = {"count": 12, "total": 14, "share": 0.857, "as_of": "2024-03-01T00:00:00Z"}
@@ -35,7 +35,7 @@ def preview_rule(desk: AtDesk, parent: ParentName, body: Previewed) -> Json:
     """What a rule gives: count, every condition's count, waterfall, sample, overlaps, who enters and leaves. Mistakes come as issues."""
     kohort, record = desk.kohort, desk.parent(parent, "rules.try")
     with desk.engine(record) as engine:
-        draft, hidden = drafted(desk, record, engine, body), hidden_attributes(engine.catalog, desk.access)
+        draft, hidden = drafted(desk, record, engine, body), hidden_attributes(engine.catalog, desk.access, record.id)
         found = preview(
             engine,
             kohort.store,
@@ -43,7 +43,7 @@ def preview_rule(desk: AtDesk, parent: ParentName, body: Previewed) -> Json:
             snapshots=kohort.snapshots,
             as_of=desk.instant(body.as_of, engine.catalog.timezone),
             columns=body.columns,
-            sample=body.sample,
+            sample=body.sample if _may_look_at_anybody(desk, record, draft) else 0,
             overlaps=body.overlaps,
         )
     return Json(preview_document(_for_these_eyes(desk, record, found, hidden)))
@@ -57,7 +57,13 @@ def _for_these_eyes(desk: Desk, parent: ParentRecord, found: Preview, hidden: fr
     saved = found.saved
     if saved is not None:
         saved = replace(saved, dependents=tuple(change for change in saved.dependents if desk.sees(parent, change.path)))
-    return replace(found, sample=replace(sample, rows=rows), overlaps=overlaps, saved=saved)
+    issues = Unseen.of(desk.kohort.store, desk.access).issues(found.issues)
+    return replace(found, sample=replace(sample, rows=rows), overlaps=overlaps, saved=saved, issues=issues)
+
+
+def _may_look_at_anybody(desk: Desk, parent: ParentRecord, draft: Draft) -> bool:
+    """Whether members of a rule that is not saved may be seen: all profiles may, or the rule could be saved where it stands."""
+    return desk.access.may("profiles.read", parent.id) or desk.access.may("segments.write", parent.id, draft.segment.folder)
 
 
 @routes.on("POST", "/parents/{parent}/count", "rules.try", problems=(409,), example=_COUNT)
@@ -81,7 +87,7 @@ def explain_unsaved(desk: AtDesk, parent: ParentName, body: Explained) -> Json:
         draft = sound_draft(drafted(desk, record, engine, body))
         moment = desk.instant(body.as_of, engine.catalog.timezone)
         found = explain_rule(engine, draft.segment.rule, body.key, as_of=moment, evidence=body.evidence)
-        return Json(without_personal_data(explanation_document(found), engine.catalog, engine.key_column, desk.access))
+        return Json(explanation_for(desk, record, engine, found))
 
 
 @routes.on("GET", "/parents/{parent}/segments/{segment}/explain", "segments.read", problems=(409, 503), example=_WHY)
@@ -99,7 +105,7 @@ def explain_saved(
     with desk.engine(record) as engine:
         moment = desk.instant(as_of, engine.catalog.timezone)
         found = explain_segment(engine, resolve_path(engine, stored.path), key, as_of=moment, evidence=evidence)
-        return Json(without_personal_data(explanation_document(found), engine.catalog, engine.key_column, desk.access))
+        return Json(explanation_for(desk, record, engine, found))
 
 
 @routes.on(

@@ -101,7 +101,7 @@ def get_refresh(desk: AtDesk, parent: ParentName, number: RefreshNumber) -> Json
     found = _refresh(desk, record, number)
     report = dict(found.report)
     if found.status == "success":
-        report = report_for(report, Eyes.of(catalog_from_document(found.catalog), parent_of(record), desk.access))
+        report = report_for(report, Eyes.of(catalog_from_document(found.catalog), parent_of(record), desk.access, record.id))
     return Json({**refresh_document(found, record, desk.runs.progress(record.id)), "report": report})
 
 

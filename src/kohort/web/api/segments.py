@@ -149,7 +149,8 @@ def move_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Pla
         for moved in done.moved:
             after = revision_of(stored_segment(kohort.store, record, moved.id))
             note("segment.move", "segment", f"{record.slug}:{moved.old_path}", revision_of(stored), after, f"to {moved.new_path}")
-    return Json({"moved": [asdict(item) for item in done.moved], "rewritten": [asdict(item) for item in done.rewritten]})
+    rewritten = [asdict(item) for item in done.rewritten if desk.sees(record, item.path)]
+    return Json({"moved": [asdict(item) for item in done.moved], "rewritten": rewritten})
 
 
 # --- versions and history -----------------------------------------------------------------------------------------
@@ -205,7 +206,7 @@ def list_members(
     with desk.engine(record) as engine:
         moment = desk.instant(as_of, engine.catalog.timezone)
         page = member_page(engine, _members_at(engine, stored, variant), after=read_number(cursor, -1), limit=limit, as_of=moment)
-        hidden = hidden_attributes(engine.catalog, desk.access)
+        hidden = hidden_attributes(engine.catalog, desk.access, record.id)
     items = [
         {
             "key": None if engine.key_column in hidden else row.key,
@@ -235,7 +236,7 @@ def download_members(
         path = FilePath(made.name)
     try:
         with desk.engine(record) as engine:
-            hidden = hidden_attributes(engine.catalog, desk.access)
+            hidden = hidden_attributes(engine.catalog, desk.access, record.id)
             asked = [name.strip() for name in columns.split(",") if name.strip()]
             wanted = [name for name in asked or [CUSTOMER_ID, *engine.catalog.attribute] if name not in hidden]
             moment = desk.instant(as_of, engine.catalog.timezone)

@@ -14,11 +14,10 @@ from kohort.ports.definitions import ParentRecord
 from kohort.services.access import hidden_attributes, hidden_columns
 from kohort.services.evaluate import Engine, resolve_path
 from kohort.services.explain import explain_segment
-from kohort.services.explanation_document import explanation_document
 from kohort.services.history import ProfileHistory, ProfilePoint, profile_history
 from kohort.services.profiles import BehaviorRow, ProfileCard, profile_card
 from kohort.web.api.desk import Desk
-from kohort.web.api.masking import without_personal_data
+from kohort.web.api.masking import explanation_for
 from kohort.web.studio.explained import Words
 from kohort.web.studio.profile_list import Asked, View, address_of
 from kohort.web.studio.values import Values
@@ -72,7 +71,7 @@ class Drawer:
 
     @property
     def hidden(self) -> frozenset[str]:
-        return hidden_attributes(self.catalog, self.desk.access)
+        return hidden_attributes(self.catalog, self.desk.access, self.record.id)
 
     @property
     def title(self) -> str:
@@ -108,7 +107,7 @@ class Drawer:
 
     def shown(self, row: BehaviorRow) -> list[tuple[str, str, bool]]:
         """(column, text, locked) of what a customer did."""
-        hidden = hidden_columns(self.catalog.behavior[row.behavior], self.desk.access)
+        hidden = hidden_columns(self.catalog.behavior[row.behavior], self.desk.access, self.record.id)
         return [(name, "" if name in hidden else self.values.cell(value), name in hidden) for name, value in row.values.items()]
 
     @property
@@ -203,8 +202,8 @@ def _words(desk: Desk, record: ParentRecord, engine: Engine, asked: Asked, targe
     path = resolve_path(engine, wanted)
     if not _may_explain(desk, record, engine, path):
         raise UserError("SEGMENT_NOT_FOUND", f'there is no segment "{wanted}"', hint="ask an admin whether you may see it")
-    found = explanation_document(explain_segment(engine, path, asked.profile, evidence=_EVIDENCE))
-    document = without_personal_data(found, engine.catalog, engine.key_column, desk.access)
+    found = explain_segment(engine, path, asked.profile, evidence=_EVIDENCE)
+    document = explanation_for(desk, record, engine, found)
     return Words(document, Values(ZoneInfo(engine.catalog.timezone)))
 
 

@@ -127,6 +127,8 @@ class Words:
         change = self.document["next_change"]
         if change is None:
             return "Depends on other customers", "A limit takes part."
+        if change.get("masked"):
+            return "Not shown", "It follows from personal data."
         others = "It depends on other customers, because a limit takes part: it may also change before, and change back."
         if change.get("at_latest"):
             return f"{self._by(change['at_latest'])} at the latest", others

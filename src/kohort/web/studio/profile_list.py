@@ -111,7 +111,7 @@ def address_of(base: str, asked: Asked, **changes: Any) -> str:
 
 def list_profiles(engine: Engine, access: Access, address: str, asked: Asked, target: str | None) -> ProfileList:
     """The page that is asked for: of members of a segment or variant, or (None) of everybody."""
-    hidden = hidden_attributes(engine.catalog, access)
+    hidden = hidden_attributes(engine.catalog, access, engine.parent.id)
     locked = engine.key_column in hidden
     shown = asked.column or _shown_at_first(engine.catalog.attributes, engine.key_column)
     wanted = [field.name for field in engine.catalog.attributes if field.name in shown and field.name not in hidden]

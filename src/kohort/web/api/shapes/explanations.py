@@ -58,13 +58,17 @@ class LimitOutcome(TypedDict):
 
 
 class NextChange(TypedDict):
-    """When something changes by itself. at: null when never; unchanged_until: set when the search was stopped there."""
+    """When something changes by itself. at: null when never; unchanged_until: set when the search was stopped there.
+
+    masked: it would tell personal data that is not for you.
+    """
 
     at: str | None
     unchanged_until: str | None
     depends_on_others: NotRequired[bool]
     at_latest: NotRequired[str | None]
     looked_until: NotRequired[str | None]
+    masked: NotRequired[bool]
 
 
 class Node(TypedDict):

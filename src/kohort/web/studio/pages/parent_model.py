@@ -44,7 +44,7 @@ def model_page(request: Request, desk: AtDesk, parent: ParentName) -> Response:
     definition, last = parent_of(record), desk.kohort.store.last_refresh(record.id)
     report = report_from_document(last.report) if last else None
     catalog = catalog_from_document(last.catalog) if last else FieldCatalog((), ())
-    lost = losses(report, Eyes.of(catalog, definition, desk.access)) if report else []
+    lost = losses(report, Eyes.of(catalog, definition, desk.access, record.id)) if report else []
     changed = last is not None and record.updated_at > last.started_at
     facts = {
         "schedule": describe_schedule(definition.schedule),

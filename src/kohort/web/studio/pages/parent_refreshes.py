@@ -80,7 +80,7 @@ def refresh_page(request: Request, desk: AtDesk, parent: ParentName, number: Num
     definition = parent_of(record)
     if found.status == "success":
         report = report_from_document(found.report)
-        lost = losses(report, Eyes.of(catalog_from_document(found.catalog), definition, desk.access))
+        lost = losses(report, Eyes.of(catalog_from_document(found.catalog), definition, desk.access, record.id))
         known = {part.name for part in report.attributes} | {part.name for part in report.behaviors}
         parts = [part for part in parts_of(definition, report, lost) if part.kind == "master" or part.name in known]
         warnings = report.warnings
