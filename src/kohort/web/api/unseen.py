@@ -13,13 +13,16 @@ from kohort.ports.definitions import DefinitionStore
 from kohort.services.access import Access
 
 SOMETHING = "something that you may not see"
+_AS_TYPED = ("PARENT_NOT_FOUND", "SEGMENT_NOT_FOUND", "FOLDER_NOT_FOUND")
+"""Refusals that repeat what was asked for: to change some of them would tell which ones exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """Takes names out of texts. paths: of segments, longest first; names: of segments and parent segments, as hints quote them."""
+    """Takes names out of texts. paths: of segments, longest first; parents: names and slugs; names: of both, as hints quote them."""
 
     paths: tuple[str, ...] = ()
+    parents: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
 
     @staticmethod
@@ -27,10 +30,10 @@ class Unseen:
         """What somebody may not see; nothing for those without grants."""
         if not access.is_limited:
             return Unseen()
-        paths, names, seen = set[str](), set[str](), set[str]()
+        paths, names, seen, parents = set[str](), set[str](), set[str](), set[str]()
         for parent in store.parents():
             if not access.may("parents.read", parent.id):
-                names |= {parent.name, parent.slug}
+                parents |= {parent.name, parent.slug}
                 continue
             for segment in store.segments(parent.id):
                 if access.may("segments.read", parent.id, segment.folder):
@@ -38,10 +41,13 @@ class Unseen:
                 else:
                     paths.add(segment.path)
                     names.add(segment.name)
-        return Unseen(tuple(sorted(paths - seen, key=len, reverse=True)), frozenset(names - seen))
+        hidden = tuple(sorted(paths - seen, key=len, reverse=True))
+        return Unseen(hidden, tuple(sorted(parents)), frozenset((names - seen) | parents))
 
     def text(self, said: str) -> str:
         """A sentence without paths that may not be seen."""
+        for name in self.parents:
+            said = said.replace(f'"{name}"', SOMETHING)
         for path in self.paths:
             if path in said:
                 written = re.escape(path)
@@ -65,7 +71,8 @@ class Unseen:
     def error(self, error: UserError) -> UserError:
         """A refusal without such names; the same object."""
         if self.names:
-            error.message, error.hint = self.text(error.message), self.hint(error.hint)
+            error.message = error.message if error.code in _AS_TYPED else self.text(error.message)
+            error.hint = self.hint(error.hint)
             if isinstance(error, InvalidInput):
                 error.issues = self.issues(error.issues)
         return error
