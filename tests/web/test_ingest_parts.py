@@ -153,6 +153,53 @@ def test_requests_are_refused_before_memory_grows(tmp_path: Path) -> None:
     assert len(log.requests) == 4
 
 
+async def stalled(site: Site, path: str, declared: int, **headers: str) -> int:
+    """The status of a request of which only the first byte arrives."""
+    parts = [{"type": "http.request", "body": b"x", "more_body": True}]
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return parts.pop() if parts else await asyncio.Future()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    given = {"authorization": "Basic a2V5Og==", "content-length": str(declared)} | headers
+    scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "client": ("10.0.0.1", 5)}
+    await site.app({**scope, "headers": [(name.encode(), value.encode()) for name, value in given.items()]}, receive, send)
+    status: int = sent[0]["status"]
+    return status
+
+
+def test_slow_senders_take_no_more_memory_than_they_send(tmp_path: Path) -> None:
+    async def test(site: Site) -> None:
+        slow = [asyncio.ensure_future(stalled(site, "/v1/batch", 100, **{"content-encoding": "gzip"})) for _ in range(9)]
+        slow += [asyncio.ensure_future(stalled(site, "/v1/m", 100_000)) for _ in range(9)]
+        await asyncio.sleep(0.02)
+        assert site.app._room.used_bytes == 9
+        assert (await site.post(gzip.compress(BATCH % 1), **{"content-encoding": "gzip"}))[0] == 200
+        spaces = BATCH % 2 + b" " * 200
+        assert (await site.post(gzip.compress(spaces), **{"content-encoding": "gzip"}))[0] == 429
+        assert site.app._room.used_bytes == 9
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+        assert site.app._room.used_bytes == 0
+
+    assert [request.body for request in with_site(test, tmp_path, pending_bytes=250).requests] == [BATCH % 1]
+
+
+@pytest.mark.parametrize("path", ["/v1/batch", "/v1/m"])
+def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    monkeypatch.setattr("kohort.web.ingest.bodies.READ_SECONDS", 0.01)
+
+    async def test(site: Site) -> None:
+        assert await stalled(site, path, 100) == 408
+        assert site.app._room.used_bytes == 0
+
+    with_site(test, tmp_path)
+
+
 def test_a_full_disk_is_told_and_what_was_refused_is_new_when_it_comes_again(tmp_path: Path) -> None:
     async def test(site: Site) -> None:
         assert (await site.post(BATCH % 1))[0] == 200

@@ -70,3 +70,4 @@ BAD_GZIP = refusal(400, "invalid_request", "the body says it is gzip, but it is 
 TOO_LARGE = refusal(400, "payload_too_large", "Exceed payload limit")
 TOO_LARGE_BY_FAR = refusal(400, "payload_too_large", "Exceed payload limit", closes=True)
 CUT_OFF = refusal(400, "invalid_request", "the connection ended before the body did")
+TOO_SLOW = refusal(408, "request_timeout", "the rest of the body did not come in time", closes=True)

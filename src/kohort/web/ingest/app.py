@@ -17,7 +17,7 @@ from kohort.foundation.instants import to_micros
 from kohort.ports.event_log import LogFull
 from kohort.web.ingest import answers, cors
 from kohort.web.ingest.answers import Answer, Refused, refusal, text_answer
-from kohort.web.ingest.bodies import Receive, Room, check_length, read_body, unpacked
+from kohort.web.ingest.bodies import Receive, Room, Share, check_length, pass_over_body, read_body, unpacked
 from kohort.web.ingest.commits import Committer, Report
 from kohort.web.ingest.keys import key_in_header, key_in_query
 from kohort.web.ingest.metrics import Metrics
@@ -114,7 +114,7 @@ class IngestApp:
             if route.kind == "pixel":
                 source = await self._take_pixel(route.call_type, scope, headers)
             elif route.kind == "ignored":
-                await read_body(receive, self._limits.request_bytes)
+                await pass_over_body(receive, self._limits.request_bytes)
             else:
                 source = await self._take_calls(route.call_type, scope, headers, receive)
             answer = answers.TAKEN
@@ -133,18 +133,19 @@ class IngestApp:
         sender = self._admitted(key) if key else None
         source = sender.slug if sender else ""
         limit = min(self._limits.request_bytes, SEGMENT_RULES.max_call_bytes) if call_type else self._limits.request_bytes
-        reserved = 0
+        share = Share(self._room)
         try:
             check_length(headers.length, limit)
-            room = headers.length if headers.length and not headers.encoding else limit
-            self._room.take(room)
-            reserved = room
-            body = unpacked(await read_body(receive, limit), headers.encoding, limit)
+            self._room.check(headers.length)
+            body = await read_body(receive, limit, share)
+            if headers.encoding:
+                body = unpacked(body, headers.encoding, limit)
+                share.hold(len(body))
             return await self._keep(body, call_type, scope, sender, known_key=bool(key))
         except Refused as refused:
             raise Refused(refused.answer, refused.source or source) from None
         finally:
-            self._room.give_back(reserved)
+            share.hold(0)
 
     async def _take_pixel(self, call_type: CallType | Literal[""], scope: Scope, headers: _Headers) -> str:
         body = pixel_call(scope["query_string"])
@@ -152,11 +153,12 @@ class IngestApp:
             raise Refused(refusal(400, "bad_request", "there is no call in the address"))
         key = key_in_header(headers.authorization) or key_in_query(scope["query_string"])
         sender = self._admitted(key) if key else None
-        self._room.take(len(body))
+        share = Share(self._room)
+        share.hold(len(body))
         try:
             return await self._keep(body, call_type, scope, sender, known_key=bool(key))
         finally:
-            self._room.give_back(len(body))
+            share.hold(0)
 
     async def _keep(self, body: bytes, call_type: CallType | Literal[""], scope: Scope, sender: Sender | None, *, known_key: bool) -> str:
         try:

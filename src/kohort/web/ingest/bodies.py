@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
-from kohort.web.ingest.answers import BAD_GZIP, BUSY, CUT_OFF, DEFLATE, TOO_LARGE, TOO_LARGE_BY_FAR, Refused
+from kohort.web.ingest.answers import BAD_GZIP, BUSY, CUT_OFF, DEFLATE, TOO_LARGE, TOO_LARGE_BY_FAR, TOO_SLOW, Refused
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
+READ_SECONDS = 60.0
+"""How long the rest of a body may take to arrive."""
 _READ_ON_FACTOR = 8
 """A body said to be longer than this many limits is not even waited for: the connection is closed."""
 
@@ -21,14 +25,24 @@ class Room:
         self.most_bytes = most_bytes
         self.used_bytes = 0
 
-    def take(self, count: int) -> None:
+    def check(self, count: int) -> None:
         """Raises Refused BUSY when there is not so much left."""
         if self.used_bytes + count > self.most_bytes:
             raise Refused(BUSY)
-        self.used_bytes += count
 
-    def give_back(self, count: int) -> None:
-        self.used_bytes -= count
+
+@dataclass(slots=True)
+class Share:
+    """What one request has of the room: as much as has arrived of it."""
+
+    room: Room
+    held_bytes: int = 0
+
+    def hold(self, count: int) -> None:
+        """So much from now on. Raises Refused BUSY."""
+        self.room.check(count - self.held_bytes)
+        self.room.used_bytes += count - self.held_bytes
+        self.held_bytes = count
 
 
 def check_length(declared: int, limit: int) -> None:
@@ -37,25 +51,46 @@ def check_length(declared: int, limit: int) -> None:
         raise Refused(TOO_LARGE if declared <= _READ_ON_FACTOR * limit else TOO_LARGE_BY_FAR)
 
 
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """All of it, if it is no longer than `limit` bytes. Raises Refused."""
+async def read_body(receive: Receive, limit: int, share: Share) -> bytes:
+    """All of it, if it is no longer than `limit` bytes and arrives in time. Raises Refused."""
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body", False):
         body: bytes = message["body"]
         if len(body) > limit:
             raise Refused(TOO_LARGE)
+        share.hold(len(body))
         return body
-    parts, length = [], 0
-    while True:
-        if message["type"] != "http.request":
-            raise Refused(CUT_OFF)
-        parts.append(message.get("body", b""))
-        length += len(parts[-1])
-        if length > limit:
-            raise Refused(TOO_LARGE_BY_FAR)
-        if not message.get("more_body", False):
-            return b"".join(parts)
-        message = await receive()
+    parts: list[bytes] = []
+
+    def keep(part: bytes) -> None:
+        share.hold(share.held_bytes + len(part))
+        parts.append(part)
+
+    await _read_on(message, receive, limit, keep)
+    return b"".join(parts)
+
+
+async def pass_over_body(receive: Receive, limit: int) -> None:
+    """The same, but nothing of it is kept."""
+    await _read_on(await receive(), receive, limit, lambda _: None)
+
+
+async def _read_on(message: MutableMapping[str, Any], receive: Receive, limit: int, keep: Callable[[bytes], None]) -> None:
+    length = 0
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            while message["type"] == "http.request":
+                part: bytes = message.get("body", b"")
+                length += len(part)
+                if length > limit:
+                    raise Refused(TOO_LARGE_BY_FAR)
+                keep(part)
+                if not message.get("more_body", False):
+                    return
+                message = await receive()
+    except TimeoutError:
+        raise Refused(TOO_SLOW) from None
+    raise Refused(CUT_OFF)
 
 
 def unpacked(body: bytes, encoding: bytes, limit: int) -> bytes:
