@@ -343,7 +343,7 @@ class _WarehouseTables:
         kohort = self._kohort
         warehouse = kohort.warehouse
         assert isinstance(warehouse, DuckDBWarehouse)
-        tables = DuckDBEventTables(warehouse.connection, more_memory=kohort.shared_warehouse.rest_no_more)
+        tables = DuckDBEventTables(warehouse.connection, more_memory=kohort.shared_warehouse.rest_with_more)
         return Loader(
             kohort.open_event_log(),
             tables,

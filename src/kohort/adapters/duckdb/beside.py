@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ Result = TypeVar("Result")
 _LOOK_SECONDS = 0.1
 _COMMANDS_AT_ONCE = 16
 _QUIET_SECONDS = 30.0
+_RAISED_AT_MOST = 3
 
 
 class BesideWarehouse(DuckDBWarehouse):
@@ -61,6 +63,16 @@ def _never() -> bool:
     return False
 
 
+def _twice(size: str) -> str:
+    """A size as settings have it, doubled.
+
+    >>> _twice("128MB"), _twice("1.5 GB"), _twice("10%")
+    ('256MB', '3GB', '20%')
+    """
+    number = size.rstrip("%" + string.ascii_letters)
+    return f"{2 * float(number):g}{size[len(number) :]}"
+
+
 class SharedWarehouse:
     """Gives every user a warehouse beside the open one, so many at once, and lets go of all of them when the file is wanted elsewhere."""
 
@@ -75,6 +87,7 @@ class SharedWarehouse:
         self._is_wanted = is_wanted
         self._at_once = at_once
         self._resting_memory = resting_memory
+        self._raised = 0
         self._resting: DuckDBWarehouse | None = None
         self._used_at = -_QUIET_SECONDS
         self._changed = threading.Condition()
@@ -114,11 +127,12 @@ class SharedWarehouse:
                 main.limit_memory(self._resting_memory)
                 self._resting = main
 
-    def rest_no_more(self) -> None:
-        """Writing takes more memory than was thought: from now on the engine has what it needs."""
+    def rest_with_more(self) -> None:
+        """Writing takes more memory than was thought: the engine has all it needs now, and keeps twice as much from the next rest on."""
         with self._changed:
             self._wake()
-            self._resting_memory = ""
+            self._resting_memory = _twice(self._resting_memory) if self._raised < _RAISED_AT_MOST else ""
+            self._raised += 1
 
     def _wake(self) -> None:
         if self._resting is not None and self._resting is self._open_main():
