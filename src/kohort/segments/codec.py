@@ -17,6 +17,7 @@ from kohort.rules.lint_codes import LINT_CODES
 from kohort.segments.definition import ABTest, Kind, Segment, Variant
 
 MAX_NAME = 200
+DOTS = (".", "..")
 MAX_VARIANTS = 8
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TYPES = ("segment", "composable_segment")
@@ -88,7 +89,10 @@ def _name(node: Node) -> str:
         hint = "write the folder under folder: ..., or put the file into it"
         node.error("INVALID_NAME", f'a name cannot hold "/": "{name}"', "name", hint=hint)
         return ""
-    if not _is_plain(name):
+    if name in DOTS:
+        node.error("INVALID_NAME", f'"{name}" means a folder in paths: it cannot be a name', "name", hint="choose another name")
+        return ""
+    if not _has_plain_signs(name):
         plain = " ".join("".join(" " if category(sign) in ("Cc", "Zl", "Zp") else sign for sign in name).split())
         message = "a name has no space around it and no line breaks or other control characters"
         node.error("INVALID_NAME", message, "name", hint=f'write "{plain}"' if plain else "")
@@ -99,9 +103,14 @@ def _name(node: Node) -> str:
     return name
 
 
-def _is_plain(name: str) -> bool:
+def is_plain_name(name: str) -> bool:
+    """Whether a segment, a variant or a folder may be called so, apart from its length: it stands in paths, addresses and lists."""
+    return bool(name) and "/" not in name and name not in DOTS and _has_plain_signs(name)
+
+
+def _has_plain_signs(name: str) -> bool:
     """True without space around the name and without line breaks and other control characters in it."""
-    return name == name.strip() and not any(category(character) in ("Cc", "Zl", "Zp") for character in name)
+    return name == name.strip() and not any(category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name)
 
 
 def _folder(node: Node, folder: str) -> str:
@@ -111,7 +120,7 @@ def _folder(node: Node, folder: str) -> str:
     if parts == [""]:
         return ""
     for part in parts:
-        if not part or part in (".", "..") or not _is_plain(part):
+        if not is_plain_name(part):
             node.error("INVALID_FOLDER", f'"{part}" cannot be the name of a folder', "folder", hint="write folder: Marketing/VIP")
             return folder
     return "/".join(parts)
@@ -219,7 +228,7 @@ def _variant(node: Node, value: Any, path: Path) -> Variant:
 
 def _variant_name(node: Node) -> str:
     name = node.required("name", "INVALID_AB_TEST", "the name of the variant", "add name: A")
-    if "/" in name or not _is_plain(name):
+    if name and not is_plain_name(name):
         node.error("INVALID_AB_TEST", 'the name of a variant has no "/", no line breaks and no space around it', "name")
     return name
 

@@ -11,6 +11,7 @@ from kohort.foundation.clock import Clock
 from kohort.foundation.errors import UserError
 from kohort.foundation.issues import Issues
 from kohort.ports.definitions import DefinitionStore, Json, ParentRecord, SegmentRecord
+from kohort.segments.codec import MAX_NAME, is_plain_name
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph, problems
 from kohort.segments.rewriting import named_targets, with_targets
@@ -121,10 +122,12 @@ def move_to_places(
 def check_words(folder: str | None, name: str | None) -> None:
     """Raises UserError INVALID_FOLDER, INVALID_NAME for what cannot be a folder, or a name."""
     parts = folder.split("/") if folder else []
-    if any(not part.strip() or part in (".", "..") or part != part.strip() or not part.isprintable() for part in parts):
+    if not all(is_plain_name(part) for part in parts):
         raise UserError("INVALID_FOLDER", f'"{folder}" cannot be a folder', hint='write names joined by "/", such as Marketing/VIP')
-    if name is not None and (not name or name != name.strip() or not name.isprintable() or "/" in name):
+    if name is not None and not is_plain_name(name):
         raise UserError("INVALID_NAME", f'"{name}" cannot be the name of a segment', hint='write it without "/" and spaces around it')
+    if name is not None and len(name) > MAX_NAME:
+        raise UserError("NAME_TOO_LONG", f"the name has {len(name)} characters, at most {MAX_NAME} can be stored", hint="shorten it")
 
 
 def _changed_places(records: Sequence[SegmentRecord], wanted: Mapping[int, Place]) -> dict[int, Place]:

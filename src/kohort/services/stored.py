@@ -17,7 +17,7 @@ from kohort.foundation.issues import Issue, Issues, did_you_mean
 from kohort.parent.codec import read_parent
 from kohort.parent.definition import ParentSegment
 from kohort.ports.definitions import DefinitionStore, Json, ParentRecord, RefreshRecord, SegmentRecord
-from kohort.segments.codec import read_segment, segment_to_document
+from kohort.segments.codec import is_plain_name, read_segment, segment_to_document
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph
 
@@ -66,7 +66,8 @@ def read_stored(document: Json, folder: str, name: str) -> tuple[Segment | None,
 @lru_cache(_READ_SEGMENTS)
 def _read_once(text: str, folder: str, name: str) -> tuple[Segment | None, tuple[Issue, ...]]:
     """The same of a document's text: reading it takes a hundred times as long as finding it again."""
-    segment, issues = read_segment(Document({"name": name, **json.loads(text)}), folder)
+    plain = name if is_plain_name(name) else "-"  # names that are refused today are kept where they were stored before
+    segment, issues = read_segment(Document({"name": plain, **json.loads(text)}), folder)
     if segment is None or not issues.ok:
         return None, tuple(issues)
     return replace(segment, folder=folder, name=name), tuple(issues)
