@@ -200,6 +200,20 @@ def test_a_body_that_does_not_come_is_not_waited_for(tmp_path: Path, monkeypatch
     with_site(test, tmp_path)
 
 
+def test_who_still_sends_when_the_server_ends_is_told_to_come_again(tmp_path: Path) -> None:
+    async def test(site: Site) -> None:
+        for stopping, status in ((True, 503), (False, 0)):
+            site.app.stopping = stopping
+            sending = asyncio.ensure_future(stalled(site, "/v1/batch", 100))
+            await asyncio.sleep(0.01)
+            sending.cancel()
+            [outcome] = await asyncio.gather(sending, return_exceptions=True)
+            assert outcome == status or (not status and isinstance(outcome, asyncio.CancelledError))
+            assert site.app._room.used_bytes == 0
+
+    with_site(test, tmp_path)
+
+
 def test_a_full_disk_is_told_and_what_was_refused_is_new_when_it_comes_again(tmp_path: Path) -> None:
     async def test(site: Site) -> None:
         assert (await site.post(BATCH % 1))[0] == 200

@@ -242,9 +242,16 @@ def test_settings_of_the_server_are_checked(tmp_path: Path) -> None:
 
 
 def test_limits_are_settings(tmp_path: Path) -> None:
-    settings = {"ingest_request_bytes": 1_000, "ingest_rate_limit": 3, "ingest_unknown_keys": "accept"}
+    settings = {"ingest_request_bytes": 1_000, "ingest_rate_limit": 3, "ingest_unknown_keys": "accept", "serve_grace_seconds": 1}
     with running_server(tmp_path, settings=settings) as server, httpx.Client(base_url=server.url, **BASIC) as client:  # type: ignore[arg-type]
         assert client.post("/v1/batch", content=b" " * 1_001, auth=(server.write_key, "")).status_code == 400
         assert client.post("/v1/track", json=track(1), auth=("unknown", "")).status_code == 200
         statuses = [client.post("/v1/track", json=track(number), auth=(server.write_key, "")).status_code for number in range(12)]
         assert 429 in statuses
+        host, port = server.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=20) as connection:
+            connection.sendall(b"POST /v1/track HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            client.get("/healthz")
+            assert server.stop() == 0
+            assert connection.recv(4096).startswith(b"HTTP/1.1 503 ")
+        assert "Traceback" not in "".join(server.said)

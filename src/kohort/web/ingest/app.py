@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 import traceback
@@ -82,6 +83,10 @@ class IngestApp:
             answer = await self._answer(route, scope, headers, receive)
         except Refused as refused:
             answer = refused.answer
+        except asyncio.CancelledError:
+            if not self.stopping:
+                raise
+            answer = answers.STOPPING
         except Exception:
             self._report(traceback.format_exc())
             answer = answers.PIXEL if route.kind == "pixel" else answers.BROKEN
