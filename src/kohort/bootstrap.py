@@ -361,9 +361,9 @@ class _WarehouseTables:
         return source_rules(source) if source is not None else SEGMENT_RULES
 
     def _identity_of(self, slug: str) -> IdentityRules:
-        from kohort.services.source_identity import identity_rules
+        from kohort.services.source_identity import resolving_rules
 
-        return identity_rules(self._kohort.store.source(slug))
+        return resolving_rules(self._kohort.store.source(slug))
 
     def rest(self) -> None:
         self._kohort.shared_warehouse.rest()

@@ -12,6 +12,7 @@ from kohort.events.identity import DEFAULT_IDENTITY, PERIODS, IdentityRules, Lim
 from kohort.foundation.clock import Clock
 from kohort.foundation.errors import UserError
 from kohort.foundation.issues import did_you_mean
+from kohort.foundation.patterns import bounded, is_quick
 from kohort.ports.definitions import DefinitionStore
 from kohort.ports.sources import SourceRecord
 from kohort.services.sources import require_source
@@ -20,12 +21,25 @@ MOST_IDS: Final = 1_000
 """Of one kind, as the ceiling of all ids of a profile."""
 _TYPE: Final = re.compile(r"[a-z][a-z0-9_.]{0,62}")
 _PATTERN_CHARACTERS: Final = 500
+_NO_PATTERN: Final = (re.error, OverflowError, RecursionError)
 _PERIOD_OF: Final = {length: name for name, length in PERIODS.items()}
 
 
 def identity_rules(record: SourceRecord | None) -> IdentityRules:
     """The rules a source's calls are resolved by; those of every source where it has none of its own."""
-    return identity_of_document(json.loads(record.identity)) if record is not None and record.identity else DEFAULT_IDENTITY
+    return _read(json.loads(record.identity)) if record is not None and record.identity else DEFAULT_IDENTITY
+
+
+def resolving_rules(record: SourceRecord | None) -> IdentityRules:
+    """The same as calls are resolved by: no value, whoever sends it, can hold up the pattern. One that could be is passed over."""
+    rules = identity_rules(record)
+    if rules.blocked_pattern == DEFAULT_IDENTITY.blocked_pattern:
+        return rules
+    try:
+        quick = is_quick(rules.blocked_pattern)
+    except _NO_PATTERN:
+        quick = False
+    return replace(rules, blocked_pattern=bounded(rules.blocked_pattern) if quick else DEFAULT_IDENTITY.blocked_pattern)
 
 
 def identity_document(rules: IdentityRules) -> dict[str, Any]:
@@ -43,22 +57,24 @@ def identity_document(rules: IdentityRules) -> dict[str, Any]:
 
 def identity_of_document(document: Mapping[str, Any]) -> IdentityRules:
     """The rules of a document; what it does not say is as by default. Raises UserError IDENTITY_INVALID."""
+    return checked(_read(document))
+
+
+def _read(document: Mapping[str, Any]) -> IdentityRules:
     unknown = [name for name in document if name not in identity_document(DEFAULT_IDENTITY)]
     if unknown:
         raise _invalid(f'there is no "{unknown[0]}"', did_you_mean(unknown[0], identity_document(DEFAULT_IDENTITY)))
     said = identity_document(DEFAULT_IDENTITY) | dict(document)
     limits, custom = _table(said["limits"], "limits"), _table(said["custom"], "custom")
-    return checked(
-        replace(
-            DEFAULT_IDENTITY,
-            limits={kind: _limit(kind, limit) for kind, limit in limits.items()},
-            limit=_limit("limit", said["limit"]),
-            first=tuple(_texts(said["priority"], "priority")),
-            blocked=frozenset(_texts(said["blocked"], "blocked")),
-            blocked_pattern=_text(said["blocked_pattern"], "blocked_pattern"),
-            custom={kind: _text(key, "custom") for kind, key in custom.items()},
-            left_out=frozenset(_texts(said["left_out"], "left_out")),
-        )
+    return replace(
+        DEFAULT_IDENTITY,
+        limits={kind: _limit(kind, limit) for kind, limit in limits.items()},
+        limit=_limit("limit", said["limit"]),
+        first=tuple(_texts(said["priority"], "priority")),
+        blocked=frozenset(_texts(said["blocked"], "blocked")),
+        blocked_pattern=_text(said["blocked_pattern"], "blocked_pattern"),
+        custom={kind: _text(key, "custom") for kind, key in custom.items()},
+        left_out=frozenset(_texts(said["left_out"], "left_out")),
     )
 
 
@@ -147,12 +163,15 @@ def _text(value: Any, name: str) -> str:
 
 
 def _check_pattern(pattern: str) -> None:
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise _invalid(f'"{pattern}" is no pattern: {error}', "write a regular expression of the whole value, such as test-.*") from error
     if len(pattern) > _PATTERN_CHARACTERS:
         raise _invalid("the pattern is too long", f"at most {_PATTERN_CHARACTERS} characters")
+    try:
+        quick = is_quick(pattern)
+    except _NO_PATTERN as error:
+        raise _invalid(f'"{pattern}" is no pattern: {error}', "write a regular expression of the whole value, such as test-.*") from error
+    if not quick:
+        message = f'"{pattern}" may match in so many ways that some values would hold up all others'
+        raise _invalid(message, "at most two * or + in a row, and no repeat, ? or | inside of a repeat; {1,3} in place of + helps")
 
 
 def _invalid(message: str, hint: str = "") -> UserError:

@@ -33,7 +33,7 @@ def test_names_that_are_no_names_are_refused_wherever_one_is_given(own: Api, nam
     assert own.ok("GET", f"{PARENT}/segments") == before
 
 
-@pytest.mark.parametrize("name", ["50% & more?", "a#b", "%2e%2e", "..a", '"quoted"', "<b onclick=x>", "it's", "\\", ".hidden", "👩‍👧", "a;b=c"])
+@pytest.mark.parametrize("name", ["50% & more?", "a#b", "%2e%2e", "..a", '"quoted"', "<b onclick=x>", "it's", "\\", ".hidden", "👩‍👧"])
 def test_odd_names_work_everywhere(own: Api, name: str) -> None:
     made = own.ok("POST", f"{PARENT}/segments", json={"definition": {"name": name, "folder": name, "rule": "country = 'JP'"}})
     at, path = f"{PARENT}/segments/{made['id']}", f"{name}/{name}"
