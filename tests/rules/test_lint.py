@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -131,6 +132,18 @@ def test_findings(text: str, code: str) -> None:
 )
 def test_traps_that_were_seen_to(text: str) -> None:
     assert codes(text) == []
+
+
+def test_what_is_said_many_times_is_told_once_each() -> None:
+    assert Counter(codes(" and ".join(["not age = 1"] * 3_000))) == {"LINT_DUPLICATE": 2_999, "LINT_NULLS_LET_IN": 3_000}
+
+
+def test_long_lists_and_many_conditions_on_one_attribute_are_compared() -> None:
+    evens = ", ".join(map(str, range(0, 40_000, 2)))
+    assert codes(f"age in ({evens}) and age not in ({evens})")[0] == "LINT_CONTRADICTION"
+    others = " and ".join(f"age != {number}" for number in range(1_000))
+    assert Counter(codes(f"age > 5 and {others}"))["LINT_SUBSUMED"] == 6
+    assert Counter(codes(f"age < 1000 and age >= 0 and {others}"))["LINT_CONTRADICTION"] == 1
 
 
 def test_findings_say_where() -> None:

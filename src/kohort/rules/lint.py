@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from operator import and_, or_
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -81,13 +82,16 @@ class _Linter:
     def group(self, group: Group, path: Path) -> None:
         """Everything about the conditions of a group and below it."""
         members = list(_members(group, path))
+        own = [condition for _, condition in members if isinstance(condition, AttributeCondition)]
+        told = {one.attribute for one in own if isinstance(one.operator, IsNull)}
+        included = {one.attribute for one in own if not one.exclude} if group.match == "all" else set()
         self.compare([self._known_item(condition, place) for place, condition in members], group.match)
         for place, condition in members:
             match condition:
                 case Group():
                     self.group(condition, place)
                 case AttributeCondition():
-                    self._null_traps(condition, place, members, group.match)
+                    self._null_traps(condition, place, told, included)
                 case BehaviorCondition():
                     self._no_rows(condition, place, members)
                     self._known_rows(condition, place)
@@ -151,17 +155,16 @@ class _Linter:
             case _:
                 return None
 
-    def _null_traps(self, condition: AttributeCondition, path: Path, members: _Members, match: str) -> None:
+    def _null_traps(self, condition: AttributeCondition, path: Path, told: set[str], included: set[str]) -> None:
+        """told: attributes of which its group says what null does; included: those that somebody must have a value of."""
         name, operator = condition.attribute, condition.operator
         if isinstance(operator, IsNull) or not self.may_be_null(name):
             return
-        others = [other for _, other in members if other is not condition]
-        same = [other for other in others if isinstance(other, AttributeCondition) and other.attribute == name]
         if operator.negated and not condition.exclude:
-            if not any(isinstance(other.operator, IsNull) for other in same):
+            if name not in told:
                 message = f'"{name} {operator_text(operator)}" leaves out everybody without a value of "{name}"'
                 self.issues.warning("LINT_NULLS_LEFT_OUT", message, path, f"if they belong in: or {name} is null")
-        elif condition.exclude and not operator.negated and not (match == "all" and any(not other.exclude for other in same)):
+        elif condition.exclude and not operator.negated and name not in included:
             message = f'"not {name} {operator_text(operator)}" lets in everybody without a value of "{name}"'
             self.issues.warning("LINT_NULLS_LET_IN", message, path, f"if they do not belong in: and {name} is not null")
 
@@ -213,16 +216,32 @@ class _Linter:
         """What conditions of one group say beside each other."""
         sound = [item for item in items if not self._alone(item)]
         broken = self._together(sound, match) if match != "expr" else set()
-        for earlier, later in related(sound):
+        different = self._different(sound, broken)
+        if match == "expr":
+            return
+        for earlier, later in related(different):
             if earlier.subject and earlier.subject == later.subject and earlier.subject in broken:
                 continue
-            if earlier.key == later.key or earlier.is_same_set(later):
-                message = f'"{later.text}" says the same as "{earlier.text}"'
-                self.issues.warning("LINT_DUPLICATE", message, later.path, "remove one of them")
-            elif match != "expr" and earlier.key == later.opposite:
+            if earlier.key == later.opposite:
                 self._opposites(earlier, later, match)
-            elif match != "expr":
+            else:
                 self._subsumed(earlier, later, match)
+
+    def _different(self, items: list[Item], broken: set[str]) -> list[Item]:
+        """Items that say what none before them says; of the others it is told. Nothing is told where the whole subject is broken."""
+        first: dict[object, Item] = {}
+        different = []
+        for item in items:
+            same = first.get(item.key) or first.get((item.subject, item.passing))
+            if same is None or item.subject in broken:
+                different.append(item)
+                first.setdefault(item.key, item)
+                if item.subject:
+                    first.setdefault((item.subject, item.passing), item)
+            else:
+                message = f'"{item.text}" says the same as "{same.text}"'
+                self.issues.warning("LINT_DUPLICATE", message, item.path, "remove one of them")
+        return different
 
     def _alone(self, item: Item) -> bool:
         """Whether a condition says nothing, whatever stands beside it."""
@@ -242,9 +261,7 @@ class _Linter:
         for subject, same in by_mark(items, lambda item: item.subject).items():
             if len(same) < 2:
                 continue
-            whole = same[0].passing
-            for item in same[1:]:
-                whole = whole & item.passing if match == "all" else whole | item.passing
+            whole = _joined([item.passing for item in same], and_ if match == "all" else or_)
             texts = ", ".join(f'"{item.text}"' for item in same)
             if match == "all" and whole.is_empty:
                 self.issues.warning(
@@ -274,6 +291,14 @@ class _Linter:
             message = f'"{idle.text}" changes nothing beside "{other.text}"'
             self.issues.warning("LINT_SUBSUMED", message, idle.path, f'remove "{idle.text}"')
             return
+
+
+def _joined(sets: list[ValueSet], join: Callable[[ValueSet, ValueSet], ValueSet]) -> ValueSet:
+    """All of the sets, joined two by two, so that none grows large before its time."""
+    while len(sets) > 1:
+        pairs = [join(one, other) for one, other in zip(sets[::2], sets[1::2], strict=False)]
+        sets = pairs + sets[2 * len(pairs) :]
+    return sets[0]
 
 
 _Members = Sequence[tuple[Path, Condition]]

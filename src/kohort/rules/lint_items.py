@@ -12,6 +12,8 @@ from kohort.rules.canonical import name_of
 from kohort.rules.core import BehaviorLeaf, Expr
 from kohort.rules.value_sets import ANYTHING, ValueSet
 
+_HELD_AGAINST = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -42,7 +44,10 @@ class Item:
 
 
 def related(items: Sequence[Item]) -> Iterator[tuple[Item, Item]]:
-    """The pairs (the earlier first) that test the same thing or count the same rows: no others can say anything about each other."""
+    """The pairs (the earlier first) that test the same thing or count the same rows: no others can say anything about each other.
+
+    Of many that share a mark, each is held against the first 50 only.
+    """
     places: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     pairs: set[tuple[int, int]] = set()
     for later, item in enumerate(items):
@@ -51,7 +56,8 @@ def related(items: Sequence[Item]) -> Iterator[tuple[Item, Item]]:
         for mark in (*own, ("key", item.opposite)):
             pairs.update((earlier, later) for earlier in places.get(mark, ()))
         for mark in own:
-            places[mark].append(later)
+            if len(places[mark]) < _HELD_AGAINST:
+                places[mark].append(later)
     return ((items[earlier], items[later]) for earlier, later in sorted(pairs))
 
 

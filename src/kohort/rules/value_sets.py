@@ -55,14 +55,18 @@ TRUTHS = ValueSet((((0, 0, 0), (0, 2, 0)),), True)
 
 
 def intersection(left: Intervals, right: Intervals) -> Intervals:
-    """The values in both."""
+    """The values in both. Each side's intervals stand in order and do not overlap; so do those of the result."""
     found = []
-    for low, high in left:
-        for other_low, other_high in right:
-            start, end = max(low, other_low), min(high, other_high)
-            if start < end:
-                found.append((start, end))
-    return tuple(sorted(found))
+    here = there = 0
+    while here < len(left) and there < len(right):
+        start, end = max(left[here][0], right[there][0]), min(left[here][1], right[there][1])
+        if start < end:
+            found.append((start, end))
+        if left[here][1] < right[there][1]:
+            here += 1
+        else:
+            there += 1
+    return tuple(found)
 
 
 def complement(intervals: Intervals) -> Intervals:

@@ -43,7 +43,8 @@ class Cursor:
 
     def at(self, *words: str, ahead: int = 0) -> bool:
         """True when these bare words (lower case) or signs stand here, one after the other."""
-        return all(self.peek(ahead + index).word == word for index, word in enumerate(words))
+        first = self.position + ahead
+        return all(self.tokens[min(at, len(self.tokens) - 1)].word == word for at, word in enumerate(words, first))
 
     def at_any(self, words: Iterable[str], ahead: int = 0) -> bool:
         return self.peek(ahead).word in words and self.peek(ahead).word != ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from kohort.foundation.fingerprints import canonical_json
@@ -26,6 +26,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:_[0-9]+)*(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][
 _DATE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?(?![\w-])"
 )
+_LETTERS = re.compile(r"\w*")
 _MAX_DIGITS = 4000
 _INSTEAD = {
     "&": 'write "and"',
@@ -53,17 +54,19 @@ class TextError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One word. `text` is its value without quotes, `shown` what stands in the source, `start` counts characters from 0."""
+    """One word. `text` is its value without quotes, `shown` what stands in the source, `start` counts characters from 0.
+
+    word: a bare word in lower case, a sign itself, "" for anything quoted or numeric.
+    """
 
     kind: Kind
     text: str
     shown: str
     start: int
+    word: str = field(init=False)
 
-    @property
-    def word(self) -> str:
-        """The bare word in lower case, the sign itself, or "" for anything quoted or numeric."""
-        return self.text.lower() if self.kind in ("name", "sign") else ""
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "word", self.text.lower() if self.kind in ("name", "sign") else "")
 
     @property
     def number(self) -> int | float:
@@ -137,14 +140,14 @@ def _next_token(source: str, start: int) -> tuple[Token, int]:
         return _quoted(source, start, "quoted")
     if first == "{":
         return _json(source, start)
-    if date := _DATE.match(source, start):
-        return Token("date", date[0], date[0], start), date.end()
-    if number := _NUMBER.match(source, start):
-        return _number(source, start, number.end())
     end = _name_end(source, start)
     if end > start:
         text = source[start:end]
         return Token("name", text, text, start), end
+    if date := _DATE.match(source, start):
+        return Token("date", date[0], date[0], start), date.end()
+    if number := _NUMBER.match(source, start):
+        return _number(source, start, number.end())
     for sign in SIGNS:
         if source.startswith(sign, start):
             return Token("sign", sign, sign, start), start + len(sign)
@@ -197,16 +200,17 @@ def _name_end(source: str, start: int) -> int:
     """Where the name that begins at `start` ends; `start` when none begins there. A dot joins two parts of a name."""
     if start >= len(source) or not (source[start].isalpha() or source[start] == "_"):
         return start
-    position = start + 1
-    while position < len(source):
-        if source[position] == "." and position + 1 < len(source) and _continues_name(source[position + 1]):
+    position = start
+    while True:
+        position = _LETTERS.match(source, position).end()  # type: ignore[union-attr]
+        following = source[position : position + 2]
+        if following[:1] == "." and _continues_name(following[1:]):
             position += 2
-        elif _continues_name(source[position]):
+        elif _continues_name(following[:1]):
             position += 1
         else:
-            break
-    return position
+            return position
 
 
 def _continues_name(character: str) -> bool:
-    return character == "_" or character.isalnum() or unicodedata.category(character).startswith("M")
+    return character != "" and (character == "_" or character.isalnum() or unicodedata.category(character).startswith("M"))
