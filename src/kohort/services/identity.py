@@ -72,12 +72,14 @@ class IdentityResolver:
 
     def _settled(self, graph: IdentityGraph, calls: Sequence[Seen]) -> list[int]:
         """The profile of each call whose ids are all of it already, as far as is in memory; 0: not settled."""
-        known = graph.known.get
+        known, before = graph.known, self._before.get
         numbers = []
-        for carried, *_ in calls:
+        for call in calls:
             number = -1
-            for each in carried:
-                found = known(each, 0)
+            for each in call[0]:
+                found = known.get(each, 0)
+                if not found and (found := before(each, 0)):
+                    known[each] = found
                 if found != number:
                     if number >= 0:
                         found = 0
