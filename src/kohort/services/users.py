@@ -313,10 +313,13 @@ def add_token(
     role: str = "",
     days: int | None = 90,
     most: Role | None = None,
+    until: datetime | None = None,
     actor: Actor,
     clock: Clock,
 ) -> IssuedToken:
     """A new API token. role "": the owner's; days None: it does not expire; most: what the one who asks may at most.
+
+    until: it ends then at the latest, as a token that was made with another one does.
 
     Raises UserError NAME_INVALID, ROLE_INVALID, ROLE_TOO_HIGH, DAYS_INVALID.
     """
@@ -330,9 +333,9 @@ def add_token(
     if days is not None and not 1 <= days <= LONGEST_TOKEN_DAYS:
         raise UserError("DAYS_INVALID", f"a token cannot be valid for {days} days", hint=f"write 1 to {LONGEST_TOKEN_DAYS}")
     now, token = clock.now(), TOKEN_PREFIX + new_secret()
-    until = now + timedelta(days=days) if days is not None else None
+    ends = min((end for end in (now + timedelta(days=days) if days is not None else None, until) if end is not None), default=None)
     with store.transaction():
-        record = store.add_token(secret_hash(token), token[-4:], owner.id, name, wanted, by=actor.name, at=now, expires_at=until)
+        record = store.add_token(secret_hash(token), token[-4:], owner.id, name, wanted, by=actor.name, at=now, expires_at=ends)
         note_audit(
             store, actor, clock, "token.add", "token", f"{record.id}", after=record.last_four, detail=f"{owner.name}: {name}, {wanted}"
         )

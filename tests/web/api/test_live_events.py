@@ -6,10 +6,11 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
+from fastapi import Request
 
 from kohort.adapters.eventlog import SQLiteEventLog
 from kohort.events.model import Received
@@ -17,7 +18,10 @@ from kohort.ports.event_log import Position
 from kohort.ports.sources import NewSource, SourceRecord
 from kohort.services.live_calls import MOST_CALLS, MOST_REQUESTS, calls_after, latest_calls
 from kohort.services.sources import add_source
+from kohort.services.users import Caller, caller_of_token
 from kohort.testing.server import RunningServer, make_sources, running_server
+from kohort.web.api.desk import Desk
+from kohort.web.api.live_events import Streams, _Watch
 from tests.web.api.conftest import Api
 
 TRACK = {"type": "track", "userId": "u1", "event": "Order Completed", "properties": {"total": 39.9}, "messageId": "m1"}
@@ -111,6 +115,19 @@ class TestTheStream:
         assert "39.9" not in answer.text
         assert '"u1"' not in answer.text
         assert "sample" not in rejected
+
+    def test_who_may_see_less_than_before_watches_no_longer(self, own: Api, source: SourceRecord) -> None:
+        def caller(role: str) -> Caller | None:
+            return caller_of_token(own.kohort.store, own.tokens[role], address="", clock=own.kohort.clock)
+
+        def may_go_on(began_as: str, is_now: str) -> bool:
+            headers = [(b"authorization", f"Bearer {own.tokens[is_now]}".encode())]
+            request = Request({"type": "http", "headers": headers, "app": own.app, "client": ("10.1.1.1", 1)})
+            desk = Desk(own.kohort, cast(Caller, caller(began_as)), own.app.state.runs)
+            return _Watch(request, desk, source, Streams(), None, 0.0)._may_still_watch()
+
+        assert (may_go_on("engineer", "engineer"), may_go_on("viewer", "viewer"), may_go_on("viewer", "engineer")) == (True, True, True)
+        assert not may_go_on("engineer", "viewer")
 
     def test_a_source_that_is_not_there_is_said(self, own: Api) -> None:
         assert own.refused(404, "GET", "/sources/nothing/events")["code"] == "SOURCE_NOT_FOUND"

@@ -165,10 +165,19 @@ def list_tokens(
 
 @routes.on("POST", "/tokens", "tokens.own", status=201, example={**_TOKEN, "token": "shown this once"})
 def add_token(desk: AtDesk, body: AddedToken) -> Json:
-    """A new API token of one's own. It is in the answer, this once."""
+    """A new API token of one's own. It is in the answer, this once. One that is made with a token ends no later than that."""
     kohort, user = desk.kohort, desk.caller.user
+    used = kohort.store.token(desk.caller.secret_hash, kohort.clock.now()) if desk.actor.way == "token" else None
     issued = users.add_token(
-        kohort.store, user, body.name, role=body.role or "", days=body.days, most=desk.access.role, actor=desk.actor, clock=kohort.clock
+        kohort.store,
+        user,
+        body.name,
+        role=body.role or "",
+        days=body.days,
+        most=desk.access.role,
+        until=used[0].expires_at if used else None,
+        actor=desk.actor,
+        clock=kohort.clock,
     )
     return Json({**token_document(issued.record, user.name, kohort.clock.now()), "token": issued.token}, 201)
 
