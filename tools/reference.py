@@ -197,6 +197,7 @@ EXAMPLE_NAMES = (
 
 def event_names_page() -> str:
     from kohort.events.columns import SOURCE_TABLES
+    from kohort.events.identity import WITH_PROFILE
     from kohort.events.naming import MAX_NAME, RESERVED, column_name, table_name
 
     columns = ("written", "table of an event", "column of a key", "table, RudderStack's naming", "column, RudderStack's naming")
@@ -215,6 +216,7 @@ def event_names_page() -> str:
         f"- Names longer than {MAX_NAME} characters are cut, and end in a mark of the whole name.\n"
         "- Of keys of one call with the same column the last with a value stands; the others go to `discards`.\n"
         f"- These tables belong to every source; an event of such a name gets a `_` before it: {_keys(tuple(sorted(SOURCE_TABLES)))}.\n"
+        f"- Views of calls with their profiles end in `{WITH_PROFILE}`; an event of such a name gets `_event` behind it.\n"
         f"- Words that SQL reserves get a `_` before them, as tables and as columns: {_keys(tuple(sorted(RESERVED)))}.\n"
     )
     return "# Names of tables and columns of events\n\n" + GENERATED + intro + table(columns, rows) + rules

@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kohort.events.columns import SOURCE_TABLES
+from kohort.events.model import Naming
 from kohort.events.naming import MAX_NAME, RESERVED, column_name, event_slug, key_name, snake_case, table_name
 from tests.events.messages import ANY
 
@@ -112,6 +113,13 @@ def test_reserved_words_get_an_underscore() -> None:
         "orders",
     ]
     assert table_name("Table") == "_table"
+
+
+@pytest.mark.parametrize("naming", ["segment", "rudderstack"])
+def test_events_do_not_take_the_views_of_tables(naming: Naming) -> None:
+    assert table_name("Bought With Profile", naming) == "bought_with_profile_event"
+    assert table_name("Users With Profile", naming) == "users_with_profile_event"
+    assert table_name("With Profile", naming) == "with_profile"
 
 
 @pytest.mark.parametrize("key", ["_profile_id", "_profileId", "_Profile.ID", "profile_id"])

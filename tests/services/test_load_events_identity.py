@@ -106,6 +106,14 @@ def test_profiles_carry_the_newest_traits_of_all_that_merged(desk: Desk) -> None
     assert desk.rows("SELECT _canonical_id FROM web.buy_with_profile WHERE _canonical_id IS NOT NULL") == [{"_canonical_id": "theirs"}]
 
 
+def test_an_event_named_like_a_view_leaves_the_view(desk: Desk) -> None:
+    desk.send(*({"type": "track", "event": event, "anonymousId": "a"} for event in ("Buy With Profile", "Buy", "Tracks With Profile")))
+    desk.loader.drain()
+    for table, ids in (("buy", ["m2"]), ("tracks", ["m1", "m2", "m3"]), ("buy_with_profile_event", ["m1"])):
+        found = cells(desk, f"SELECT id, canonical_id FROM web.{table}_with_profile ORDER BY id")
+        assert found == [(each, "profile_1") for each in ids]
+
+
 def test_ids_that_were_not_believed_are_rows(desk: Desk) -> None:
     desk.send(
         {"type": "identify", "userId": "abc123", "traits": {"email": "jane@example1.com"}},

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from kohort.events.columns import OVERFLOW, SOURCE_TABLES
-from kohort.events.identity import PROFILE_ID
+from kohort.events.identity import PROFILE_ID, WITH_PROFILE
 from kohort.events.model import Naming
 
 MAX_NAME: Final = 127
@@ -38,6 +38,8 @@ def table_name(event: str, naming: Naming = "segment") -> str:
     ('order_completed', '_users', 'event_77710aedc7')
     """
     name = event_slug(event, naming)
+    if name.endswith(WITH_PROFILE):
+        return f"{name}_event"
     return f"_{name}" if name in SOURCE_TABLES or name in RESERVED else name
 
 
