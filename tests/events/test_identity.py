@@ -237,6 +237,15 @@ def test_ceilings_stop_growth_but_not_calls() -> None:
     assert people.see(anonymous("d")) == 4
 
 
+def test_the_rules_of_every_source() -> None:
+    rules = DEFAULT_IDENTITY
+    assert [rules.limit_of(kind) for kind in ("user_id", "email", "anonymous_id", "phone")] == [Limit(1), *[Limit(5)] * 3]
+    assert sorted(["zip", "anonymous_id", "email", "android.id", "user_id"], key=rules.rank) == [
+        "user_id", "email", "android.id", "anonymous_id", "zip",
+    ]  # fmt: skip
+    assert (rules.max_merges, rules.max_mappings) == (100, 1_000)
+
+
 def test_group_ids_do_not_make_colleagues_one_person() -> None:
     assert external_ids(call("group", None, "a", groupId="g")) == (anonymous("a"),)
     rules = IdentityRules(left_out=frozenset())

@@ -44,6 +44,7 @@ def test_each_type_of_call_has_two_paths(server: RunningServer, client: httpx.Cl
         answer = client.post(path, json=call, auth=(server.write_key, ""))
         assert (answer.status_code, answer.json()) == (200, TAKEN)
         kept = newest(server)
+        assert answer.content == b'{"success": true}'
         assert (kept.source, kept.call_type, json.loads(kept.body), kept.ip) == ("web_shop", call_type, call, "127.0.0.1")
 
 
@@ -68,6 +69,7 @@ def test_who_sends_can_be_said_in_many_ways(server: RunningServer, client: httpx
         ("/v1/track", {"Authorization": f"basic   {base64.b64encode(key.encode()).decode().rstrip('=')}"}, TRACK),
         ("/v1/track", {}, with_key),
         ("/v1/track", {"Authorization": "Bearer token"}, with_key),
+        ("/v1/track", basic(""), with_key),
         ("/v1/track", basic(key), {**TRACK, "writeKey": "something else"}),
         ("/v1/batch", {}, {**batch, "writeKey": key}),
         ("/v1/batch", {"Authorization": "Bearer token"}, {**batch, "writeKey": key}),
@@ -99,8 +101,10 @@ def test_an_unknown_key_is_told(client: httpx.Client, headers: dict[str, str], b
 
 
 def test_a_disabled_source_is_told(server: RunningServer, client: httpx.Client) -> None:
-    answer = client.post("/v1/track", json=TRACK, auth=(server.write_keys["Closed"], ""))
-    assert (answer.status_code, answer.json()["code"]) == (404, "source_disabled")
+    key = server.write_keys["Closed"]
+    for answer in (client.post("/v1/track", json=TRACK, auth=(key, "")), client.post("/v1/track", json={**TRACK, "writeKey": key})):
+        assert answer.status_code == 404
+        assert answer.json() == {"success": False, "code": "source_disabled", "message": "source is disabled"}
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "nonsense"])
@@ -120,7 +124,7 @@ def test_the_content_type_does_not_matter(server: RunningServer, client: httpx.C
 def test_broken_json_is_told(server: RunningServer, client: httpx.Client, path: str, body: bytes) -> None:
     answer = client.post(path, content=body[:30_000], auth=(server.write_key, ""))
     assert answer.status_code == 400
-    assert set(answer.json()) == {"success", "code", "message"}
+    assert answer.json() == {"success": False, "code": "invalid_request", "message": "malformed JSON"}
 
 
 def test_calls_that_are_wrong_in_themselves_are_taken_for_the_debugger(server: RunningServer, client: httpx.Client) -> None:
@@ -238,7 +242,7 @@ def test_requests_a_second_are_limited_by_source(server: RunningServer, client: 
     assert {answer.status_code for answer in answers} == {200, 429}
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert (refused.headers["Retry-After"], refused.headers["X-RateLimit-Reset"]) == ("1", "1")
-    assert (refused.json()["code"], refused.json()["success"]) == ("rate_limited", False)
+    assert refused.json() == {"success": False, "code": "rate_limited", "message": "max requests limit reached"}
     assert client.post("/v1/track", json=TRACK, auth=(server.write_key, "")).status_code == 200
 
 
@@ -287,6 +291,13 @@ def test_browsers_may_send_from_anywhere(server: RunningServer, client: httpx.Cl
     for key, status in ((server.write_key, 200), ("bad", 401)):
         answer = client.post("/v1/t", json=TRACK, auth=(key, ""), headers={"Origin": origin})
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (status, origin)
+    for answer in (
+        client.post("/v1/t", content=b"{", auth=(server.write_key, ""), headers={"Origin": origin}),
+        client.post("/v1/t", content=b" " * 300_000, headers={"Origin": origin}),
+        client.get(f"/v1/projects/{server.write_key}/settings", headers={"Origin": origin}),
+        client.get("/v1/pixel/track", headers={"Origin": origin}),
+    ):
+        assert answer.headers["access-control-allow-origin"] == origin
     assert "access-control-allow-origin" not in client.post("/v1/t", json=TRACK, auth=(server.write_key, "")).headers
 
 
@@ -349,7 +360,12 @@ def test_other_paths_and_methods(client: httpx.Client) -> None:
     assert client.post("/v1/merge", json={}).json()["code"] == "unsupported_endpoint"
     assert client.get("/robots.txt").text.startswith("User-agent")
     assert set(client.get("/version").json()) == {"version"}
-    assert client.head("/healthz").status_code == 200
+    for path in ("/health", "/healthz", "/readyz", "/metrics", "/version", "/robots.txt", "/v1/pixel/track"):
+        answer = client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
+    assert client.put("/v1/batch", json={}).status_code == client.post("/v1/pixel/track").status_code == 405
+    for path in ("/", "/v1/", "/v2/track", "/V1/TRACK", "/v1//track", "/v1/projects//settings"):
+        assert set(client.post(path, content=b"{}").json()) == {"success", "code", "message"}
 
 
 def test_health_readiness_and_metrics(server: RunningServer, client: httpx.Client) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from kohort.adapters.eventlog import MessageIndex, SQLiteEventLog
 from kohort.events.decode import scan_request
-from kohort.events.model import Received
+from kohort.events.model import SEGMENT_RULES, Received
 from kohort.foundation.clock import FixedClock
 from kohort.ports.event_log import Entry, LogFull, Position
 from kohort.web.ingest.answers import Refused
@@ -271,6 +271,11 @@ def test_unknown_keys_can_belong_to_a_source(tmp_path: Path) -> None:
 
     senders = (Sender("shop", keys=(key_hash("key"),)), Sender("rest", accepts_unknown_keys=True))
     assert [request.source for request in with_site(test, tmp_path, *senders).requests] == ["rest", "rest", "shop"]
+
+
+def test_the_limits_are_those_of_the_spec() -> None:
+    assert IngestLimits() == IngestLimits(request_bytes=500 * 1024, pending_bytes=64 * 2**20, rate=1_000, unknown_keys="refuse")
+    assert (SEGMENT_RULES.max_call_bytes, SEGMENT_RULES.max_batch_events) == (32 * 1024, 2_500)
 
 
 def test_a_limit_by_source(tmp_path: Path) -> None:

@@ -242,10 +242,20 @@ def test_settings_of_the_server_are_checked(tmp_path: Path) -> None:
 
 
 def test_limits_are_settings(tmp_path: Path) -> None:
-    settings = {"ingest_request_bytes": 1_000, "ingest_rate_limit": 3, "ingest_unknown_keys": "accept", "serve_grace_seconds": 1}
+    settings = {
+        "ingest_request_bytes": 1_000,
+        "ingest_rate_limit": 3,
+        "ingest_unknown_keys": "accept",
+        "ingest_trusted_proxies": "127.0.0.1",
+        "serve_grace_seconds": 1,
+    }
     with running_server(tmp_path, settings=settings) as server, httpx.Client(base_url=server.url, **BASIC) as client:  # type: ignore[arg-type]
         assert client.post("/v1/batch", content=b" " * 1_001, auth=(server.write_key, "")).status_code == 400
         assert client.post("/v1/track", json=track(1), auth=("unknown", "")).status_code == 200
+        assert server.received() == []
+        by_proxy = {"X-Forwarded-For": "9.9.9.9"}
+        assert client.post("/v1/track", json=track("proxy"), auth=(server.write_key, ""), headers=by_proxy).status_code == 200
+        assert server.received()[-1].ip == "9.9.9.9"
         statuses = [client.post("/v1/track", json=track(number), auth=(server.write_key, "")).status_code for number in range(12)]
         assert 429 in statuses
         host, port = server.url.removeprefix("http://").split(":")
