@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from kohort.foundation.folders import flush_folder
 from kohort.index.exchange import exchange
 from kohort.index.files import ArrayFile, BitFile, Files
 from kohort.index.layout import (
@@ -235,7 +236,7 @@ def _write_manifest(folder: Path, manifest: Manifest) -> None:
         file.write(manifest_text(manifest))
         file.flush()
         os.fsync(file.fileno())
-    _flush_folder(folder)
+    flush_folder(folder)
 
 
 def _switch(beside: Path, target: Path) -> None:
@@ -247,13 +248,5 @@ def _switch(beside: Path, target: Path) -> None:
     elif not exchange(beside, target):
         old = target.rename(target.parent / f"{BUILDING}replaced-{target.name}")
         beside.rename(target)
-    _flush_folder(target.parent)
+    flush_folder(target.parent)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _flush_folder(folder: Path) -> None:
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from kohort.documents.document import Document
 from kohort.documents.yaml import read_yaml
 from kohort.foundation.errors import UserError
+from kohort.foundation.folders import flush_folder
 from kohort.foundation.issues import Issue, Issues
 
 
@@ -88,16 +90,8 @@ def _mode(target: Path) -> int:
 
 def _flush_folder(folder: Path) -> None:
     """Make the new name durable, where the system lets folders be flushed."""
-    try:
-        number = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(number)
-    except OSError:
-        pass
-    finally:
-        os.close(number)
+    with suppress(OSError):
+        flush_folder(folder)
 
 
 def _explained(error: OSError, path: Path) -> UserError:

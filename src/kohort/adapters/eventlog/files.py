@@ -99,12 +99,3 @@ def lock_for_writing(folder: Path) -> IO[bytes]:
     folder.mkdir(parents=True, exist_ok=True)
     hint = "end the other `kohort serve` of this workspace first"
     return hold(folder / "writer.lock", UserError("LOG_LOCKED", f"another process writes to the event log {folder}", hint=hint))
-
-
-def flush_folder(folder: Path) -> None:
-    """Make sure that the names of new files are on disk too."""
-    number = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)

@@ -13,8 +13,9 @@ from typing import IO
 from urllib.parse import quote
 
 from kohort.adapters.eventlog.entry import Damaged, entry_bytes, read_entry
-from kohort.adapters.eventlog.files import LogFile, flush_folder, lock_for_writing, log_file, log_files, read_marks, write_mark
+from kohort.adapters.eventlog.files import LogFile, lock_for_writing, log_file, log_files, read_marks, write_mark
 from kohort.events.model import Received
+from kohort.foundation.folders import flush_folder
 from kohort.ports.event_log import Entry, LogFull, Position
 
 FILE_BYTES = 128 * 1024 * 1024
