@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kohort.membership.snapshots import SnapshotStore
     from kohort.ports.definitions import DefinitionStore
     from kohort.ports.event_log import EventLog
-    from kohort.ports.sources import ServerCounts
+    from kohort.ports.sources import ServerCounts, SourceRecord
     from kohort.ports.warehouse import TableInfo, Warehouse
     from kohort.services.evaluate import IndexUse
     from kohort.services.index_files import IndexPlace
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from kohort.services.open_engines import OpenEngines
     from kohort.services.serve import Serving
     from kohort.services.serve_tables import Say
+    from kohort.services.source_status import SourceState
     from kohort.services.users import Passwords
 
 
@@ -177,6 +178,13 @@ class Kohort:
         from kohort.adapters.eventlog import SQLiteEventLog
 
         return SQLiteEventLog(self.log_folder)
+
+    def source_states(self, sources: Sequence[SourceRecord], server: ServerCounts | None) -> list[SourceState]:
+        """How each source is doing, in their order. server: what `server_counts` said."""
+        from kohort.services.source_status import source_states
+
+        with closing(self.open_event_log()) as log:
+            return source_states(self.store, log, self.log_folder, server, sources, self.clock)
 
     def drop_source_tables(self, schema: str, warehouse: Warehouse | None = None) -> list[str]:
         """Drop what Kohort made for a source; the names. warehouse: for this thread; None: the one that is open."""

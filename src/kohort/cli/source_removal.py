@@ -90,11 +90,5 @@ def _wait_for_tables(session: Kohort, record: SourceRecord, seen_seconds: float)
 
 
 def _waiting(session: Kohort, record: SourceRecord) -> int:
-    from kohort.services.source_status import source_states
-
-    log = session.open_event_log()
-    try:
-        (state,) = source_states(session.store, log, session.log_folder, None, [record], session.clock)
-    finally:
-        log.close()
+    (state,) = session.source_states([record], None)
     return state.waiting

@@ -126,17 +126,12 @@ def status(
     as_json: JSON = False,
 ) -> None:
     """Show what arrived, what became of it and how fresh tables are. Works while kohort serve runs."""
-    from kohort.services.source_status import source_states
     from kohort.services.sources import require_source
 
     session = open_session()
     sources = [require_source(session.store, name)] if name else list(session.store.sources())
     server = session.server_counts()
-    log = session.open_event_log()
-    try:
-        states = source_states(session.store, log, session.log_folder, server, sources, session.clock)
-    finally:
-        log.close()
+    states = session.source_states(sources, server)
     if as_json:
         documents = [state_document(state, server) for state in states]
         show_json(documents[0] if name else documents)

@@ -11,7 +11,6 @@ from kohort.foundation.errors import UserError
 from kohort.ports.sources import SourceRecord
 from kohort.services.revisions import require_revision, revision_of
 from kohort.services.source_identity import change_identity, identity_document, identity_of_document, identity_rules
-from kohort.services.source_status import source_states
 from kohort.services.sources import remove_source, rename_source, require_source, require_tables_unused
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Body
@@ -109,12 +108,7 @@ def _dropped(desk: Desk, record: SourceRecord) -> list[str]:
 
 
 def _require_nothing_waits(desk: Desk, record: SourceRecord) -> None:
-    kohort = desk.kohort
-    log = kohort.open_event_log()
-    try:
-        (state,) = source_states(kohort.store, log, kohort.log_folder, None, [record], kohort.clock)
-    finally:
-        log.close()
+    (state,) = desk.kohort.source_states([record], None)
     if state.waiting:
         raise UserError("SOURCE_HAS_CALLS", f"{state.waiting} calls of {record.name} are not in tables yet", hint="try again in a moment")
 

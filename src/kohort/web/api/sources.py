@@ -8,7 +8,6 @@ from fastapi import Path
 
 from kohort.ports.sources import NewSource
 from kohort.services.revisions import require_revision, revision_of
-from kohort.services.source_status import source_states
 from kohort.services.sources import add_source, change_source, parse_grace, require_source, rotate_key, set_status
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import AddedSource, ChangedSource, NewKey
@@ -95,11 +94,7 @@ def status_of_source(desk: AtDesk, source: SourceName) -> Json:
     """What arrived, what became of it, how far tables are behind."""
     kohort = desk.kohort
     record = require_source(kohort.store, source)
-    log = kohort.open_event_log()
-    try:
-        [state] = source_states(kohort.store, log, kohort.log_folder, kohort.server_counts(), [record], kohort.clock)
-    finally:
-        log.close()
+    [state] = kohort.source_states([record], kohort.server_counts())
     return Json(state_document(state))
 
 

@@ -17,7 +17,7 @@ from kohort.ports.sources import ServerCounts, SourceRecord
 from kohort.services.revisions import revision_of
 from kohort.services.source_identity import identity_document, identity_rules, period_of
 from kohort.services.source_misfits import Misfits, source_misfits
-from kohort.services.source_status import SourceState, source_states
+from kohort.services.source_status import SourceState
 from kohort.services.sources import require_source
 from kohort.web.api.desk import AtDesk, Desk
 from kohort.web.api.sources import SourceName
@@ -171,11 +171,7 @@ def _view(desk: Desk, name: str) -> SourceView:
 def _views(desk: Desk, sources: Sequence[SourceRecord]) -> list[SourceView]:
     kohort = desk.kohort
     server = kohort.server_counts()
-    log = kohort.open_event_log()
-    try:
-        states = source_states(kohort.store, log, kohort.log_folder, server, sources, kohort.clock)
-    finally:
-        log.close()
+    states = kohort.source_states(sources, server)
     url = calls_url(desk, server)
     return [SourceView(state.source, state, doing_of(state), server, url) for state in states]
 
