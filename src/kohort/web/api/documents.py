@@ -15,9 +15,11 @@ from kohort.services.history import SegmentHistory
 from kohort.services.listing import ListedSegment
 from kohort.services.profiles import ProfileCard
 from kohort.services.revisions import revision_of
+from kohort.services.rows_of_profiles import ProfilePage
 from kohort.services.source_status import SourceState
 from kohort.services.stored import segment_of
 from kohort.services.versions import SegmentDiff
+from kohort.web.api.pages import write_cursor
 from kohort.web.api.running import Progress
 from kohort.web.api.shapes import common, runs
 
@@ -201,6 +203,20 @@ def card_document(card: ProfileCard, hidden: frozenset[str], hidden_columns: Map
 def masked(values: Mapping[str, Any], hidden: frozenset[str]) -> Json:
     """The values, null for those that are hidden."""
     return {name: None if name in hidden else value for name, value in values.items()}
+
+
+def profiles_document(page: ProfilePage, key_column: str, hidden: frozenset[str]) -> Json:
+    """Profiles of one page, and where the next begins; what is hidden is null."""
+    items = [
+        {
+            "key": None if key_column in hidden else row.key,
+            "cdp_customer_id": row.customer_id,
+            "attributes": masked(row.attributes, hidden),
+        }
+        for row in page.rows
+    ]
+    following = write_cursor(page.rows[-1].ordinal) if page.has_more and page.rows else None
+    return {"masked": sorted(hidden), "items": items, "next": following}
 
 
 def source_document(record: SourceRecord, keys: list[WriteKeyRecord], now: datetime) -> Json:

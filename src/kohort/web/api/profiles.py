@@ -12,9 +12,9 @@ from kohort.services.profiles import profile_card
 from kohort.services.rows_of_profiles import search_profiles
 from kohort.web.api.answers import Json
 from kohort.web.api.desk import AsOf, AtDesk, ParentName
-from kohort.web.api.documents import card_document, masked
+from kohort.web.api.documents import card_document, profiles_document
 from kohort.web.api.guard import Routes
-from kohort.web.api.pages import Cursor, Limit, read_number, write_cursor
+from kohort.web.api.pages import Cursor, Limit, read_number
 
 routes = Routes("Profiles")
 Key = Annotated[str, Path(max_length=2000, description="A master key or a cdp_customer_id.")]
@@ -35,16 +35,7 @@ def list_profiles(
         hidden = hidden_attributes(engine.catalog, desk.access, record.id)
         by_key = engine.key_column not in hidden
         page = search_profiles(engine, search.strip(), by_key=by_key, after=read_number(cursor, -1), limit=limit)
-    items = [
-        {
-            "key": None if engine.key_column in hidden else row.key,
-            "cdp_customer_id": row.customer_id,
-            "attributes": masked(row.attributes, hidden),
-        }
-        for row in page.rows
-    ]
-    following = write_cursor(page.rows[-1].ordinal) if page.has_more and page.rows else None
-    return Json({"as_of": page.as_of, "masked": sorted(hidden), "items": items, "next": following})
+    return Json({"as_of": page.as_of, **profiles_document(page, engine.key_column, hidden)})
 
 
 @routes.on(

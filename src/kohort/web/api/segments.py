@@ -31,9 +31,9 @@ from kohort.services.versions import diff_versions, list_versions, revert_segmen
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Definition, Place, Version
 from kohort.web.api.desk import AsOf, AtDesk, Desk, IfMatch, ParentName, SegmentId, etag, revision_in
-from kohort.web.api.documents import definition_of, diff_document, history_document, masked, segment_document, version_document
+from kohort.web.api.documents import definition_of, diff_document, history_document, profiles_document, segment_document, version_document
 from kohort.web.api.guard import Routes
-from kohort.web.api.pages import Cursor, Limit, page_of, read_number, write_cursor
+from kohort.web.api.pages import Cursor, Limit, page_of, read_number
 
 routes = Routes("Segments")
 ChosenVersion = Annotated[int | None, Query(ge=1, lt=2**31)]
@@ -207,16 +207,7 @@ def list_members(
         moment = desk.instant(as_of, engine.catalog.timezone)
         page = member_page(engine, _members_at(engine, stored, variant), after=read_number(cursor, -1), limit=limit, as_of=moment)
         hidden = hidden_attributes(engine.catalog, desk.access, record.id)
-    items = [
-        {
-            "key": None if engine.key_column in hidden else row.key,
-            "cdp_customer_id": row.customer_id,
-            "attributes": masked(row.attributes, hidden),
-        }
-        for row in page.rows
-    ]
-    following = write_cursor(page.rows[-1].ordinal) if page.has_more and page.rows else None
-    return Json({"total": page.total, "as_of": page.as_of, "masked": sorted(hidden), "items": items, "next": following})
+    return Json({"total": page.total, "as_of": page.as_of, **profiles_document(page, engine.key_column, hidden)})
 
 
 @routes.on("GET", f"{_ONE}/members.csv", "members.export", problems=(409, 503, 507), media="text/csv", example="cdp_customer_id,country\n")
