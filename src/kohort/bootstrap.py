@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 from kohort.foundation.clock import Clock, SystemClock
 from kohort.foundation.errors import KohortError, UserError
 from kohort.settings import Settings, load_settings
-from kohort.workspace.workspace import SETTINGS_FILE, Workspace, open_workspace
+from kohort.workspace.workspace import PRIVATE, SETTINGS_FILE, Workspace, open_workspace
 
 _BORROW_SECONDS = 20.0
 
@@ -63,7 +63,7 @@ class Kohort:
             from kohort.adapters.served_warehouse import ServedWarehouse
 
             return ServedWarehouse(self.server)
-        self.workspace.state.mkdir(exist_ok=True)
+        self.workspace.state.mkdir(mode=PRIVATE, exist_ok=True)
         try:
             warehouse = self._open_warehouse()
         except UserError as error:
@@ -137,7 +137,7 @@ class Kohort:
         """The definition store: SQLite in the workspace, or the database of `store_url`."""
         from kohort.adapters.sqlalchemy import SQLAlchemyStore
 
-        self.workspace.state.mkdir(exist_ok=True)
+        self.workspace.state.mkdir(mode=PRIVATE, exist_ok=True)
         return SQLAlchemyStore(self.settings.store_url or self.workspace.state / "kohort.db")
 
     @cached_property
@@ -236,7 +236,7 @@ class Kohort:
         from kohort.services.serve_tables import LoadLoop
 
         settings = self.settings
-        self.workspace.state.mkdir(exist_ok=True)
+        self.workspace.state.mkdir(mode=PRIVATE, exist_ok=True)
         hint = "end it first, or give this workspace's copy a folder of its own"
         taken = UserError("ALREADY_SERVING", f"another `kohort serve` runs for {self.workspace.root}", hint=hint)
         with held(self._serve_lock, taken):

@@ -26,6 +26,12 @@ class TestInit:
         assert workspace.parent_segment == ""
         assert dict(workspace.settings) == {}
 
+    def test_its_state_is_for_its_owner_alone_and_stays_as_somebody_set_it(self, tmp_path: Path) -> None:
+        state = init_workspace(tmp_path).state
+        assert state.stat().st_mode & 0o777 == 0o700
+        state.chmod(0o750)
+        assert init_workspace(tmp_path).state.stat().st_mode & 0o777 == 0o750
+
     def test_again_it_leaves_everything_and_makes_what_is_missing(self, tmp_path: Path) -> None:
         workspace = init_workspace(tmp_path)
         (tmp_path / "kohort.toml").write_text('parent_segment = "Shop"\n')

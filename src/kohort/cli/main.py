@@ -125,7 +125,7 @@ def _show_internal_error() -> None:
     summary = text.strip().splitlines()[-1]
     try:
         folder = open_session().workspace.state
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / "crash.log"
         path.write_text(text, encoding="utf-8")
         hint = f"this is a mistake in Kohort; details are in {path}"

@@ -22,6 +22,8 @@ from kohort.workspace.files import write_text
 
 SETTINGS_FILE = "kohort.toml"
 STATE_FOLDER = ".kohort"
+PRIVATE = 0o700
+"""Who may enter the state folder when it is made: its owner alone, for customers and hashes of passwords are in it."""
 PARENTS_FOLDER = "parent_segments"
 SEGMENTS_FOLDER = "segments"
 
@@ -139,8 +141,9 @@ def init_workspace(directory: Path) -> Workspace:
         raise UserError("INSIDE_WORKSPACE", f"{root} lies inside the workspace {around.root}", hint=hint)
     workspace = Workspace(root)
     try:
-        for folder in (root, workspace.parents_folder, root / SEGMENTS_FOLDER, workspace.state):
+        for folder in (root, workspace.parents_folder, root / SEGMENTS_FOLDER):
             folder.mkdir(parents=True, exist_ok=True)
+        workspace.state.mkdir(mode=PRIVATE, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise UserError("NOT_A_FOLDER", f"{error.filename} is a file, not a folder", hint="choose another folder") from error
     except OSError as error:
