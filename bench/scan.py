@@ -18,6 +18,7 @@ from kohort.rules.core import (
     AnyOf,
     AttributeLeaf,
     BehaviorLeaf,
+    Compare,
     Expr,
     Leaf,
     MemberLeaf,
@@ -63,6 +64,14 @@ def _leaves(expr: Expr) -> Iterator[Leaf]:
             yield expr
         case _:
             assert_never(expr)
+
+
+def rows_before(leaf: BehaviorLeaf) -> int:
+    """How many rows before its last one a sliding window reaches back over. Raises NotImplementedError for all but "count at least n"."""
+    aggregate, predicate = leaf.aggregate, leaf.test.predicate
+    if aggregate.key != "Count" or aggregate.grouping or not isinstance(predicate, Compare) or predicate.op != ">=" or leaf.test.negated:
+        raise NotImplementedError("sliding windows of anything but: count at least n")
+    return int(str(predicate.literal)) - 1
 
 
 def scan(exprs: Mapping[str, Expr], scanner: Scanner, ordinals: int, range_size: int) -> dict[str, Bitmap]:

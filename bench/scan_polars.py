@@ -11,7 +11,7 @@ import polars as pl
 
 from bench.export import PROFILES, exported
 from bench.polars_terms import aggregate_passes, exists, passes, selected, summed_up, value_of
-from bench.scan import Bools
+from bench.scan import Bools, rows_before
 from kohort.evaluation.aggregates import effective, holds_without_rows
 from kohort.evaluation.bitmap import Ordinals
 from kohort.evaluation.predicates import Predicates
@@ -19,7 +19,7 @@ from kohort.evaluation.rows import Selection, common_bounds
 from kohort.evaluation.times import Moment
 from kohort.foundation.instants import Micros
 from kohort.parent.catalog import FieldCatalog
-from kohort.rules.core import Aggregate, AttributeLeaf, BehaviorLeaf, Compare, Leaf, SequenceLeaf, SequenceStep, TopOrder
+from kohort.rules.core import Aggregate, AttributeLeaf, BehaviorLeaf, Leaf, SequenceLeaf, SequenceStep, TopOrder
 from kohort.sql.dialects import DUCKDB
 
 ORDINAL = "ordinal"
@@ -115,16 +115,7 @@ class PolarsScanner:
 
     def _sliding(self, leaf: BehaviorLeaf, name: str, low: int, high: int) -> pl.LazyFrame:
         """Owners of n rows within the window: the row n - 1 places before is near enough."""
-        aggregate, predicate = leaf.aggregate, leaf.test.predicate
-        if (
-            aggregate.key != "Count"
-            or aggregate.grouping
-            or not isinstance(predicate, Compare)
-            or predicate.op != ">="
-            or leaf.test.negated
-        ):
-            raise NotImplementedError("sliding windows of anything but: count at least n")
-        before = int(str(predicate.literal)) - 1
+        aggregate, before = leaf.aggregate, rows_before(leaf)
         rows = self._candidates(SequenceStep(aggregate.behavior, aggregate.filter, aggregate.windows), low, high)
         gap = (pl.col("t") - pl.col("t").shift(before)).dt.total_microseconds()
         same = pl.col(ORDINAL) == pl.col(ORDINAL).shift(before)

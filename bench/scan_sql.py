@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sqlglot import exp
 
+from bench.scan import rows_before
 from kohort.evaluation.aggregates import Aggregates, effective, holds_without_rows
 from kohort.evaluation.predicates import Predicates
 from kohort.evaluation.rows import Rows, Selection, common_bounds
@@ -189,16 +190,7 @@ class ScanSql:
 
     def _sliding(self, leaf: BehaviorLeaf, scope: str) -> str:
         """Owners of n rows within the window: the row n - 1 places before is near enough."""
-        aggregate, predicate = leaf.aggregate, leaf.test.predicate
-        if (
-            aggregate.key != "Count"
-            or aggregate.grouping
-            or not isinstance(predicate, Compare)
-            or predicate.op != ">="
-            or leaf.test.negated
-        ):
-            raise NotImplementedError("sliding windows of anything but: count at least n")
-        before = int(str(predicate.literal)) - 1
+        aggregate, before = leaf.aggregate, rows_before(leaf)
         rows = self._candidates(SequenceStep(aggregate.behavior, aggregate.filter, aggregate.windows), scope)
         micros = [self.words.written(self.rows.predicates.dialect.micros(build.column(name))) for name in ("t", "earlier")]
         back = f"SELECT ordinal, t, lag(t, {before}) OVER (PARTITION BY ordinal ORDER BY t) AS earlier FROM ({rows}) r"
