@@ -14,6 +14,7 @@ from kohort.foundation.clock import FixedClock
 from kohort.ports.definitions import ParentRecord, SegmentRecord
 from kohort.services.push import PushResult, push_parents, push_segments
 from kohort.workspace.workspace import Workspace, init_workspace
+from tests.services.shop import TABLES, Shop, open_shop
 
 PARENT = """\
 name: Shop
@@ -68,3 +69,12 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     push_parents(store, workspace, by="ann", clock=clock)
     yield Desk(workspace, store, clock)
     store.close()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    """A warehouse with the tables of a small shop."""
+    made = open_shop(tmp_path)
+    made.sql(TABLES)
+    yield made
+    made.close()

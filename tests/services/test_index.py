@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,14 +18,6 @@ from kohort.services.index import build_index, index_state, refresh_and_index, v
 from kohort.services.index_files import IndexPlace, refresh_index
 from tests.services.shop import TABLES, Shop, open_shop
 from tests.services.test_refresh_interrupted import StopAt
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    made = open_shop(tmp_path)
-    made.sql(TABLES)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
@@ -14,15 +12,7 @@ from kohort.parent.catalog_codec import catalog_from_document, catalog_to_docume
 from kohort.parent.report import Misfit, report_from_document, report_to_document
 from kohort.parent.statements import pretty
 from kohort.services.refresh import planned_refresh
-from tests.services.shop import BOOK, TABLES, Shop, open_shop, parent_of
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    made = open_shop(tmp_path)
-    made.sql(TABLES)
-    yield made
-    made.close()
+from tests.services.shop import BOOK, Shop, parent_of
 
 
 def customer_id(key: str) -> str:

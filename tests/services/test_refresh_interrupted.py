@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,14 +26,6 @@ class StopAt:
     def step(self, name: str, done: int, total: int) -> None:  # noqa: ARG002
         if done == self.at:
             raise self.error
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    made = open_shop(tmp_path)
-    made.sql(TABLES)
-    yield made
-    made.close()
 
 
 def answers(shop: Shop, parent_id: int) -> tuple[int, int]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from kohort.documents.yaml import read_yaml
@@ -13,15 +10,7 @@ from kohort.parent.codec import located, read_parent
 from kohort.services.fields import explain_missing, parent_fields
 from kohort.services.preview_parent import preview_parent
 from kohort.services.validate_parent import ParentCheck, validate_parent
-from tests.services.shop import BOOK, TABLES, Shop, open_shop, parent_of
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Iterator[Shop]:
-    made = open_shop(tmp_path)
-    made.sql(TABLES)
-    yield made
-    made.close()
+from tests.services.shop import BOOK, Shop, parent_of
 
 
 def check(shop: Shop, text: str) -> tuple[ParentCheck, list[str]]:
