@@ -34,6 +34,8 @@ QUESTIONS: dict[str, Any] = {
     "backtest": {"text": "last_purchase_date within past 30 days"},
 }
 
+SPLIT = {"variants": [{"name": "A", "ratio": 50}], "control": 50}
+
 
 def mark_personal(api: Api) -> None:
     """Mark a column of the master, two of an attribute table and one of a behavior, give them values that are nowhere else, refresh."""
@@ -68,7 +70,7 @@ def private(evaluated_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     api.kohort.close()
 
 
-def everything(api: Api, role: str) -> Iterator[tuple[str, str]]:
+def everything(api: Api, role: str, profile: str = "c024") -> Iterator[tuple[str, str]]:
     """(what was asked, the answer) of everything that can be read, and of every question about a rule."""
     segment = str(api.segment("Value/Recent")["id"])
     number = str(api.ok("GET", f"{PARENT}/refreshes?limit=1")["items"][0]["number"])
@@ -77,14 +79,15 @@ def everything(api: Api, role: str) -> Iterator[tuple[str, str]]:
         if "GET" not in route.methods or action == PUBLIC or "events" in route.path or ACTIONS[action].role == "admin":
             continue
         for field in FIELDS if "{name}" in route.path or "/fields" in route.path else FIELDS[:1]:
-            places = {"parent": "all-customers", "segment": segment, "name": field, "key": "c024", "number": number}
+            places = {"parent": "all-customers", "segment": segment, "name": field, "key": profile, "number": number}
             path = re.sub(r"\{(\w+)(:\w+)?\}", lambda place, places=places: places.get(place[1], "1"), route.path)
             path = f"/api/v1{path.removeprefix('/api/v1')}" if is_api(route) else path
-            wanted = {"field": field, "path": "Value", "profile": "c024", "key": "c024", "explain": "Value/Recent", "prefix": "canary"}
+            wanted = {"field": field, "path": "Value", "profile": profile, "key": profile, "explain": "Value/Recent", "prefix": "canary"}
             for view in ("", "why", "segments") if path.endswith("/profiles") else ("",):
                 yield f"{path} {field} {view}", read(api, role, path, known(route, {**wanted, "view": view}))
     for question, body in QUESTIONS.items():
-        yield question, api.call("POST", f"{PARENT}/{question}", role, json=body).text
+        named = {**body, "key": profile} if "key" in body else body
+        yield question, api.call("POST", f"{PARENT}/{question}", role, json=named).text
 
 
 def known(route: APIRoute, wanted: dict[str, str]) -> dict[str, str]:
@@ -151,3 +154,26 @@ def test_a_download_has_no_column_of_personal_data_however_it_is_asked_for(priva
     assert private.call("GET", f"{address}?columns=customer_id,name", "marketer").text.splitlines()[0] == '"customer_id"'
     for columns in ("NAME", "Name,customer_id", '"name"', "name as customer_id"):
         assert private.refused(422, "GET", f"{address}?columns={columns}", "marketer")["code"] == "UNKNOWN_ATTRIBUTE"
+
+
+def test_keys_that_are_personal_data_are_nowhere(own: Api) -> None:
+    """The key of the master, marked there: profiles go by their cdp_customer_id, and an A/B test tells no place."""
+    whole = own.call("GET", PARENT)
+    definition = whole.json()["definition"]
+    definition["master"]["columns"] = [{"column": "customer_id", "visibility": "pii"}]
+    own.ok("PUT", PARENT, json={"definition": definition}, headers={"If-Match": whole.headers["etag"]})
+    own.kohort.warehouse.execute("INSERT INTO shop.metrics (customer_id) VALUES ('c998'), ('c999'), ('c999')")
+    own.kohort.close_warehouse()
+    record = require_parent(own.kohort.store, "all-customers")
+    refresh_and_index(own.kohort.warehouse, own.kohort.store, record, own.kohort.indexes, clock=own.kohort.clock, as_of=AS_OF)
+    body = {"definition": {"name": "Recent", "folder": "Value", "rule": "lifetime_value > 1", "ab_test": SPLIT}}
+    own.ok("POST", f"{PARENT}/segments", json=body)
+    own.ok("POST", f"{PARENT}/evaluate", json={})
+    web = Api(own.kohort, build_web(own.kohort), own.tokens)
+    profile = web.ok("GET", f"{PARENT}/profiles/c024")["cdp_customer_id"]
+    told = {what: re.findall(r"\bc[09]\d\d\b", answer) for what, answer in everything(web, "marketer", profile) if "openapi" not in what}
+    assert {what: keys for what, keys in told.items() if keys} == {}
+    assert any(re.search(r"\bc0\d\d\b", answer) for _, answer in everything(web, "engineer", profile))
+    assert web.ok("GET", f"{PARENT}/profiles?search=c02", "marketer")["items"] == []
+    assert [row["key"] for row in web.ok("GET", f"{PARENT}/profiles?search=c024", "marketer")["items"]] == [None]
+    assert web.call("GET", f"{web.at('Value/Recent')}/members.csv", "marketer").text.splitlines()[0].count("customer_id") == 1
