@@ -12,7 +12,7 @@ from rich.tree import Tree
 
 from kohort.cli import sg_definitions, sg_explain, sg_history, sg_preview
 from kohort.cli.audit import record_done
-from kohort.cli.context import JSON, AsOf, ParentOption, current_catalog, current_parent, open_current_engine, read_as_of
+from kohort.cli.context import JSON, AsOf, Expression, ParentOption, current_catalog, current_parent, open_current_engine, read_as_of
 from kohort.cli.output import (
     count_text,
     counted,
@@ -45,7 +45,6 @@ sg_definitions.register(sg_app)
 sg_preview.register(sg_app)
 sg_history.register(sg_app)
 sg_explain.register(sg_app)
-Expression = Annotated[str, typer.Option("-e", "--expression", metavar="RULE", help="A rule typed on the line.")]
 RuleFile = Annotated[Path | None, typer.Option("--path", metavar="FILE", help="The segment in a file, saved or not.")]
 
 

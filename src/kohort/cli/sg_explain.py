@@ -1,8 +1,8 @@
-"""`kohort sg explain|backtest|forecast|lint`: why somebody is in a segment, how it was, how it goes on, what is odd about it."""
+"""`kohort sg explain|lint`: why somebody is in a segment, what is odd about it."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 from zoneinfo import ZoneInfo
@@ -11,22 +11,18 @@ import typer
 from rich.markup import escape
 from rich.tree import Tree
 
-from kohort.cli.charts import bar, sparkline, thinned
-from kohort.cli.context import JSON, AsOf, ParentOption, open_current_engine, read_as_of
+from kohort.cli.context import JSON, AsOf, Expression, ParentOption, open_current_engine, read_as_of
 from kohort.cli.output import (
     count_text,
     counted,
-    counted_bold,
-    instant_text,
     note,
     print_tree,
     printable,
     progress,
-    share_text,
     show_json,
-    show_table,
     styled,
 )
+from kohort.cli.sg_days import Name, backtest, forecast
 from kohort.cli.usage import UsageError
 from kohort.foundation.instants import Micros, from_micros
 from kohort.foundation.issues import path_text
@@ -35,18 +31,14 @@ if TYPE_CHECKING:
     from kohort.evaluation.explain import LimitOutcome, Node, SegmentExplanation, Turn, VariantPlace
     from kohort.evaluation.observed import EvidenceRow, Missing, Observed, ShownWindow
     from kohort.foundation.issues import Issue
-    from kohort.rules.core import Expr
-    from kohort.services.evaluate import Engine
     from kohort.services.explain import CustomerExplanation
     from kohort.services.lint import LintReport
 
-Name = Annotated[str, typer.Argument(help="A saved segment or variant: path, name or id.")]
-Expression = Annotated[str, typer.Option("-e", "--expression", metavar="RULE", help="A rule typed on the line.")]
 _GROUPS = {"all": "all of", "any": "any of", "expr": "match logic"}
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands of this module to `kohort sg`."""
+    """Add the commands of this module, and of `sg_days`, to `kohort sg`."""
     for name, command in (("explain", explain), ("backtest", backtest), ("forecast", forecast), ("lint", lint)):
         app.command(name)(command)
 
@@ -280,84 +272,7 @@ def _length(micros: Micros) -> str:
     return " ".join(parts[:2])
 
 
-# --- past and future ----------------------------------------------------------------------------------------------
-
-
-def _asked(engine: Engine, name: str, expression: str) -> Expr:
-    from kohort.services.evaluate import bind_text, resolve_path
-
-    if bool(name) == bool(expression):
-        raise UsageError("give one of: NAME, -e 'RULE'")
-    return bind_text(engine, expression) if expression else engine.bound()[resolve_path(engine, name)]
-
-
-def backtest(
-    name: Name = "",
-    expression: Expression = "",
-    days: Annotated[int, typer.Option("--days", min=1, max=3650, help="How many past days.")] = 30,
-    as_of: AsOf = "",
-    parent: ParentOption = "",
-    as_json: JSON = False,
-) -> None:
-    """Show how many customers a rule had on past days. It is judged on what is known today."""
-    from kohort.services.backtest import backtest as run
-
-    engine = open_current_engine(parent)
-    expr = _asked(engine, name, expression)
-    with progress(not as_json) as steps:
-        found = run(engine, expr, days, as_of=read_as_of(as_of, engine.catalog.timezone), progress=steps)
-    if as_json:
-        listed = [{"as_of": instant_text(day.as_of), "population": day.count} for day in found.days]
-        show_json({"days": listed, "total": found.total, "undated_attributes": list(found.undated)})
-        return
-    counts = [day.count for day in found.days]
-    highest = max(counts)
-    spread = f" (from {count_text(min(counts))} to {count_text(highest)})" if min(counts) != highest else " (the same on every day)"
-    styled(f"{sparkline(thinned(counts))}  {counted_bold(counts[-1], 'profile')} at the end{spread}")
-    rows = [
-        (_local(day.as_of, engine), count_text(day.count), share_text(day.count, found.total), bar(day.count, highest).rstrip())
-        for day in found.days
-    ]
-    show_table(("as of", "profiles", "share", ""), rows, right=(1, 2))
-    if found.undated:
-        note(f"The past of attributes is not known: today's values were used of {', '.join(found.undated)}.")
-
-
-def forecast(
-    name: Name = "",
-    expression: Expression = "",
-    days: Annotated[int, typer.Option("--days", min=1, max=3650, help="How many days ahead.")] = 30,
-    as_of: AsOf = "",
-    parent: ParentOption = "",
-    as_json: JSON = False,
-) -> None:
-    """Show how many will leave if nothing new happens. Day by day, and how many enter: only windows move."""
-    from kohort.services.forecast import forecast as run
-
-    engine = open_current_engine(parent)
-    expr = _asked(engine, name, expression)
-    with progress(not as_json) as steps:
-        found = run(engine, expr, days, as_of=read_as_of(as_of, engine.catalog.timezone), progress=steps)
-    if as_json:
-        listed = [
-            {"as_of": instant_text(day.as_of), "population": day.count, "left": day.left, "entered": day.entered} for day in found.days
-        ]
-        numbers = {"leaving": found.leaving, "entering": found.entering, "total": found.total}
-        show_json({"days": listed, **numbers, "dated_later": list(found.dated_later)})
-        return
-    start = found.days[0].count
-    styled(
-        f"{sparkline(thinned([day.count for day in found.days]))}  {counted_bold(start, 'profile')} now; within {counted(days, 'day')} "
-        f"[bold]{count_text(found.leaving)}[/bold] leave and [bold]{count_text(found.entering)}[/bold] enter if nothing new happens"
-    )
-    rows = [(_local(day.as_of, engine), count_text(day.count), count_text(day.left), count_text(day.entered)) for day in found.days]
-    show_table(("as of", "profiles", "left", "entered"), rows, right=(1, 2, 3))
-    if found.dated_later:
-        note(f"Already known events of later days were counted as their time comes: {', '.join(found.dated_later)}.")
-
-
-def _local(instant: datetime, engine: Engine) -> str:
-    return f"{instant.astimezone(ZoneInfo(engine.catalog.timezone)):%Y-%m-%d %H:%M}"
+# --- lint ---------------------------------------------------------------------------------------------------------
 
 
 def lint(

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from kohort.cli.charts import bar, shade
-from kohort.cli.context import JSON, AsOf, ParentOption, existing_paths, open_current_engine, read_as_of
+from kohort.cli.context import JSON, AsOf, Expression, ParentOption, existing_paths, open_current_engine, read_as_of
 from kohort.cli.output import (
     count_text,
     counted,
@@ -51,7 +51,7 @@ def register(app: typer.Typer) -> None:
 
 def preview(
     target: Annotated[str, typer.Argument(metavar="FILE|NAME", help="A YAML or JSON file, or a saved segment: path, name or id.")] = "",
-    expression: Annotated[str, typer.Option("-e", "--expression", metavar="RULE", help="A rule typed on the line.")] = "",
+    expression: Expression = "",
     against: Annotated[
         str, typer.Option("--against", metavar="NAME", help="The saved segment it would replace (default: by the file's name).")
     ] = "",
