@@ -293,7 +293,7 @@ class TestDefinitions:
             "- dash",
             "2024-01-01",
             "true",
-            "..",
+            "...",
             "CON",
             ".hidden",
             "q\"uo'te",
