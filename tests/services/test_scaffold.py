@@ -69,6 +69,7 @@ def test_users_are_the_master_and_events_the_behaviors(warehouse: DuckDBWarehous
         ("Page", "web.pages", "timestamp"),
     ]
     assert [(c.name, c.type) for c in parent.behaviors[0].columns] == [("total", "number"), ("coupon", "string"), ("gift", "boolean")]
+    assert [(said.column, said.visibility) for said in parent.master.columns] == [("email", "pii"), ("context_ip", "pii")]
     text = scaffold(warehouse, SOURCE)
     assert "# Attributes by themselves: email, plan\n" in text
     assert '# also sent as "order completed"' in text

@@ -26,6 +26,7 @@ _NOT_FIELDS = frozenset({*COMMON_COLUMNS, "event", "event_text", "uuid", "uuid_t
 _CALLS = ("pages", "screens", "groups", "tracks", "identifies", "aliases")
 _ACTIVE_CALLS = ("pages", "screens", "groups")
 _TITLES = {"pages": "Page", "screens": "Screen", "groups": "Group", "tracks": "Any event", "identifies": "Identify", "aliases": "Alias"}
+_PERSONAL = frozenset({"address", "birthday", "email", "external_ids", "first_name", "full_name", "ip", "last_name", "phone", "username"})
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _NO_TEXT = ("true", "false", "null")
 
@@ -100,6 +101,10 @@ def _head(source: SourceRecord, name: str, people: TableInfo, kind: _Kind) -> It
     yield f"  database: {source.slug}"
     yield f"  table: {kind.table}  # {kind.remark}"
     yield f"  key_column: {kind.key}"
+    personal = [c.name for c in people.columns if (_is_personal(c.name) or c.name == "name") and c.name != kind.key]
+    if personal:
+        yield "  columns:  # shown to engineers and admins only; name others that are personal, too"
+        yield from (f"    - {{ column: {_scalar(name)}, visibility: pii }}" for name in personal)
     yield "schedule: { type: none }  # choose when it should refresh, e.g. { type: hourly }"
     aside = {kind.key} if kind.suffix else _NOT_FIELDS
     known = [c.name for c in people.columns if c.name not in aside and not c.name.startswith("context_")]
@@ -154,7 +159,7 @@ def _behavior_lines(behaviors: Sequence[_Behavior], kind: _Kind) -> Iterator[str
     else:
         yield "# timestamp is when a call happened by the sender's clock, corrected for its error; received_at is when it arrived."
         yield f"# {kind.left_out}"
-        yield "# Personal data: add visibility: pii, e.g. { column: email, visibility: pii }."
+        yield "# visibility: pii is for columns whose values engineers and admins alone may see; it stands where a name suggests it."
         yield "behaviors:"
     for behavior in active:
         yield from _entry(behavior, kind)
@@ -191,7 +196,18 @@ def _pick(info: ColumnInfo, names: set[str]) -> str:
     while name.lower() in BEHAVIOR_RESERVED or (name != info.name and name in names):
         name += "_sent"
     renamed = f", name: {name}" if name != info.name else ""
-    return f"{{ column: {_scalar(info.name)}{renamed}, type: {natural_type(info.type)} }}"
+    seen = ", visibility: pii" if _is_personal(info.name) else ""
+    return f"{{ column: {_scalar(info.name)}{renamed}, type: {natural_type(info.type)}{seen} }}"
+
+
+def _is_personal(column: str) -> bool:
+    """Whether a column is named like a trait that tells who somebody is.
+
+    >>> _is_personal("email"), _is_personal("context_traits_phone"), _is_personal("address_city"), _is_personal("plan")
+    (True, True, True, False)
+    """
+    name = column.removeprefix("context_").removeprefix("traits_")
+    return name in _PERSONAL or name.startswith("address_")
 
 
 def _scalar(name: str) -> str:
