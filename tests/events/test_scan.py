@@ -91,6 +91,14 @@ def test_the_limits() -> None:
     assert _agrees(many, "", SEGMENT_RULES).rejected == {2_500: "too_many_events", 2_501: "too_many_events"}
 
 
+def test_calls_that_are_rejected_are_known_apart() -> None:
+    good, bad = GOOD["track"], GOOD["track"] | {"event": 7}
+    assert scan_request(json.dumps({"batch": [good]}).encode()).known_by == ["m1"]
+    scan = scan_request(json.dumps({"batch": [good, bad, bad | {"userId": 7}, 7, good]}).encode())
+    assert scan.known_by == ["m1", "event_not_string\0m1", "id_not_string\0m1", "", "m1"]
+    assert scan_request(b"{}").known_by == []
+
+
 @pytest.mark.parametrize("body", [b"{}", b'{"batch": []}', b'{"batch": null}', b'{"batch": {"0": 1}}', b'{"batch": "x"}'])
 def test_an_empty_batch_shows(body: bytes) -> None:
     scan = _agrees(body, "", SEGMENT_RULES)

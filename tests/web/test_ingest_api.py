@@ -265,6 +265,17 @@ def test_a_message_is_kept_once(server: RunningServer, client: httpx.Client) -> 
     assert (newest(server).source, newest(server).dropped) == ("app", (2,))
 
 
+def test_a_call_that_was_rejected_may_come_again_as_it_should_be(server: RunningServer, client: httpx.Client) -> None:
+    bad = {"type": "track", "messageId": str(uuid4()), "userId": "u1"}
+    good = {**bad, "event": "Signed Up"}
+    client.post("/v1/batch", json={"batch": [bad, good, bad, good]}, auth=(server.write_key, ""))
+    assert newest(server).dropped == (2, 3)
+    count = len(server.received())
+    for call in (bad, good):
+        assert client.post("/v1/batch", json={"batch": [call]}, auth=(server.write_key, "")).json() == TAKEN
+    assert len(server.received()) == count
+
+
 def test_calls_without_an_id_get_one(server: RunningServer, client: httpx.Client) -> None:
     batch = [{"type": "track", **TRACK}, {"type": "track", "messageId": str(uuid4()), **TRACK}, {"type": "track", "messageId": "", **TRACK}]
     for _ in range(2):

@@ -61,6 +61,14 @@ class Scan:
     rejected: Mapping[int, str] = field(default_factory=dict)
     write_key: str = ""
 
+    @property
+    def known_by(self) -> Sequence[str]:
+        """By place, what a call is recognised by when it comes again; of a rejected one not its id alone: it may come again mended."""
+        if not self.rejected:
+            return self.message_ids
+        codes = self.rejected
+        return [f"{codes[place]}\0{each}" if each and place in codes else each for place, each in enumerate(self.message_ids)]
+
 
 def scan_request(body: bytes, call_type: CallType | Literal[""] = "", rules: SourceRules = SEGMENT_RULES) -> Scan:
     """Which calls are in a body; raises BadRequest. call_type: of an endpoint for one call; "" for a batch.

@@ -186,7 +186,7 @@ class IngestApp:
         ip = client[0] if client else ""
         received = Received(sender.slug, to_micros(self._clock.now()), body, call_type, (), given, ip)
         try:
-            duplicates = await self._committer.commit(received, scan.message_ids)
+            duplicates = await self._committer.commit(received, scan.known_by)
         except LogFull:
             self.refusing_since = self.refusing_since or time.monotonic()
             raise Refused(answers.DISK_FULL, sender.slug) from None

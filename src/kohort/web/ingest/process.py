@@ -98,7 +98,7 @@ def open_index(settings: ServerSettings, log: SQLiteEventLog, senders: Senders) 
 
     def ids_of(received: Received) -> Sequence[str]:
         try:
-            return scan_request(received.body, received.call_type, rules.get(received.source, SEGMENT_RULES)).message_ids
+            return scan_request(received.body, received.call_type, rules.get(received.source, SEGMENT_RULES)).known_by
         except BadRequest:
             return ()
 
