@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from kohort.services.access import ACTIONS
+from kohort.services.stored import require_parent
 from kohort.web.api.app import guarded_routes
 from kohort.web.api.guard import PUBLIC, action_of
 from kohort.web.studio.app import build_web
@@ -149,6 +150,27 @@ def test_viewers_of_one_folder_see_no_members_of_rules_they_try(limited: Api) ->
     assert limited.ok("POST", f"{PARENT}/preview", "viewer", json=placed)["sample"]["rows"] == []
     assert len(limited.ok("POST", f"{PARENT}/preview", "marketer", json=placed)["sample"]["rows"]) == 5
     assert len(limited.ok("POST", f"{PARENT}/preview", "engineer", json=body)["sample"]["rows"]) == 5
+
+
+def test_why_a_run_failed_names_nothing_that_is_elsewhere(limited: Api) -> None:
+    store, clock = limited.kohort.store, limited.kohort.clock
+    parent = require_parent(store, "all-customers")
+    problem = {
+        "code": "STORED_DEFINITION",
+        "detail": 'the segment "Vault/Canary" cannot be read',
+        "hint": 'revert "Vault/Canary"',
+        "issues": [{"code": "X", "severity": "error", "path": "rule", "message": "Vault/Canary: Lifecycle/Active is gone", "hint": ""}],
+    }
+    run = store.start_run(parent.id, "evaluation", as_of=None, by="x", way="cli", at=clock.now())
+    store.finish_run(run.id, "error", at=clock.now(), message="Vault/Canary failed", problem=problem)
+    for path in (f"/api/v1/runs/{run.id}", "/api/v1/runs?limit=1", f"/runs/{run.id}", "/runs"):
+        told = {}
+        for role in ("marketer", "admin"):
+            headers = {"Authorization": f"Bearer {limited.tokens[role]}"}
+            told[role] = asyncio.run(limited._call("GET", path, headers, {})).text
+        assert secrets_in(told["marketer"]) == []
+        assert "something that you may not see" in told["marketer"].casefold(), path
+        assert "Canary" in told["admin"]
 
 
 class TestChanges:

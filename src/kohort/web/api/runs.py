@@ -19,6 +19,7 @@ from kohort.web.api.documents import evaluation_document, refresh_document, run_
 from kohort.web.api.guard import Routes
 from kohort.web.api.masking import Eyes, report_for
 from kohort.web.api.pages import Cursor, Limit, read_number, write_cursor
+from kohort.web.api.unseen import Unseen
 
 routes = Routes("Runs")
 RefreshNumber = Annotated[int, Path(ge=1, lt=2**31, description="Refreshes of a parent segment count from 1.")]
@@ -123,7 +124,8 @@ def list_runs(desk: AtDesk, kind: Kind = None, parent: ParentFilter = "", cursor
     if parent:
         record = desk.parent(parent, "parents.read")
         seen = {record.id: record}
-    found = store.runs(seen, kind=kind or "", before_id=before, limit=limit + 1)
+    unseen = Unseen.of(store, desk.access)
+    found = [unseen.run(run) for run in store.runs(seen, kind=kind or "", before_id=before, limit=limit + 1)]
     shown = [run_document(run, seen[run.parent_id], desk.runs.progress_of(run.id)) for run in found[:limit]]
     return Json({"items": shown, "next": write_cursor(found[limit - 1].id) if len(found) > limit else None})
 
@@ -152,5 +154,5 @@ def _run(desk: Desk, run_id: int) -> tuple[ParentRecord, RunRecord]:
     if found is not None and desk.access.may("parents.read", found.parent_id):
         parent = next((record for record in desk.kohort.store.parents() if record.id == found.parent_id), None)
         if parent is not None:
-            return parent, found
+            return parent, Unseen.of(desk.kohort.store, desk.access).run(found)
     raise UserError("RUN_NOT_FOUND", f"there is no run {run_id}", hint="list the runs first")

@@ -10,6 +10,7 @@ from typing import Any
 from kohort.foundation.errors import InvalidInput, UserError
 from kohort.foundation.issues import Issue, Issues
 from kohort.ports.definitions import DefinitionStore
+from kohort.ports.runs import RunRecord
 from kohort.services.access import Access
 
 SOMETHING = "something that you may not see"
@@ -77,13 +78,18 @@ class Unseen:
                 error.issues = self.issues(error.issues)
         return error
 
+    def run(self, run: RunRecord) -> RunRecord:
+        """A run whose message and problem name nothing of that."""
+        return replace(run, message=self.text(run.message), problem=self.document(dict(run.problem))) if self.names else run
+
     def document(self, value: Any) -> Any:
         """JSON with all its texts as `text` writes them; `hint` under keys of that name."""
         if not self.names:
             return value
         match value:
             case dict():
-                return {key: self.hint(str(item)) if key == "hint" else self.document(item) for key, item in value.items()}
+                told = {key: self.document(item) for key, item in value.items()}
+                return told | {"hint": self.hint(value["hint"])} if isinstance(value.get("hint"), str) else told
             case list() | tuple():
                 return [self.document(item) for item in value]
             case str():

@@ -14,6 +14,7 @@ from kohort.ports.definitions import EvaluationRecord, ParentRecord, PopulationR
 from kohort.ports.runs import RUN_KINDS, RunRecord
 from kohort.web.api.desk import AtDesk, Desk
 from kohort.web.api.running import Progress
+from kohort.web.api.unseen import Unseen
 from kohort.web.studio.render import render
 from kohort.web.studio.routes import PageRoutes
 
@@ -82,9 +83,10 @@ def runs_page(
     seen = {record.id: record for record in desk.kohort.store.parents() if desk.access.may("parents.read", record.id)}
     wanted = {record.id for record in seen.values() if parent in ("", record.slug, str(record.id))}
     found: list[ShownRun] = []
+    unseen = Unseen.of(desk.kohort.store, desk.access)
     for run in _runs(desk, wanted, kind, before):
         if not status or run.status == status:
-            found.append(ShownRun(run, seen[run.parent_id], desk.runs.progress_of(run.id)))
+            found.append(ShownRun(unseen.run(run), seen[run.parent_id], desk.runs.progress_of(run.id)))
         if len(found) > SHOWN:
             break
     shown = found[:SHOWN]
@@ -110,7 +112,7 @@ def run_page(request: Request, desk: AtDesk, run: RunId) -> Response:
     parent = next((record for record in desk.kohort.store.parents() if found and record.id == found.parent_id), None)
     if found is None or parent is None or not desk.access.may("parents.read", parent.id):
         raise UserError("RUN_NOT_FOUND", f"there is no run {run}", hint="look at the list of runs")
-    shown = ShownRun(found, parent, progress)
+    shown = ShownRun(Unseen.of(desk.kohort.store, desk.access).run(found), parent, progress)
     stops = "parents.refresh" if found.kind == "refresh" else "parents.evaluate"
     context: dict[str, Any] = {
         "shown": shown,
