@@ -26,6 +26,8 @@ BAR_NUMBER_MS, BAR_ROW_MS = 400.0, 100.0
 EDITS, ROWS, LONG = 12, 12, 120
 BETWEEN_KEYS_MS = 60
 LOOK_MS = 10
+SETTLE_MS = 100
+"""Somebody looks at the button before pressing it: rows that are drawn where they are seen are drawn by then."""
 KNOWN_NUMBER = "lifetime_value"
 """An attribute of the workspaces measured here whose values spread, so that totals change with what it is compared with."""
 FOLDER = "Bench of the studio"
@@ -194,7 +196,10 @@ def _rows(page: Page, kind: str, name: str) -> Waited:
     spent = []
     for _ in range(ROWS):
         page.evaluate("benchState.rows = 0")
-        page.get_by_role("button", name=name, exact=True).last.click()
+        adder = page.get_by_role("button", name=name, exact=True).last
+        adder.scroll_into_view_if_needed()
+        page.wait_for_timeout(SETTLE_MS)
+        adder.click()
         _until(page, "benchState.rows > benchState.asked")
         spent.append(float(page.evaluate("benchState.rows - benchState.asked")))
         page.get_by_role("button", name="Undo", exact=True).click()

@@ -62,6 +62,11 @@ export class ComboBox extends LitElement {
       ${this._open ? this.list(items) : nothing}`;
   }
 
+  /** What opens reaches beyond its row, which would cut it off while it is drawn only where it is seen. */
+  updated(changes) {
+    if (changes.has("_open")) this.closest("rule-condition")?.toggleAttribute("data-choosing", Boolean(this._open));
+  }
+
   chip(value, index) {
     const text = shown(value);
     return html`<span class="combo-chip"><span>${text === "" ? "(empty)" : this.textOf(value)}</span>

@@ -14,7 +14,7 @@ function review(state, act) {
   return html`<form method="dialog" @submit=${(event) => { event.preventDefault(); act.save(); }}>
     <div class="dialog-head"><h2 id="save-title">${isNew ? "Create" : "Save"} “${state.name}”</h2></div>
     <div class="dialog-body">
-      <div class="save-facts" aria-busy=${waiting ? "true" : "false"}>${facts(preview, isNew)}</div>
+      <div class="save-facts" aria-busy=${waiting ? "true" : "false"} ?data-waiting=${waiting}>${facts(preview, isNew)}</div>
       ${preview?.sentence ? html`<p class="muted save-words">${preview.sentence}</p>` : nothing}
       <label class="field"><span>Note <small>optional, kept with the version</small></span><input class="control" maxlength="2000" .value=${state.note} @input=${(event) => act.note(event.target.value)} autofocus></label>
       ${trouble(state.problem)}

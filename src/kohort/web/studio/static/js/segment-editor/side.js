@@ -11,7 +11,7 @@ const OVERLAPS = 5;
 export function side(state) {
   const { preview, waiting } = state;
   return html`<aside class="editor-side" aria-label="Preview" id="preview">
-    <div class="editor-numbers" aria-busy=${waiting ? "true" : "false"}>
+    <div class="editor-numbers" aria-busy=${waiting ? "true" : "false"} ?data-waiting=${waiting}>
       ${size(state)} ${state.problem ? nothing : problems(state)} ${preview ? html`${funnel(preview)} ${dependents(preview)} ${overlaps(state)} ${sample(state)}` : nothing}
     </div>
     <p class="visually-hidden" role="status">${waiting || !preview ? "" : spoken(preview)}</p>
@@ -45,7 +45,7 @@ function funnel(preview) {
   const root = preview.waterfalls.find((waterfall) => waterfall.path === "rule");
   if (root) return html`<section class="card" aria-labelledby="funnel-title"><div class="card-body">
     <h3 id="funnel-title">Funnel <small>in the order written</small></h3>
-    <ol class="ed-funnel">${repeat(root.steps, (step) => step.path, (step) => html`<li>
+    <ol class="ed-funnel ed-steps">${repeat(root.steps, (step) => step.path, (step) => html`<li>
       <span class="ed-funnel-text" title=${step.text}>${named(step)}</span><span class="number">${count(step.kept)}</span>
       ${bar(root.start ? (step.kept ?? 0) / root.start : 0)}<span class="number ed-funnel-drop">${step.dropped ? change(-step.dropped) : step.kept ? "keeps all" : ""}</span>
     </li>`)}</ol></div></section>`;
@@ -53,7 +53,7 @@ function funnel(preview) {
   if (!parts.length) return nothing;
   return html`<section class="card" aria-labelledby="funnel-title"><div class="card-body">
     <h3 id="funnel-title">Conditions <small>each by itself</small></h3>
-    <ol class="ed-funnel">${repeat(parts, ([path]) => path, ([path, part]) => html`<li>
+    <ol class="ed-funnel ed-steps">${repeat(parts, ([path]) => path, ([path, part]) => html`<li>
       <span class="ed-funnel-text" title=${part.text}>${named({ path, text: part.text })}</span><span class="number">${count(part.count)}</span>
       ${bar(part.share ?? 0)}<span class="number ed-funnel-drop">${share(part.share, 1)}</span>
     </li>`)}</ol></div></section>`;
@@ -108,7 +108,7 @@ function sample({ preview, parent }) {
 /** On a narrow screen: the number that stays in sight, and the way to the rest. */
 export function glance({ preview, waiting, issues }) {
   const errors = issues.filter((issue) => issue.severity === "error").length;
-  return html`<a class="editor-glance" href="#preview" hx-boost="false" aria-busy=${waiting ? "true" : "false"}>
+  return html`<a class="editor-glance" href="#preview" hx-boost="false" aria-busy=${waiting ? "true" : "false"} ?data-waiting=${waiting}>
     <span><strong>${count(preview?.count)}</strong> profiles</span><span class="muted">${share(preview?.share)}</span>
     <span class="grow"></span>${errors ? html`<span class="is-bad">${many(errors, "problem")}</span>` : nothing}<span>Preview</span>${icon("chevron-down", 14)}</a>`;
 }
