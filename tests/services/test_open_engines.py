@@ -12,6 +12,8 @@ import pyarrow as pa
 import pytest
 
 from kohort.foundation.errors import UserError
+from kohort.index import warming
+from kohort.index.compiled import COMPILING, KERNELS
 from kohort.ports.warehouse import Queries
 from kohort.segments.definition import Segment
 from kohort.segments.versions import segment_fingerprint
@@ -169,3 +171,22 @@ def test_warming_up_opens_what_was_refreshed(opened: Open) -> None:
     assert list(opened.engines._open) == [opened.shop.parent.id]
     opened.lender.lent = True
     assert opened.preview("tier = 'Gold'").count == 3
+
+
+def test_what_is_told_to_be_loaded_comes_before_anything_of_a_parent_segment(opened: Open) -> None:
+    seen: list[int] = []
+    opened.engines.warm_up(lambda: seen.append(len(opened.engines._open)))
+    assert seen == [0]
+    assert list(opened.engines._open) == [opened.shop.parent.id]
+
+
+def test_warming_up_lets_others_go_on_between_two_functions(monkeypatch: pytest.MonkeyPatch) -> None:
+    rests: list[float] = []
+
+    def rest(seconds: float) -> None:
+        assert not COMPILING.locked(), "others may load a function meanwhile"
+        rests.append(seconds)
+
+    monkeypatch.setattr("kohort.index.warming.time.sleep", rest)
+    warming.load_all(rest_seconds=0.25)
+    assert rests == [0.25] * sum(len(one.signatures) for one in KERNELS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -44,17 +45,19 @@ def is_compiled() -> bool:
     return mark is not None and mark.exists()
 
 
-def load_all(progress: Progress | None = None) -> None:
-    """Have every kernel in memory: a server does so before it says that it is ready."""
+def load_all(progress: Progress | None = None, rest_seconds: float = 0.0) -> None:
+    """Have every kernel in memory, so that no question pays for loading it. rest_seconds: left to others after each."""
     warm_up(progress)
-    _compile_all(None)
+    _compile_all(None, rest_seconds)
 
 
-def _compile_all(progress: Progress | None) -> None:
+def _compile_all(progress: Progress | None, rest_seconds: float = 0.0) -> None:
     work = [(one, signature) for one in KERNELS for signature in one.signatures]
     for done, (one, signature) in enumerate(work):
         with COMPILING:
             one.compile(signature)
+        if rest_seconds:
+            time.sleep(rest_seconds)
         if progress is not None:
             progress(done + 1, len(work))
 

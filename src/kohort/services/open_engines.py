@@ -28,6 +28,7 @@ Borrow = Callable[[], AbstractContextManager[Queries]]
 
 _KEPT_OF_REFRESH = ("index", "_sources", "_work", "rows_seen")
 _KEPT_OF_CATALOG = ("conditions",)
+_REST_SECONDS = 0.005
 
 
 class BorrowedWarehouse:
@@ -105,15 +106,17 @@ class OpenEngines:
             self._open.clear()
             self._end_watch()
 
-    def warm_up(self) -> None:
+    def warm_up(self, loaded: Callable[[], None] = lambda: None) -> None:
         """Have compiled functions, and what questions about parent segments begin with, in memory.
 
-        What is not compiled on this machine yet is left to the first question, which says so.
+        What is not compiled on this machine yet is left to the first question, which says so. loaded: called when all code that questions
+        need is there, before anything about a parent segment is.
         """
         with suppress(KohortError, OSError):
             parents = [parent for parent in self.store.parents() if self.store.last_refresh(parent.id) is not None][: self.most]
             if parents:
                 _load_compiled()
+            loaded()
             for parent in parents:
                 with self.use(parent) as engine:
                     _prepare(engine)
@@ -200,7 +203,7 @@ def _load_compiled() -> None:
     from kohort.index.warming import is_compiled, load_all
 
     if is_compiled():
-        load_all()
+        load_all(rest_seconds=_REST_SECONDS)
 
 
 def _prepare(engine: Engine) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import gc
 import socket
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -60,8 +59,6 @@ def api_server(kohort: Kohort, listener: socket.socket) -> Iterator[None]:
 
 
 def _warm_up(kohort: Kohort) -> None:
-    """So that nobody's first preview pays for it; whoever asks meanwhile goes first where the system can tell threads apart."""
-    if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+    """So that nobody's first preview pays for it. Never at a lower priority: whoever asks meanwhile would wait for locks it holds."""
     with suppress(Exception):
-        kohort.engines.warm_up()
+        kohort.engines.warm_up(gc.freeze)  # code stays: to look through it for garbage again and again would stop everybody
