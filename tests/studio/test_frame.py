@@ -87,3 +87,14 @@ def layout_shift(page: Page) -> float:
       setTimeout(() => done(sum), 100);
     })"""
     return float(page.evaluate(count))
+
+
+@pytest.mark.parametrize("path", ["/audiences", "/runs", "/settings"])
+def test_nothing_moves_while_a_page_arrives_at_a_slow_machine(studio: RunningStudio, open_page: OpenPage, path: str) -> None:
+    page = open_page(studio, path)
+    session = page.context.new_cdp_session(page)
+    session.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 10})
+    page.reload()
+    page.wait_for_load_state("networkidle")
+    assert layout_shift(page) == 0

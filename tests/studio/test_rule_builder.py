@@ -285,6 +285,22 @@ def test_a_row_more_in_a_rule_of_120_conditions_is_there_at_once(studio: Running
     assert min(took) <= 100, took
 
 
+def test_what_opens_in_a_long_rule_is_not_cut_off_by_its_row(studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_builder(open_page, studio, group(*[GOLD, RICH] * 20))
+    assert page.locator(".rb-long").count() == 1
+    page.get_by_role("button", name="Add attribute", exact=True).click()
+    expect(page.locator("rule-condition")).to_have_count(41)
+    choosing = page.get_by_role("combobox", name="Attribute").last
+    expect(choosing).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    third = page.get_by_role("listbox").get_by_role("option").nth(2)
+    third.click(timeout=2_000)
+    expect(page.get_by_role("listbox")).to_have_count(0)
+    assert attributes_of(page)[-1] != ""
+    page.locator("summary[aria-label='More about condition 3']").click()
+    page.get_by_role("button", name="Describe").click(timeout=2_000)
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_in_a_rule_with_everything(studio: RunningStudio, open_page: OpenPage, theme: str) -> None:
     page = open_builder(open_page, studio, EVERYTHING, theme=theme)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -69,6 +70,21 @@ class TestPreview:
         assert len(held) == 1, "one question for quick successive edits"
         held[0].continue_()
         expect(size(page)).to_have_text("0")
+
+    def test_a_row_more_of_a_long_rule_leaves_the_style_of_the_others_alone(self, studio: RunningStudio, open_page: OpenPage) -> None:
+        page = open_page(studio, rules_of(studio, "Value/VIP"))
+        form(page, "Text").fill(" or ".join(f"lifetime_value > {number}" for number in range(60)))
+        page.get_by_role("button", name="Visual").click()
+        expect(page.locator("li.rb-item")).to_have_count(60)
+        expect(page.locator(".editor-numbers")).to_have_attribute("aria-busy", "false")
+        browser = page.context.browser
+        assert browser is not None
+        browser.start_tracing(page=page, categories=["devtools.timeline"])
+        page.get_by_role("button", name="Add attribute", exact=True).evaluate("button => button.click()")
+        expect(page.locator("li.rb-item")).to_have_count(61)
+        events = json.loads(browser.stop_tracing())["traceEvents"]
+        styled = [event["args"].get("elementCount", 0) for event in events if event["name"] == "UpdateLayoutTree"]
+        assert 0 < max(styled) < 0.2 * page.locator("*").count(), styled
 
     def test_a_warning_says_why_and_leads_to_its_row(self, studio: RunningStudio, open_page: OpenPage) -> None:
         page = open_page(studio, rules_of(studio, "Value/VIP"))
