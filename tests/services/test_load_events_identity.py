@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from kohort.adapters.duckdb.event_tables import DuckDBEventTables
 from kohort.events.identity import IdentityRules, Limit
 from kohort.events.model import Received, SourceRules
 from kohort.foundation.instants import to_micros
+from kohort.services.identity import IdentityResolver
 from kohort.services.load_events import Loader
 from tests.services.event_desk import Desk
 
@@ -162,8 +165,6 @@ def test_memory_is_bounded_by_forgetting() -> None:
 
 
 def _small_resolver(desk: Desk) -> Any:
-    from kohort.services.identity import IdentityResolver
-
     return IdentityResolver("web", desk.tables, remembered_ids=4)
 
 
@@ -192,3 +193,32 @@ def test_rules_that_are_changed_hold_for_calls_that_come_later(monkeypatch: pyte
     loader.drain()
     assert [row.get("_profile_id") for row in desk.rows("buy")] == ["profile_1", "profile_2", "profile_1", "profile_1", "profile_1"]
     assert [row.get("_profile_id") for row in desk.rows("pages")] == [None]
+
+
+class CommitsLast(DuckDBEventTables):
+    """Whoever asks while a flush is made last sees the tables as they were before it."""
+
+    def _commit(self, meanwhile: Callable[[], None]) -> None:
+        meanwhile()
+        super()._commit(lambda: None)
+
+
+@pytest.mark.parametrize("remembered", [4, 100_000])
+def test_the_next_calls_are_resolved_before_those_before_are_in_the_tables(monkeypatch: pytest.MonkeyPatch, remembered: int) -> None:
+    draw = random.Random(remembered)
+    calls = []
+    for number in range(400):
+        visitor, user = draw.randrange(60), draw.randrange(40)
+        ids = {"anonymousId": f"a{visitor}"} | ({"userId": f"u{user}"} if draw.random() < 0.4 else {})
+        traits = {"email": f"{draw.randrange(30)}@x.y"} if draw.random() < 0.3 else {}
+        calls.append({"type": "identify", "traits": traits | {"n": number}, **ids})
+    straight, overlapped = Desk(flush_calls=len(calls)), Desk(flush_calls=7)
+    straight.send(*calls)
+    straight.loader.drain()
+    forgetful = partial(IdentityResolver, remembered_ids=remembered, remembered_profiles=2)
+    monkeypatch.setattr("kohort.services.load_events.IdentityResolver", forgetful)
+    overlapped.loader._tables = CommitsLast(overlapped.warehouse.connection)
+    overlapped.send(*calls)
+    assert overlapped.loader.drain() == len(calls)
+    assert overlapped.contents() == straight.contents()
+    assert len(straight.rows("SELECT * FROM web.profile_merges")) > 10

@@ -66,7 +66,8 @@ class EventTables(Protocol):
     def write(self, flush: Flush, meanwhile: Callable[[], None] = lambda: None) -> WriteReport:
         """Everything of a flush and its position in one transaction. New columns are added, columns too narrow are widened.
 
-        meanwhile: called when everything is handed over and the engine makes it last. It must not use the tables.
+        meanwhile: called when everything is handed over and the engine makes it last. It may ask whose ids and which profiles there are:
+        what this flush changes of them may be in the answers, or not yet.
 
         Raises UserError; nothing of the flush is there then, and the same calls may be written after all when they are tried again.
         """

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
-from kohort.events.identity import DEFAULT_IDENTITY, Change, ExternalId, IdentityGraph, IdentityRules, Trigger, hash_of
+from kohort.events.identity import (
+    DEFAULT_IDENTITY,
+    Change,
+    ExternalId,
+    GraphUpdate,
+    IdentityGraph,
+    IdentityRules,
+    Trigger,
+    hash_of,
+)
 from kohort.foundation.instants import Micros
 from kohort.ports.event_tables import EventTables
 
@@ -19,17 +28,28 @@ Seen = tuple[tuple[ExternalId, ...], str, str, Micros, Micros]
 
 
 class IdentityResolver:
-    """Resolves the calls of one source in order. What it says becomes true when the caller writes it; if not: `forget`."""
+    """Resolves the calls of one source in order. What it says becomes true when the caller writes it; if not: `forget`.
+
+    What it said last may not be in the tables yet when it is asked again: of that, it keeps everything in memory.
+    """
 
     def __init__(
-        self, source: str, tables: EventTables, rules: IdentityRules = DEFAULT_IDENTITY, remembered_ids: int = REMEMBERED_IDS
+        self,
+        source: str,
+        tables: EventTables,
+        rules: IdentityRules = DEFAULT_IDENTITY,
+        remembered_ids: int = REMEMBERED_IDS,
+        remembered_profiles: int = REMEMBERED_PROFILES,
     ) -> None:
         self._source = source
         self._tables = tables
         self._rules = rules
         self._remembered_ids = remembered_ids
+        self._remembered_profiles = remembered_profiles
         self._graph: IdentityGraph | None = None
         self._before: dict[ExternalId, int] = {}
+        self._touched: set[int] = set()
+        self._merged: dict[int, int] = {}
 
     def resolve(self, calls: Sequence[Seen]) -> tuple[list[int], list[Change]]:
         """The profile number of each call (0: it carries no id that counts), and what the calls change."""
@@ -46,12 +66,15 @@ class IdentityResolver:
                     numbers[place] = graph.canonical(number)
             elif carried := calls[place][0]:
                 numbers[place] = graph.resolve(carried, Trigger(*calls[place][1:]), changes) or 0
+        self._merged = {each.number: each.canonical for each in changes if isinstance(each, GraphUpdate) and each.canonical != each.number}
+        self._touched = {each.number for each in changes}.union(self._merged.values())
         return numbers, changes
 
     def forget(self) -> None:
         """What was resolved has not been written: begin again from the tables."""
         self._graph = None
         self._before = {}
+        self._touched, self._merged = set(), {}
 
     def _ready(self) -> IdentityGraph:
         if self._graph is None:
@@ -59,8 +82,9 @@ class IdentityResolver:
         elif len(self._graph.known) > self._remembered_ids // 2:
             self._age(self._graph)
         profiles = self._graph.profiles
-        if len(profiles) > REMEMBERED_PROFILES:
-            self._graph.profiles = dict(islice(profiles.items(), len(profiles) - REMEMBERED_PROFILES // 2, None))
+        if len(profiles) > self._remembered_profiles:
+            touched = {number: profiles[number] for number in self._touched if number in profiles}
+            self._graph.profiles = touched | dict(islice(profiles.items(), len(profiles) - self._remembered_profiles // 2, None))
         return self._graph
 
     def _age(self, graph: IdentityGraph) -> None:
@@ -69,6 +93,7 @@ class IdentityResolver:
         self._before = {each: canonical(number) for each, number in graph.known.items()} if graph.onwards else graph.known
         self._graph = IdentityGraph(graph.next_number, self._rules)
         self._graph.profiles = graph.profiles
+        self._graph.onwards = dict(self._merged)
 
     def _settled(self, graph: IdentityGraph, calls: Sequence[Seen]) -> list[int]:
         """The profile of each call whose ids are all of it already, as far as is in memory; 0: not settled."""

@@ -51,10 +51,20 @@ class LoadReport:
 
 
 @dataclass(slots=True)
+class _Counted:
+    """What a flush is made of. received: when the newest request of each source was."""
+
+    calls: int = 0
+    rejects: int = 0
+    received: dict[str, Micros] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class _Taken:
     """Requests that have been read: up to where, how many, with how many calls and bytes.
 
-    waiting_at: when the one after them was received, for which there was no room; None: there is room.
+    waiting_at: when the one after them was received, for which there was no room; None: there is room. flushes: what is to be written,
+    once that has been worked out; counted: what it is made of.
     """
 
     position: Position
@@ -62,15 +72,8 @@ class _Taken:
     calls: int = 0
     size: int = 0
     waiting_at: Micros | None = None
-
-
-@dataclass(slots=True)
-class _Counted:
-    """What a flush is made of. received: when the newest request of each source was."""
-
-    calls: int = 0
-    rejects: int = 0
-    received: dict[str, Micros] = field(default_factory=dict)
+    flushes: list[SourceFlush] | None = None
+    counted: _Counted = field(default_factory=_Counted)
 
 
 class _Collector:
@@ -170,19 +173,20 @@ class Loader:
         if not taken.entries:
             self._tell(None, position, None)
             return LoadReport(0, 0, 0, 0, 0, position, None)
-        counted = _Counted()
-        flush = self._flush(taken.position, counted)
+        flush = Flush(self._worked_out(taken), taken.position, self._now())
         written = self._tables.write(flush, lambda: self._read_ahead(taken, max_entries))
-        self._position = flush.position
+        self._position, counted = flush.position, taken.counted
         self._tell(written, flush.position, taken.waiting_at, counted.received)
         rows, discards = sum(written.rows.values()), sum(written.discards.values())
         return LoadReport(taken.entries, counted.calls, counted.rejects, rows, discards, flush.position, taken.waiting_at)
 
     def _read_ahead(self, taken: _Taken, max_entries: int) -> None:
-        """Begin the next flush, if this one did not hold all that waits."""
+        """Begin the next flush, if this one did not hold all that waits; work it out if there is no room for more in it."""
         if taken.waiting_at is not None:
-            self._ahead = _Taken(taken.position)
-            self._collect(self._ahead, max_entries)
+            ahead = self._ahead = _Taken(taken.position)
+            self._collect(ahead, max_entries)
+            if ahead.waiting_at is not None:
+                ahead.flushes = self._worked_out(ahead)
 
     def _begin(self) -> Position:
         if self._position is None:
@@ -205,6 +209,8 @@ class Loader:
     def _forget_ahead(self) -> None:
         """What was read and is not written is read again."""
         self._ahead = None
+        for resolver in self._identity.values():
+            resolver.forget()
         for rows in self._sources.values():
             rows.clear()
 
@@ -260,9 +266,11 @@ class Loader:
             why = f"{type(error).__name__}: {error}"
             rows.reject(Rejected(call.place, NOT_LOADED, why, call.type, call.message_id, sample), received)
 
-    def _flush(self, position: Position, counted: _Counted) -> Flush:
+    def _worked_out(self, taken: _Taken) -> list[SourceFlush]:
+        if taken.flushes is not None:
+            return taken.flushes
         changed = {source: rows for source, rows in self._sources.items() if rows.changed}
-        return Flush([self._source_flush(source, rows, counted) for source, rows in changed.items()], position, self._now())
+        return [self._source_flush(source, rows, taken.counted) for source, rows in changed.items()]
 
     def _source_flush(self, source: str, rows: SourceRows, counted: _Counted) -> SourceFlush:
         resolver = self._identity.get(source)
@@ -278,8 +286,6 @@ class Loader:
 
     def _give_up(self) -> None:
         self._position = None
-        for resolver in self._identity.values():
-            resolver.forget()
         self._forget_ahead()
 
     # --- news ---------------------------------------------------------------------------------------------------

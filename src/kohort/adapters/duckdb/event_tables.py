@@ -54,7 +54,7 @@ class _Outcome:
 
 
 class DuckDBEventTables:
-    """Writes the tables of sources over a connection of its own; evaluations go on beside it. For one thread.
+    """Writes the tables of sources over connections of its own; evaluations go on beside it. For one thread.
 
     connect: opens a connection to the warehouse; it is called again when the engine gave up on the last one. max_columns: of one table;
     what is beyond goes into its column `overflow`. more_memory: called when the engine's memory did not suffice, before it is tried again.
@@ -70,13 +70,15 @@ class DuckDBEventTables:
         self._connection.execute(f"SET checkpoint_threshold = '{CHECKPOINT_AT}'")
         self._catalog = Catalog()
         self._counters: dict[str, tuple[int, int]] = {}
+        self._with_graph: set[str] = set()
         self._committer = ThreadPoolExecutor(1, "kohort-commit")
+        self._second: Connection | None = None
 
     def position(self) -> Position:
         """Up to where the log is in the tables; 0 before the first write."""
 
         def read() -> Position:
-            state = self._seen(STATE_SCHEMA).find(STATE_SCHEMA, "positions")
+            state = self._seen(self._connection, STATE_SCHEMA).find(STATE_SCHEMA, "positions")
             if state is None or not state.ours:
                 return Position(0)
             row = self._connection.execute(f"SELECT max(position) FROM {state.sql} WHERE reader = '{READER}'").fetchone()
@@ -111,28 +113,26 @@ class DuckDBEventTables:
 
     def next_profile(self, source: str) -> int:
         """The number of the next new profile of a source; 1 for the first."""
-        return self._reading(lambda: self._counted(source)[0])
+        return self._beside(lambda connection: self._counted(connection, source)[0])
 
     def profiles_of(self, source: str, hashes: Sequence[tuple[int, int]]) -> Mapping[tuple[int, int], int]:
         """Hashes of external ids -> the number of the profile they are of by now; unknown ones are left out."""
 
-        def read() -> dict[tuple[int, int], int]:
-            return graph.profiles_of(self._connection, source, hashes) if hashes and self._has_graph(source) else {}
+        def read(connection: Connection) -> dict[tuple[int, int], int]:
+            return graph.profiles_of(connection, source, hashes) if hashes and self._has_graph(connection, source) else {}
 
-        return self._reading(read)
+        return self._beside(read)
 
     def profiles(self, source: str, numbers: Sequence[int]) -> Sequence[Profile]:
         """What resolution needs of profiles that have not been merged away."""
 
-        def read() -> list[Profile]:
-            return graph.profiles(self._connection, source, numbers) if numbers else []
-
-        return self._reading(read)
+        return self._beside(lambda connection: graph.profiles(connection, source, numbers) if numbers else [])
 
     def close(self) -> None:
-        """Give the connection back."""
+        """Give the connections back."""
         self._committer.shutdown()
         self._connection.close()
+        self._forget_second()
 
     # --- one transaction ----------------------------------------------------------------------------------------
 
@@ -152,6 +152,7 @@ class DuckDBEventTables:
                 self._connection.execute("ROLLBACK")
             self._catalog.forget()
             self._counters.clear()
+            self._with_graph.clear()
             raise
         self._counters.update(counters)
         pa.default_memory_pool().release_unused()
@@ -167,7 +168,7 @@ class DuckDBEventTables:
     def _write_source(self, flush: SourceFlush, outcome: _Outcome) -> tuple[int, int]:
         discards: list[Discard] = []
         owners = np.array(flush.profiles, dtype=np.int64)
-        next_profile, next_seq = self._counted(flush.source)
+        next_profile, next_seq = self._counted(self._connection, flush.source)
         if flush.profiles:
             next_seq = graph.write_changes(self._connection, self._catalog, flush.source, flush.identity, next_seq)
             next_profile = max([next_profile, *(each.number + 1 for each in flush.identity if isinstance(each, GraphUpdate))])
@@ -230,18 +231,36 @@ class DuckDBEventTables:
 
     # --- reading ------------------------------------------------------------------------------------------------
 
-    def _seen(self, schema: str) -> Catalog:
-        self._catalog.look(self._connection, [schema])
+    def _seen(self, connection: Connection, schema: str) -> Catalog:
+        self._catalog.look(connection, [schema])
         return self._catalog
 
-    def _has_graph(self, source: str) -> bool:
-        state = self._catalog.find(source, graph.NEW_IDS) or self._seen(source).find(source, graph.NEW_IDS)
-        return state is not None and state.ours
+    def _has_graph(self, connection: Connection, source: str) -> bool:
+        """Whether a source's graph is there for everybody: tables that are being made are not."""
+        if source not in self._with_graph and graph.exists(connection, source):
+            self._with_graph.add(source)
+        return source in self._with_graph
 
-    def _counted(self, source: str) -> tuple[int, int]:
+    def _counted(self, connection: Connection, source: str) -> tuple[int, int]:
         if source not in self._counters:
-            self._counters[source] = graph.counters(self._connection, source) if self._has_graph(source) else (1, 1)
+            self._counters[source] = graph.counters(connection, source) if self._has_graph(connection, source) else (1, 1)
         return self._counters[source]
+
+    def _beside(self, read: Callable[[Connection], Result]) -> Result:
+        """Read over a connection that is free while the other one commits."""
+        if self._second is None:
+            self._second = may_read_variables(self._connect())
+        try:
+            return read(self._second)
+        except duckdb.Error as error:
+            self._forget_second()
+            raise errors.statement_error(error, list) from error
+
+    def _forget_second(self) -> None:
+        if self._second is not None:
+            with suppress(duckdb.Error):
+                self._second.close()
+            self._second = None
 
     def _reading(self, read: Callable[[], Result]) -> Result:
         try:
@@ -254,14 +273,16 @@ class DuckDBEventTables:
             raise errors.statement_error(error, list) from error
 
     def _start_over(self, error: duckdb.Error) -> None:
-        """Forget what was known, and go on outside of any transaction; after a fatal error on another connection."""
+        """Forget what was known, and go on outside of any transaction; after a fatal error on other connections."""
         self._catalog.forget()
         self._counters.clear()
+        self._with_graph.clear()
         with suppress(duckdb.Error):
             self._connection.execute("ROLLBACK")
         if isinstance(error, duckdb.OutOfMemoryException) and self._more_memory is not None:
             self._more_memory()
         if isinstance(error, duckdb.FatalException | duckdb.ConnectionException):
+            self._forget_second()
             with suppress(duckdb.Error):
                 self._connection.close()
             self._connection = may_read_variables(self._connect())

@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from kohort.adapters.duckdb.event_tables_batch import BATCH, profile_sql, run_over
-from kohort.adapters.duckdb.event_tables_schema import Catalog, Connection, TableState
+from kohort.adapters.duckdb.event_tables_schema import OURS, Catalog, Connection, TableState
 from kohort.adapters.duckdb.importing import quote
 from kohort.events.columns import COMMON_COLUMNS, OVERFLOW
 from kohort.events.identity import (
@@ -99,6 +99,12 @@ def _append(connection: Connection, state: TableState, types: Mapping[str, str],
     shown = ", ".join(profile_sql(name) if name in _NAMED else quote(name) for name in types)
     names = ", ".join(map(quote, types))
     run_over(connection, f"INSERT INTO {state.sql} ({names}) SELECT {shown} FROM {BATCH}", pa.table(arrays, names=list(types)))
+
+
+def exists(connection: Connection, schema: str) -> bool:
+    """Whether the graph of a source is there, as far as this connection sees."""
+    query = f"SELECT 1 FROM duckdb_tables() WHERE {OURS} AND schema_name = $1 AND table_name = '{NEW_IDS}'"
+    return bool(connection.execute(query, [schema]).fetchall())
 
 
 def counters(connection: Connection, schema: str) -> tuple[int, int]:
