@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kohort.events.identity import Change, Profile
@@ -16,13 +16,15 @@ class TableRows:
     """Rows for one table, by column: each column has `count` values, None where a row has none.
 
     Values are as JSON has them (str, int, float, bool); those of `events.columns.INSTANTS` are microseconds UTC. numbers: of the call of
-    each row within its flush and source; None for tables whose rows belong to no profile.
+    each row within its flush and source; None for tables whose rows belong to no profile. packed: columns as `EventTables.packed` gave
+    them.
     """
 
     table: str
     columns: Mapping[str, Sequence[Any]]
     count: int
     numbers: Sequence[int] | None = None
+    packed: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,10 @@ class EventTables(Protocol):
 
         Raises UserError; nothing of the flush is there then, and the same calls may be written after all when they are tried again.
         """
+        ...
+
+    def packed(self, rows: TableRows) -> TableRows:
+        """The same rows, as far on their way as they can go without a look at the tables. At any time, also while a flush is written."""
         ...
 
     def counts(self) -> Mapping[tuple[str, str], int]:

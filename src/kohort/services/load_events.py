@@ -280,7 +280,8 @@ class Loader:
         counted.rejects += rows.rejects
         counted.received[source] = rows.last_received_at
         profiles, changes = resolver.resolve(rows.seen)
-        flush = SourceFlush(source, rows.tables(), rows.users(), profiles, changes)
+        packed, users = self._tables.packed, rows.users()
+        flush = SourceFlush(source, [packed(each) for each in rows.tables()], packed(users) if users else None, profiles, changes)
         rows.clear()
         return flush
 

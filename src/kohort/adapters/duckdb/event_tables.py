@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 import duckdb
@@ -22,6 +22,7 @@ from kohort.adapters.duckdb.event_tables_batch import (
     insert,
     lay_over,
     may_read_variables,
+    packed,
     refused,
     with_owners,
 )
@@ -96,6 +97,10 @@ class DuckDBEventTables:
         except duckdb.Error as error:
             self._start_over(error)
             raise errors.statement_error(error, list) from error
+
+    def packed(self, rows: TableRows) -> TableRows:
+        """The same rows with their columns of text and instants as Arrow."""
+        return replace(rows, packed=packed(rows.columns))
 
     def counts(self) -> Mapping[tuple[str, str], int]:
         """Rows of every table of every source, by (source, table)."""
@@ -188,7 +193,7 @@ class DuckDBEventTables:
         if state is None:
             discards += refused(rows.table, rows.columns, rows.count, TABLE_TAKEN)
             return
-        batch = arrange(self._connection, self._catalog, state, rows.columns, rows.count, self._max_columns, discards)
+        batch = arrange(self._connection, self._catalog, state, rows, self._max_columns, discards)
         if rows.numbers is not None:
             batch = with_owners(batch, owners[rows.numbers])
         added = (lay_over if lay else insert)(self._connection, state, batch)

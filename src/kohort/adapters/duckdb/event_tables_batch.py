@@ -17,8 +17,12 @@ from kohort.adapters.duckdb.event_tables_types import ARROW_OF_TYPE, WRONG_TYPE,
 from kohort.adapters.duckdb.importing import quote
 from kohort.events.columns import DISCARD_COLUMNS, INSTANTS, OVERFLOW
 from kohort.events.identity import PROFILE_ID, profile_name
+from kohort.ports.event_tables import TableRows
 
 Owners = npt.NDArray[np.int64]
+
+_NOT_THAT: Final = (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError, ValueError)
+"""What Arrow raises for values that are not of the type asked for."""
 
 BATCH: Final = "kohort_batch_"
 OLD: Final = "kohort_old_"
@@ -53,13 +57,13 @@ def arrange(
     connection: Connection,
     catalog: Catalog,
     state: TableState,
-    columns: Mapping[str, Sequence[Any]],
-    count: int,
+    found_rows: TableRows,
     max_columns: int,
     discards: list[Discard],
 ) -> Batch:
-    """Make `state` fit `columns` and the other way round."""
-    arrays, rest = _as_they_are(state, columns)
+    """Make `state` fit the columns of rows and the other way round."""
+    columns, count = found_rows.columns, found_rows.count
+    arrays, rest = _as_they_are(state, columns, found_rows.packed)
     flags = {name: found for name, values in rest.items() if (found := flags_of(name, values))}
     new = sorted((name for name in flags if name not in state.columns and name != OVERFLOW), key=lambda name: _first(columns[name]))
     room = max(max_columns - len(state.columns), 0)
@@ -84,14 +88,30 @@ def arrange(
     return batch
 
 
-def _as_they_are(state: TableState, columns: Mapping[str, Sequence[Any]]) -> tuple[dict[str, pa.Array], dict[str, Sequence[Any]]]:
+def packed(columns: Mapping[str, Sequence[Any]]) -> dict[str, pa.Array]:
+    """Columns that hold nothing but text, or are instants, as Arrow; those without any value are left out."""
+    arrays: dict[str, pa.Array] = {}
+    for name, values in columns.items():
+        with suppress(*_NOT_THAT):
+            array = pa.array(values, ARROW_OF_TYPE["TIMESTAMP" if name in INSTANTS else "VARCHAR"])
+            if array.null_count < len(array):
+                arrays[name] = array
+    return arrays
+
+
+def _as_they_are(
+    state: TableState, columns: Mapping[str, Sequence[Any]], ready: Mapping[str, pa.Array]
+) -> tuple[dict[str, pa.Array], dict[str, Sequence[Any]]]:
     """Columns of text and instants that take their values without a closer look; and the columns that need one."""
     arrays: dict[str, pa.Array] = {}
     rest: dict[str, Sequence[Any]] = {}
     for name, values in columns.items():
         sql_type = state.columns.get(name)
         if sql_type == "VARCHAR" or (sql_type == "TIMESTAMP" and name in INSTANTS):
-            with suppress(pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError, ValueError):
+            if (array := ready.get(name)) is not None and array.type == ARROW_OF_TYPE[sql_type]:
+                arrays[name] = array
+                continue
+            with suppress(*_NOT_THAT):
                 array = pa.array(values, ARROW_OF_TYPE[sql_type])
                 if array.null_count < len(array):
                     arrays[name] = array
