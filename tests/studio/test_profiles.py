@@ -85,7 +85,7 @@ def test_chosen_columns_stay_in_the_addresses(studio: RunningStudio) -> None:
 
 def test_only_those_who_may_export_find_the_download(studio: RunningStudio) -> None:
     address = f"{segment_address(studio, 'Value/VIP')}/profiles?column=country"
-    assert "members.csv?variant=&amp;columns=cdp_customer_id,country" in get(studio, address, "marketer")
+    assert "members.csv?spreadsheet=true&amp;variant=&amp;columns=cdp_customer_id,country" in get(studio, address, "marketer")
     assert "members.csv" not in get(studio, address, "viewer")
 
 

@@ -233,6 +233,7 @@ def export(
         Literal["csv", "jsonl", "parquet"] | None, typer.Option("--format", help="File format (default: by suffix, csv).")
     ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Where to (default: standard output).")] = None,
+    spreadsheet: Annotated[bool, typer.Option("--spreadsheet", help="A CSV for people: no text in it is taken for a formula.")] = False,
     as_of: AsOf = "",
     parent: ParentOption = "",
 ) -> None:
@@ -243,9 +244,11 @@ def export(
     suffix = output.suffix.lstrip(".").lower() if output else ""
     by_suffix: dict[str, Literal["csv", "jsonl", "parquet"]] = {"jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet"}
     chosen = file_format or by_suffix.get(suffix, "csv")
+    if spreadsheet and chosen != "csv":
+        raise UsageError("--spreadsheet is for CSV")
     names = [name.strip() for name in columns.split(",") if name.strip()]
     moment = read_as_of(as_of, engine.catalog.timezone)
-    written = export_members(engine, path, columns=names, format=chosen, output=output, as_of=moment)
+    written = export_members(engine, path, columns=names, format=chosen, output=output, as_of=moment, spreadsheet=spreadsheet)
     detail = f"{written} rows: {', '.join(names) or 'all columns'}"
     record_done("members.export", "segment", f"{engine.parent.slug}:{path}", detail=detail)
     note(f"{counted(written, 'member')} written{f' to {output}' if output else ''}")

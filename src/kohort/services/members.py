@@ -24,6 +24,7 @@ from kohort.foundation.issues import Issues, did_you_mean
 from kohort.parent.layout import CUSTOMER_ID
 from kohort.rules.core import Expr
 from kohort.services.evaluate import Engine, resolve_path
+from kohort.services.spreadsheet import BYTE_ORDER_MARK, without_formulas
 from kohort.sql import build
 
 ExportFormat = Literal["csv", "jsonl", "parquet"]
@@ -40,11 +41,19 @@ def rule_rows(engine: Engine, expr: Expr, *, limit: int, as_of: datetime | None 
 
 
 def export_members(
-    engine: Engine, target: str, *, columns: Sequence[str] = (), format: ExportFormat, output: Path | None, as_of: datetime | None = None
+    engine: Engine,
+    target: str,
+    *,
+    columns: Sequence[str] = (),
+    format: ExportFormat,
+    output: Path | None,
+    as_of: datetime | None = None,
+    spreadsheet: bool = False,
 ) -> int:
     """Write all members to a file (None: standard output), whole or not at all; returns how many.
 
-    columns: attributes to write, all when empty. Raises InvalidInput UNKNOWN_ATTRIBUTE, UserError OUTPUT_NEEDED, FILE_NOT_WRITABLE.
+    columns: attributes to write, all when empty. spreadsheet: a CSV for people, in which no text is taken for a formula;
+    for programs values are as they are. Raises InvalidInput UNKNOWN_ATTRIBUTE, UserError OUTPUT_NEEDED, FILE_NOT_WRITABLE.
     """
     known = [CUSTOMER_ID, *engine.catalog.attribute]
     issues = Issues()
@@ -56,6 +65,9 @@ def export_members(
         raise UserError("OUTPUT_NEEDED", "Parquet needs a file", hint="add: -o FILE.parquet")
     reader = engine.warehouse.stream(_statement(engine, target, columns, as_of))
     with opened_output(output) as stream:
+        if spreadsheet and format == "csv":
+            stream.write(BYTE_ORDER_MARK)
+            return _write_csv(reader, stream, spreadsheet=True)
         return _WRITERS[format](reader, stream)
 
 
@@ -98,7 +110,7 @@ def opened_output(output: Path | None) -> Iterator[IO[bytes]]:
         raise
 
 
-def _write_csv(reader: pa.RecordBatchReader, stream: IO[bytes]) -> int:
+def _write_csv(reader: pa.RecordBatchReader, stream: IO[bytes], spreadsheet: bool = False) -> int:
     lists = [i for i, field in enumerate(reader.schema) if pa.types.is_nested(field.type)]
     schema = reader.schema
     for position in lists:
@@ -107,6 +119,7 @@ def _write_csv(reader: pa.RecordBatchReader, stream: IO[bytes]) -> int:
     with pyarrow.csv.CSVWriter(stream, schema) as writer:
         for batch in reader:
             columns = [_as_json(column) if i in lists else column for i, column in enumerate(batch.columns)]
+            columns = [without_formulas(column) for column in columns] if spreadsheet else columns
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
             rows += batch.num_rows
     return rows

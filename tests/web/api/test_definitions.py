@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from codecs import BOM_UTF8
 from typing import Any
 
 from tests.cli.workspaces import active, vips
@@ -138,6 +139,11 @@ class TestMembersAndProfiles:
         assert sorted(line.split(",")[0].strip('"') for line in lines[1:]) == sorted(vips())
         assert list((api.kohort.workspace.state / "tmp").glob("*.csv")) == []
         assert api.refused(422, "GET", f"{api.at('Value/VIP')}/members.csv?columns=nothing")["code"] == "UNKNOWN_ATTRIBUTE"
+
+    def test_a_download_for_people_is_marked_for_spreadsheets(self, api: Api) -> None:
+        path = f"{api.at('Value/VIP')}/members.csv?columns=customer_id,country"
+        exact, marked = api.call("GET", path, "marketer").content, api.call("GET", f"{path}&spreadsheet=true", "marketer").content
+        assert marked == BOM_UTF8 + exact
 
     def test_profiles_are_searched_by_key(self, api: Api) -> None:
         found = api.ok("GET", f"{PARENT}/profiles?search=c00&limit=5")

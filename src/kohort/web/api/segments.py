@@ -38,6 +38,7 @@ from kohort.web.api.pages import Cursor, Limit, page_of, read_number
 routes = Routes("Segments")
 ChosenVersion = Annotated[int | None, Query(ge=1, lt=2**31)]
 Variant = Annotated[str, Query(max_length=600, description="Only those in this variant of its A/B test: `A-Offer`; empty: all.")]
+_SPREADSHEET = "For people: UTF-8 is marked, and texts that a spreadsheet would take for a formula get an apostrophe."
 _SEGMENT = {"id": 5, "path": "Value/VIP", "folder": "Value", "name": "VIP", "kind": "batch", "version": 2, "population": 12, "share": 0.857}
 _WHOLE = {**_SEGMENT, "definition": {"name": "VIP", "folder": "Value", "rule": {}}, "text": "lifetime_value > 1000"}
 _ETAG = {"ETag": "The revision: send it as If-Match when you change this."}
@@ -218,6 +219,7 @@ def download_members(
     columns: Annotated[str, Query(max_length=5000, description="Attributes, comma separated; empty: all one may see.")] = "",
     variant: Variant = "",
     as_of: AsOf = "",
+    spreadsheet: Annotated[bool, Query(description=_SPREADSHEET)] = False,
 ) -> Any:
     """All members as a CSV file, whole or not at all. Columns of personal data are left out for those who may not see them."""
     record, stored = desk.segment(parent, segment, "members.export")
@@ -232,7 +234,8 @@ def download_members(
             wanted = [name for name in asked or [CUSTOMER_ID, *engine.catalog.attribute] if name not in hidden]
             moment = desk.instant(as_of, engine.catalog.timezone)
             target = _members_at(engine, stored, variant)
-            count = export_members(engine, target, columns=wanted or [CUSTOMER_ID], format="csv", output=path, as_of=moment)
+            columns_or_id = wanted or [CUSTOMER_ID]
+            count = export_members(engine, target, columns=columns_or_id, format="csv", output=path, as_of=moment, spreadsheet=spreadsheet)
         detail = f"{count} rows: {', '.join(wanted)}"
         desk.note("members.export", "segment", f"{record.slug}:{target}", after=revision_of(stored), detail=detail)
     except BaseException:
