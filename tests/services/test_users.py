@@ -185,6 +185,27 @@ class TestTokens:
         users.revoke_token(store, long.record.id, owner=ann, actor=CLI, clock=clock)
         assert users.caller_of_token(store, long.token, address="", clock=clock) is None
 
+    def test_what_was_made_with_a_token_ends_with_it(self, store: DefinitionStore, ann: UserRecord, clock: FixedClock) -> None:
+        first = users.add_token(store, ann, "first", actor=CLI, clock=clock)
+        second = users.add_token(store, ann, "second", used=first.record, actor=CLI, clock=clock)
+        third = users.add_token(store, ann, "third", used=second.record, actor=CLI, clock=clock)
+        other = users.add_token(store, ann, "other", actor=CLI, clock=clock)
+        users.revoke_token(
+            store, users.add_token(store, ann, "gone", used=first.record, actor=CLI, clock=clock).record.id, actor=CLI, clock=clock
+        )
+        done = users.revoke_token(store, first.record.id, owner=ann, actor=CLI, clock=clock)
+        assert [token.name for token in done.with_it] == ["second", "third"]
+        for issued in (first, second, third):
+            assert users.caller_of_token(store, issued.token, address="", clock=clock) is None
+        assert users.caller_of_token(store, other.token, address="", clock=clock) is not None
+        told = [(record.entry.object, record.entry.detail) for record in store.audit(limit=3)]
+        assert told == [
+            (str(third.record.id), f"third: made with token {second.record.id}"),
+            (str(second.record.id), f"second: made with token {first.record.id}"),
+            (str(first.record.id), "first"),
+        ]
+        assert code(lambda: users.add_token(store, ann, "late", used=second.record, actor=CLI, clock=clock)) == "SIGN_IN_FIRST"
+
 
 class TestFirstStart:
     def test_a_setup_link_makes_one_admin(self, store: DefinitionStore, clock: FixedClock) -> None:

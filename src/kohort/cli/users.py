@@ -221,25 +221,36 @@ def list_tokens(as_json: JSON = False) -> None:
         show_json([token_document(token, names.get(token.user_id, ""), now) for token in found])
         return
     rows = [
-        (t.id, names.get(t.user_id, ""), t.name, f"****{t.last_four}", t.role, _state(t, now), t.expires_at and _gmt(t.expires_at))
+        (
+            t.id,
+            names.get(t.user_id, ""),
+            t.name,
+            f"****{t.last_four}",
+            t.role,
+            _state(t, now),
+            t.expires_at and _gmt(t.expires_at),
+            t.made_with,
+        )
         for t in found
     ]
-    columns = ("id", "user", "for", "token", "role", "state", "until (GMT)")
-    show_table(columns, rows, right=(0,), empty="no tokens yet: kohort token add USER NAME")
+    columns = ("id", "user", "for", "token", "role", "state", "until (GMT)", "made with")
+    show_table(columns, rows, right=(0, 7), empty="no tokens yet: kohort token add USER NAME")
 
 
 @token_app.command("revoke")
 def revoke(token: Annotated[int, typer.Argument(help="Its id: see kohort token list.")], as_json: JSON = False) -> None:
-    """Refuse a token from now on."""
+    """Refuse a token from now on, and those that were made with it."""
     from kohort.services.users import revoke_token
 
     session = open_session()
-    record = revoke_token(session.store, token, actor=_actor(), clock=session.clock)
+    done = revoke_token(session.store, token, actor=_actor(), clock=session.clock)
     if as_json:
         names = {user.id: user.name for user in session.store.users()}
-        show_json(token_document(record, names.get(record.user_id, ""), session.clock.now()))
-    else:
-        styled(f"The token [bold]{escape(record.name)}[/bold] (****{record.last_four}) is refused from now on.")
+        document = token_document(done.token, names.get(done.token.user_id, ""), session.clock.now())
+        show_json({**document, "revoked_with_it": [other.id for other in done.with_it]})
+        return
+    for record, why in ((done.token, ""), *((other, f", since it was made with token {other.made_with}") for other in done.with_it)):
+        styled(f"The token [bold]{escape(record.name)}[/bold] (****{record.last_four}) is refused from now on{why}.")
 
 
 def token_document(token: TokenRecord, user: str, now: datetime) -> dict[str, Any]:
@@ -254,6 +265,7 @@ def token_document(token: TokenRecord, user: str, now: datetime) -> dict[str, An
         "created_at": instant_text(token.created_at),
         "expires_at": instant_text(token.expires_at) if token.expires_at else None,
         "revoked_at": instant_text(token.revoked_at) if token.revoked_at else None,
+        "made_with": token.made_with,
     }
 
 

@@ -42,7 +42,10 @@ class SessionRecord:
 
 @dataclass(frozen=True, slots=True)
 class TokenRecord:
-    """An API token without the token. role: what it may at most; last_four: so that people can tell tokens apart."""
+    """An API token without the token. role: what it may at most; last_four: so that people can tell tokens apart.
+
+    made_with: the id of the token with which it was made; None: a person made it.
+    """
 
     id: int
     user_id: int
@@ -53,6 +56,7 @@ class TokenRecord:
     created_by: str
     expires_at: datetime | None
     revoked_at: datetime | None
+    made_with: int | None
 
     def valid_at(self, instant: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or instant < self.expires_at)
@@ -140,9 +144,19 @@ class UserStore(Protocol):
         ...
 
     def add_token(
-        self, token_hash: str, last_four: str, user_id: int, name: str, role: Role, *, by: str, at: datetime, expires_at: datetime | None
+        self,
+        token_hash: str,
+        last_four: str,
+        user_id: int,
+        name: str,
+        role: Role,
+        *,
+        by: str,
+        at: datetime,
+        expires_at: datetime | None,
+        made_with: int | None = None,
     ) -> TokenRecord:
-        """A new API token. Raises UserError USER_NOT_FOUND."""
+        """A new API token. made_with: the id of another one. Raises UserError USER_NOT_FOUND."""
         ...
 
     def tokens(self, user_id: int | None = None) -> Sequence[TokenRecord]:

@@ -103,6 +103,13 @@ class UserStoreContract(StoreContract):
         assert list(store.tokens(99)) == []
         assert _code(lambda: store.revoke_token(99, T1)) == "TOKEN_NOT_FOUND"
 
+    def test_with_which_token_a_token_was_made_is_kept(self, store: DefinitionStore, ann: UserRecord) -> None:
+        first = store.add_token("t1", "aaaa", ann.id, "job", "viewer", by="ann", at=T0, expires_at=None)
+        second = store.add_token("t2", "bbbb", ann.id, "job", "viewer", by="ann", at=T0, expires_at=None, made_with=first.id)
+        assert first.made_with is None
+        assert [token.made_with for token in store.tokens(ann.id)] == [first.id, None]
+        assert store.token("t2", T0) == (second, ann)
+
     def test_failures_are_counted_until_the_right_password(self, store: DefinitionStore, open_store: OpenStore) -> None:
         assert store.failures("account:ann") is None
         assert store.add_failure("account:ann", T0).failures == 1

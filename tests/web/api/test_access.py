@@ -189,6 +189,20 @@ class TestSigningIn:
 
 
 class TestTokens:
+    def test_a_token_that_was_made_with_another_ends_with_it(self, own: Api) -> None:
+        first = own.ok("POST", "/tokens", "", headers={"Authorization": f"Bearer {own.tokens['viewer']}"}, json={"name": "first"})
+        own.tokens["first"] = first["token"]
+        second = own.ok("POST", "/tokens", "first", json={"name": "second"})
+        own.tokens["second"] = second["token"]
+        assert second["made_with"] == first["id"]
+        own.ok("GET", "/me", "second")
+        assert own.ok("DELETE", f"/tokens/{first['id']}", "admin")["revoked_with_it"] == [second["id"]]
+        assert own.refused(401, "GET", "/me", "second")["code"] == "SIGN_IN_FIRST"
+        assert [entry["object"] for entry in own.ok("GET", "/audit?kind=token&limit=2", "admin")["items"]] == [
+            str(second["id"]),
+            str(first["id"]),
+        ]
+
     def test_a_token_is_shown_once_and_may_no_more_than_asked(self, own: Api) -> None:
         made = own.ok("POST", "/tokens", "engineer", json={"name": "job", "role": "viewer", "days": 1})
         own.tokens["job"] = made["token"]

@@ -253,6 +253,7 @@ api_tokens = Table(
     Column("created_by", Text, nullable=False),
     Column("expires_at", Instant),
     Column("revoked_at", Instant),
+    Column("made_with", Integer),
     UniqueConstraint("token_hash"),
     sqlite_autoincrement=True,
 )

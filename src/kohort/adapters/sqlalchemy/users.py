@@ -73,9 +73,8 @@ class Users(Transactions):
     def grants(self, user_id: int) -> Sequence[Grant]:
         """By parent segment and folder; none: the user's role holds everywhere."""
         query = select(grants.c.parent_id, grants.c.folder, grants.c.role).where(grants.c.user_id == user_id)
-        with self._reading() as connection:
-            found = [Grant(**row._mapping) for row in connection.execute(query)]
-        return sorted(found, key=lambda grant: (grant.parent_id, grant.folder))
+        rows = self._known("grants", user_id, read=lambda connection: connection.execute(query).all())
+        return sorted((Grant(**row._mapping) for row in rows), key=lambda grant: (grant.parent_id, grant.folder))
 
     def set_grants(self, user_id: int, wanted: Sequence[Grant]) -> None:
         """Replace the grants of a user. Raises UserError USER_NOT_FOUND, PARENT_NOT_FOUND."""
@@ -104,11 +103,13 @@ class Users(Transactions):
 
     def session(self, token_hash: str, at: datetime) -> tuple[SessionRecord, UserRecord] | None:
         """Whose session this is at an instant; None when it is unknown, has expired, or the user is disabled."""
-        query = select(*_SESSION_COLUMNS).where((sessions.c.token_hash == token_hash) & (sessions.c.expires_at > at))
-        with self._reading() as connection:
-            row = connection.execute(query).one_or_none()
-            user = _user(connection, row.user_id) if row else None
-        return (SessionRecord(**row._mapping), user) if row and user and not user.disabled else None
+
+        def read(connection: Connection) -> tuple[SessionRecord, UserRecord] | None:
+            row = connection.execute(select(*_SESSION_COLUMNS).where(sessions.c.token_hash == token_hash)).one_or_none()
+            return (SessionRecord(**row._mapping), _user(connection, row.user_id)) if row else None
+
+        found = self._known("session", token_hash, read=read)
+        return found if found and found[0].expires_at > at and not found[1].disabled else None
 
     def end_sessions(self, *, token_hash: str = "", user_id: int = 0) -> int:
         """Forget one session, or all of a user; how many."""
@@ -117,14 +118,24 @@ class Users(Transactions):
             return int(connection.execute(delete(sessions).where(found)).rowcount)
 
     def add_token(
-        self, token_hash: str, last_four: str, user_id: int, name: str, role: Role, *, by: str, at: datetime, expires_at: datetime | None
+        self,
+        token_hash: str,
+        last_four: str,
+        user_id: int,
+        name: str,
+        role: Role,
+        *,
+        by: str,
+        at: datetime,
+        expires_at: datetime | None,
+        made_with: int | None = None,
     ) -> TokenRecord:
-        """A new API token. Raises UserError USER_NOT_FOUND, NAME_TOO_LONG."""
+        """A new API token. made_with: the id of another one. Raises UserError USER_NOT_FOUND, NAME_TOO_LONG."""
         check_length("name", name, NAME_CHARACTERS)
         with self._writing() as connection:
             _user(connection, user_id)
             values = {"user_id": user_id, "name": name, "token_hash": token_hash, "last_four": last_four, "role": role}
-            values |= {"created_at": at, "created_by": by, "expires_at": expires_at}
+            values |= {"created_at": at, "created_by": by, "expires_at": expires_at, "made_with": made_with}
             token_id = connection.execute(insert(api_tokens).values(**values).returning(api_tokens.c.id)).scalar_one()
             return _token(connection, token_id)
 

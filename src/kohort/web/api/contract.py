@@ -91,7 +91,7 @@ ANSWERS: Mapping[str, Any] = {
     "put_grants": users.User,
     "list_tokens": users.TokenPage,
     "add_token": users.NewToken,
-    "revoke_token": users.Token,
+    "revoke_token": users.RevokedToken,
     "read_audit": users.AuditPage,
     "openapi": dict[str, Any],
 }

@@ -290,7 +290,13 @@ def token_document(token: TokenRecord, user: str, now: datetime) -> Json:
     """A token; of the token itself only the last four characters."""
     state = "revoked" if token.revoked_at else "valid" if token.valid_at(now) else "expired"
     known = {"id": token.id, "user": user, "name": token.name, "last_four": token.last_four, "role": token.role, "state": state}
-    return {**known, "created_at": token.created_at, "expires_at": token.expires_at, "revoked_at": token.revoked_at}
+    return {
+        **known,
+        "created_at": token.created_at,
+        "expires_at": token.expires_at,
+        "revoked_at": token.revoked_at,
+        "made_with": token.made_with,
+    }
 
 
 def audit_document(record: AuditRecord) -> Json:

@@ -23,7 +23,15 @@ routes = Routes("Users and access")
 UserId = Annotated[int, Path(ge=1, lt=2**31)]
 TokenId = Annotated[int, Path(ge=1, lt=2**31)]
 _USER = {"id": 1, "name": "ann@example.com", "role": "admin", "disabled": False, "has_password": True, "grants": []}
-_TOKEN = {"id": 3, "user": "ann@example.com", "name": "nightly job", "last_four": "9xQz", "role": "marketer", "state": "valid"}
+_TOKEN = {
+    "id": 3,
+    "user": "ann@example.com",
+    "name": "nightly job",
+    "last_four": "9xQz",
+    "role": "marketer",
+    "state": "valid",
+    "made_with": None,
+}
 
 
 @routes.on("POST", "/login", PUBLIC, problems=(401, 429), example={"name": "ann@example.com", "role": "admin"})
@@ -165,7 +173,7 @@ def list_tokens(
 
 @routes.on("POST", "/tokens", "tokens.own", status=201, example={**_TOKEN, "token": "shown this once"})
 def add_token(desk: AtDesk, body: AddedToken) -> Json:
-    """A new API token of one's own. It is in the answer, this once. One that is made with a token ends no later than that."""
+    """A new API token of one's own. It is in the answer, this once. One that is made with a token ends no later, and with it."""
     kohort, user = desk.kohort, desk.caller.user
     used = kohort.store.token(desk.caller.secret_hash, kohort.clock.now()) if desk.actor.way == "token" else None
     issued = users.add_token(
@@ -175,21 +183,22 @@ def add_token(desk: AtDesk, body: AddedToken) -> Json:
         role=body.role or "",
         days=body.days,
         most=desk.access.role,
-        until=used[0].expires_at if used else None,
+        used=used[0] if used else None,
         actor=desk.actor,
         clock=kohort.clock,
     )
     return Json({**token_document(issued.record, user.name, kohort.clock.now()), "token": issued.token}, 201)
 
 
-@routes.on("DELETE", "/tokens/{token}", "tokens.own", example={**_TOKEN, "state": "revoked"})
+@routes.on("DELETE", "/tokens/{token}", "tokens.own", example={**_TOKEN, "state": "revoked", "revoked_with_it": [4]})
 def revoke_token(desk: AtDesk, token: TokenId) -> Json:
-    """Refuse a token from now on: one's own; of others only admins may."""
+    """Refuse a token from now on, and those that were made with it: one's own; of others only admins may."""
     kohort = desk.kohort
     owner = None if desk.access.may("tokens.all") else desk.caller.user
     revoked = users.revoke_token(kohort.store, token, owner=owner, actor=desk.actor, clock=kohort.clock)
     names = {user.id: user.name for user in kohort.store.users()}
-    return Json(token_document(revoked, names.get(revoked.user_id, ""), kohort.clock.now()))
+    document = token_document(revoked.token, names.get(revoked.token.user_id, ""), kohort.clock.now())
+    return Json({**document, "revoked_with_it": [other.id for other in revoked.with_it]})
 
 
 # --- the audit log ------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ class UserPage(TypedDict):
 
 
 class Token(TypedDict):
-    """An API token; of the token itself only the last four characters."""
+    """An API token; of the token itself only the last four characters. made_with: the id of the token with which it was made."""
 
     id: int
     user: str
@@ -69,6 +69,13 @@ class Token(TypedDict):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    made_with: int | None
+
+
+class RevokedToken(Token):
+    """A token that is refused from now on. revoked_with_it: ids of those that were made with it and ended, too."""
+
+    revoked_with_it: list[int]
 
 
 class NewToken(Token):
