@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +28,19 @@ def refused(desk: Desk, **options: object) -> Issues:
         desk.push(**options)
     assert desk.records() == before
     return caught.value.issues
+
+
+def misplaced(desk: Desk, path: str) -> Path:
+    file = desk.workspace.root / "segments" / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("name: b\n")
+    return file
+
+
+def refusal(desk: Desk, *paths: Path) -> UserError:
+    with pytest.raises(UserError) as caught:
+        desk.push(*paths)
+    return caught.value
 
 
 class TestParents:
@@ -148,9 +162,29 @@ class TestSegments:
         other.write_text("name: b\n")
         for folder in (root, root / "segments", desk.file(".")):
             assert [item.path for item in desk.push(folder, delete=True).items] == ["A/a"]
-        with pytest.raises(UserError) as caught:
-            desk.push(other)
-        assert (caught.value.code, "kohort ps use other" in caught.value.hint) == ("OTHER_PARENT", True)
+
+    def test_files_of_another_parent_segment_are_for_that(self, desk: Desk) -> None:
+        document = {**desk.parent.document, "name": "Other Shop"}
+        desk.store.save_parent("Other Shop", "other", document, by="ann", at=T0)
+        found = refusal(desk, misplaced(desk, "other/b.yml"))
+        assert (found.code, found.hint) == ("OTHER_PARENT", "name it: --parent 'Other Shop'")
+        assert '"Other Shop", not to "Shop"' in found.message
+
+    def test_a_folder_of_no_parent_segment_is_to_be_renamed(self, desk: Desk) -> None:
+        named = misplaced(desk, "The Shop/b.yml")
+        for asked in ((), (desk.workspace.root / "segments",), (named,), (named.parent,)):
+            found = refusal(desk, *asked)
+            assert (found.code, found.hint) == ("FOLDER_OF_NO_PARENT", "rename it: mv 'segments/The Shop' segments/shop")
+        desk.write("A/a.yml", "name: a\n")
+        assert [item.path for item in desk.push().items] == ["A/a"]
+        assert refusal(desk, named).hint == "move it: mv 'segments/The Shop' segments/shop/"
+
+    def test_a_file_beside_the_folders_is_to_be_moved(self, desk: Desk) -> None:
+        found = refusal(desk, misplaced(desk, "b.yml"))
+        assert (found.code, "mv segments/b.yml segments/shop/" in found.hint) == ("FOLDER_OF_NO_PARENT", True)
+
+    def test_a_workspace_without_segments_has_nothing_to_push(self, desk: Desk) -> None:
+        assert desk.push().items == ()
 
 
 class TestDelete:

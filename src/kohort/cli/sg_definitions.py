@@ -79,6 +79,8 @@ def push(
     if not as_json:
         show_items(result.items)
         show_issues(warnings)
+        if not result.items:
+            note(f"no segment files in {session.workspace.shown(session.workspace.segments_folder(record.slug))}")
     if not dry_run:
         result.issues.raise_if_errors()
         if result.changes:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 from kohort.foundation.clock import Clock
-from kohort.foundation.errors import UserError
 from kohort.foundation.fingerprints import canonical_json
 from kohort.foundation.issues import Issue, Issues
 from kohort.parent.catalog import FieldCatalog
@@ -22,6 +21,7 @@ from kohort.rules.places import located
 from kohort.segments.definition import Segment
 from kohort.segments.graph import SegmentGraph, problems
 from kohort.segments.versions import segment_fingerprint
+from kohort.services.segment_folders import require_own_folder
 from kohort.services.stored import read_stored, segment_ids, stored_document
 from kohort.workspace.reading import ParentFile, SegmentFile, folder_of, read_parent_files, read_segment_files, within
 from kohort.workspace.workspace import Workspace
@@ -101,11 +101,10 @@ def push_segments(
 
     delete: also remove stored segments that have no file (only below the given folders, if any were given). catalog: the fields
     to check rules against; None leaves that check out. Raises InvalidInput with every problem, UserError NO_SEGMENTS_FOLDER,
-    FILE_NOT_FOUND, OTHER_PARENT; then nothing was saved. In a dry run deletes that others need are items `refused` and issues
-    of the result.
+    FILE_NOT_FOUND, OTHER_PARENT, FOLDER_OF_NO_PARENT; then nothing was saved. In a dry run deletes that others need are items
+    `refused` and issues of the result.
     """
-    if delete:
-        _require_folder(workspace, parent)
+    require_own_folder(store, workspace, parent, paths, delete=delete)
     files, issues = read_segment_files(workspace, parent.slug, paths, unsound=True)
     for file in files:
         issues.extend(check_file(file, catalog))
@@ -232,14 +231,6 @@ def _without_file(records: Iterable[SegmentRecord], files: Iterable[SegmentFile]
     if folders is None:
         return missing
     return [record for record in missing if any(f"{record.folder}/".startswith(f"{folder}/") or not folder for folder in folders)]
-
-
-def _require_folder(workspace: Workspace, parent: ParentRecord) -> None:
-    """A workspace that lost its folder is no wish to delete everything."""
-    root = workspace.segments_folder(parent.slug)
-    if not root.is_dir():
-        message = f"there is no folder {workspace.shown(root)}: every stored segment would be deleted"
-        raise UserError("NO_SEGMENTS_FOLDER", message, hint="make the folder if that is what you want, or pull the segments first")
 
 
 def _scope(workspace: Workspace, parent: ParentRecord, paths: Sequence[Path]) -> list[str] | None:

@@ -133,8 +133,8 @@ def _parts(document: Document) -> list[tuple[int | None, Document]]:
 def _refuse_other_parent(workspace: Workspace, parent_slug: str, path: Path) -> None:
     other = workspace.parent_slug_of(path)
     if other not in ("", parent_slug):
-        message = f'{workspace.shown(path)} belongs to the parent segment "{other}", not to "{parent_slug}"'
-        raise UserError("OTHER_PARENT", message, hint=f"choose it with: kohort ps use {other}")
+        message = f'{workspace.shown(path)} lies in the folder "{other}", not in "{parent_slug}" of this parent segment'
+        raise UserError("OTHER_PARENT", message, hint="choose the parent segment of that folder with --parent")
 
 
 def _twice(definitions: Iterable[tuple[str, str, Document]], what: str) -> Issues:
