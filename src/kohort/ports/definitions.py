@@ -6,17 +6,18 @@ aware datetimes in UTC. Every method is one transaction, unless `transaction()` 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from kohort.ports.runs import RunStore
 from kohort.ports.sources import SourceStore
 from kohort.ports.users import UserStore
 
 Json = dict[str, Any]
+T = TypeVar("T")
 RefreshStatus = Literal["running", "success", "error", "canceled"]
 
 
@@ -135,6 +136,18 @@ class DefinitionStore(RunStore, SourceStore, UserStore, Protocol):
 
     def transaction(self) -> AbstractContextManager[None]:
         """All or nothing for every call that this thread makes inside the block; nobody else writes meanwhile."""
+        ...
+
+    def begin_request(self) -> None:
+        """What is read from here on, by whoever works on this request, may be what others were told since the last commit."""
+        ...
+
+    def remembered(self, key: Hashable, make: Callable[[], T]) -> T:
+        """In a request: what was made before when nobody committed since, otherwise what `make` gives. Nobody may change it."""
+        ...
+
+    def at_once(self, work: Callable[[], T]) -> T | None:
+        """What `work` gives if all it reads is remembered; None when it would have to wait for the database."""
         ...
 
     def parents(self) -> Sequence[ParentRecord]:

@@ -37,6 +37,10 @@ class ListedSegment:
 
 def list_segments(store: DefinitionStore, parent: ParentRecord) -> list[ListedSegment]:
     """Segments by folder and name, each followed by its variants."""
+    return list(store.remembered(("listed", parent.id, parent.name), lambda: _listing(store, parent)))
+
+
+def _listing(store: DefinitionStore, parent: ParentRecord) -> list[ListedSegment]:
     evaluation = store.last_evaluation(parent.id)
     populations = {p.path: p for p in evaluation.populations} if evaluation else {}
     evaluated_at = evaluation.evaluated_at if evaluation else None

@@ -27,8 +27,7 @@ class Definitions(Transactions):
 
     def parents(self) -> Sequence[ParentRecord]:
         """All parent segments by name."""
-        with self._reading() as connection:
-            rows = connection.execute(select(*_PARENT_COLUMNS)).all()
+        rows = self._known("parents", read=lambda connection: connection.execute(select(*_PARENT_COLUMNS)).all())
         return sorted((ParentRecord(**row._mapping) for row in rows), key=lambda record: (record.name, record.id))
 
     def parent(self, name: str) -> ParentRecord | None:
@@ -36,8 +35,8 @@ class Definitions(Transactions):
         matches = [parent_segments.c.name == name, parent_segments.c.slug == name]
         if name.isascii() and name.isdigit() and len(name) <= 9:
             matches.append(parent_segments.c.id == int(name))
-        with self._reading() as connection:
-            rows = connection.execute(select(*_PARENT_COLUMNS).where(or_(*matches)).order_by(parent_segments.c.id)).all()
+        query = select(*_PARENT_COLUMNS).where(or_(*matches)).order_by(parent_segments.c.id)
+        rows = self._known("parent", name, read=lambda connection: connection.execute(query).all())
         records = [ParentRecord(**row._mapping) for row in rows]
         ranked = sorted(records, key=lambda record: (record.name != name, record.slug != name))
         return ranked[0] if ranked else None
@@ -58,21 +57,16 @@ class Definitions(Transactions):
 
     def segments(self, parent_id: int) -> Sequence[SegmentRecord]:
         """All segments of a parent by (folder, name)."""
-        with self._reading() as connection:
+
+        def read(connection: Connection) -> tuple[SegmentRecord, ...]:
             rows = connection.execute(select(*_SEGMENT_COLUMNS).where(segments.c.parent_id == parent_id)).all()
-        return sorted((SegmentRecord(**row._mapping) for row in rows), key=lambda record: (record.folder, record.name))
+            return tuple(sorted((SegmentRecord(**row._mapping) for row in rows), key=lambda record: (record.folder, record.name)))
+
+        return list(self._known("segments", parent_id, read=read))
 
     def definitions_mark(self, parent_id: int) -> str:
         """A text that is another one after anything about a parent segment, its segments or its last good refresh changed."""
-        words, own = segments.c, parent_segments.c
-        columns = (words.id, words.folder, words.name, words.version, cast(words.updated_at, Text), words.fingerprint)
-        length = func.length(cast(words.document, Text))
-        good = (refreshes.c.parent_id == parent_id) & (refreshes.c.status == "success")
-        with self._reading() as connection:
-            rows = connection.execute(select(*columns, length).where(words.parent_id == parent_id).order_by(words.id)).all()
-            parent = connection.execute(select(own.version, own.name, own.updated_at).where(own.id == parent_id)).one_or_none()
-            last = connection.execute(select(func.max(refreshes.c.id)).where(good)).scalar_one()
-        return hashlib.sha256(repr(([*map(tuple, rows)], parent, last)).encode("utf-8", "surrogatepass")).hexdigest()
+        return self._known("definitions", parent_id, read=lambda connection: _definitions_mark(connection, parent_id))
 
     def save_segment(
         self, parent_id: int, folder: str, name: str, kind: str, document: Json, fingerprint: str, *, by: str, at: datetime, note: str = ""
@@ -141,6 +135,17 @@ class Definitions(Transactions):
         with self._reading() as connection:
             rows = connection.execute(select(table).where(table.c.segment_id == segment_id).order_by(table.c.number)).all()
         return [SegmentVersion(**row._mapping) for row in rows]
+
+
+def _definitions_mark(connection: Connection, parent_id: int) -> str:
+    words, own = segments.c, parent_segments.c
+    columns = (words.id, words.folder, words.name, words.version, cast(words.updated_at, Text), words.fingerprint)
+    length = func.length(cast(words.document, Text))
+    good = (refreshes.c.parent_id == parent_id) & (refreshes.c.status == "success")
+    rows = connection.execute(select(*columns, length).where(words.parent_id == parent_id).order_by(words.id)).all()
+    parent = connection.execute(select(own.version, own.name, own.updated_at).where(own.id == parent_id)).one_or_none()
+    last = connection.execute(select(func.max(refreshes.c.id)).where(good)).scalar_one()
+    return hashlib.sha256(repr(([*map(tuple, rows)], parent, last)).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _same(stored: Json, given: Json) -> bool:

@@ -72,9 +72,12 @@ class Runs(Transactions):
         """The newest successful refresh."""
         done = (refreshes.c.parent_id == parent_id) & (refreshes.c.status == "success")
         query = select(*_REFRESH_COLUMNS).where(done).order_by(refreshes.c.number.desc()).limit(1)
-        with self._reading() as connection:
+
+        def read(connection: Connection) -> RefreshRecord | None:
             row = connection.execute(query).one_or_none()
-        return RefreshRecord(**row._mapping) if row else None
+            return RefreshRecord(**row._mapping) if row else None
+
+        return self._known("last refresh", parent_id, read=read)
 
     def save_evaluation(
         self, parent_id: int, refresh_number: int, *, as_of: datetime, at: datetime, total: int, populations: Sequence[PopulationRecord]
@@ -90,9 +93,12 @@ class Runs(Transactions):
     def last_evaluation(self, parent_id: int) -> EvaluationRecord | None:
         """The newest evaluation."""
         query = select(evaluations).where(evaluations.c.parent_id == parent_id).order_by(evaluations.c.id.desc()).limit(1)
-        with self._reading() as connection:
+
+        def read(connection: Connection) -> EvaluationRecord | None:
             row = connection.execute(query).one_or_none()
             return _evaluation(connection, row) if row else None
+
+        return self._known("last evaluation", parent_id, read=read)
 
     def evaluation(self, evaluation_id: int) -> EvaluationRecord | None:
         """One evaluation; None when there is none of that id."""

@@ -149,11 +149,13 @@ class Users(Transactions):
 
     def token(self, token_hash: str, at: datetime) -> tuple[TokenRecord, UserRecord] | None:
         """Whose token this is at an instant; None when it is unknown or not valid, or the user is disabled."""
-        with self._reading() as connection:
+
+        def read(connection: Connection) -> tuple[TokenRecord, UserRecord] | None:
             row = connection.execute(select(*_TOKEN_COLUMNS).where(api_tokens.c.token_hash == token_hash)).one_or_none()
-            user = _user(connection, row.user_id) if row else None
-        token = TokenRecord(**row._mapping) if row else None
-        return (token, user) if token and token.valid_at(at) and user and not user.disabled else None
+            return (TokenRecord(**row._mapping), _user(connection, row.user_id)) if row else None
+
+        found = self._known("token", token_hash, read=read)
+        return found if found and found[0].valid_at(at) and not found[1].disabled else None
 
     def revoke_token(self, token_id: int, at: datetime) -> TokenRecord:
         """It is refused from this instant on. Raises UserError TOKEN_NOT_FOUND."""

@@ -119,7 +119,7 @@ class Desk:
         return from_micros(micros)
 
 
-def desk_of(request: Request) -> Desk:
+async def desk_of(request: Request) -> Desk:
     """What a route works with."""
     state = request.app.state
     return Desk(state.kohort, caller_of(request), state.runs)

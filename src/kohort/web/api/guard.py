@@ -57,8 +57,11 @@ class GuardedRoute(APIRoute):
         action = action_of(self)
 
         async def guarded(request: Request) -> Response:
+            store = request.app.state.kohort.store
+            store.begin_request()
             if action != PUBLIC:
-                request.state.caller = await run_in_threadpool(admitted, request, action)
+                known = store.at_once(lambda: admitted(request, action))
+                request.state.caller = known or await run_in_threadpool(admitted, request, action)
             elif request.method not in _SAFE:
                 _refuse_cross_site(request)
             try:
