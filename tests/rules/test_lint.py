@@ -19,6 +19,7 @@ from kohort.rules.ast import Group
 from kohort.rules.lint import lint_rule
 from kohort.rules.lint_codes import LINT_CODES
 from kohort.rules.text import parse_rule
+from kohort.rules.value_sets import ValueSet
 from kohort.services import lint as services_lint
 from kohort.testing.dataset import Dataset, field_of
 
@@ -144,6 +145,27 @@ def test_long_lists_and_many_conditions_on_one_attribute_are_compared() -> None:
     others = " and ".join(f"age != {number}" for number in range(1_000))
     assert Counter(codes(f"age > 5 and {others}"))["LINT_SUBSUMED"] == 6
     assert Counter(codes(f"age < 1000 and age >= 0 and {others}"))["LINT_CONTRADICTION"] == 1
+
+
+def test_of_many_nested_conditions_each_idle_one_is_told_about() -> None:
+    ranges = [f"age between {number} and {20_000 - number}" for number in range(2_000)]
+    assert Counter(codes(" or ".join(ranges)))["LINT_SUBSUMED"] >= 1_999
+    apart = [f"age between {3 * number} and {3 * number + 1}" for number in range(2_000)]
+    assert codes(" or ".join(apart)) == []
+    assert codes(" or ".join([*apart, "age between 2999 and 3002"])) == ["LINT_SUBSUMED"]
+
+
+def test_ten_thousand_conditions_on_one_attribute_are_compared_with_few_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared = Counter[str]()
+    is_within = ValueSet.is_within
+
+    def counted(one: ValueSet, other: ValueSet) -> bool:
+        compared["pairs"] += 1
+        return is_within(one, other)
+
+    monkeypatch.setattr(ValueSet, "is_within", counted)
+    assert codes(" or ".join(f"age = {number}" for number in range(10_000))) == []
+    assert compared["pairs"] < 200_000
 
 
 def test_findings_say_where() -> None:

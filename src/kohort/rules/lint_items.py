@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,9 +10,9 @@ from kohort.foundation.issues import Path
 from kohort.foundation.windows import Window
 from kohort.rules.canonical import name_of
 from kohort.rules.core import BehaviorLeaf, Expr
-from kohort.rules.value_sets import ANYTHING, ValueSet
+from kohort.rules.value_sets import ANYTHING, Cut, ValueSet
 
-_HELD_AGAINST = 50
+_HELD_AGAINST, _IN_A_CROWD = 50, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +46,39 @@ class Item:
 def related(items: Sequence[Item]) -> Iterator[tuple[Item, Item]]:
     """The pairs (the earlier first) that test the same thing or count the same rows: no others can say anything about each other.
 
-    Of many that share a mark, each is held against the first 50 only.
+    Of many that share a mark, each is held against the first 50 only; of many that test the same thing, against the first five and
+    the nearest that reaches around it.
     """
     places: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     pairs: set[tuple[int, int]] = set()
+    crowded = {subject for subject, amount in Counter(item.subject for item in items).items() if subject and amount > _HELD_AGAINST}
+    for subject in crowded:
+        pairs.update(_nested(items, [place for place, item in enumerate(items) if item.subject == subject]))
     for later, item in enumerate(items):
         own = [("key", item.key), ("subject", item.subject), ("rows", item.rows)]
         own = [mark for mark in own if mark[1]]
         for mark in (*own, ("key", item.opposite)):
             pairs.update((earlier, later) for earlier in places.get(mark, ()))
         for mark in own:
-            if len(places[mark]) < _HELD_AGAINST:
+            if len(places[mark]) < (_IN_A_CROWD if mark[0] == "subject" and item.subject in crowded else _HELD_AGAINST):
                 places[mark].append(later)
     return ((items[earlier], items[later]) for earlier, later in sorted(pairs))
+
+
+def _nested(items: Sequence[Item], places: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Each of the places with the nearest whose values reach around its own, the earlier first. As much work as sorting."""
+    by_high = sorted((place for place in places if items[place].passing.values), key=lambda place: _high(items[place]), reverse=True)
+    around: list[int] = []
+    for place in sorted(by_high, key=lambda place: items[place].passing.values[0][0]):
+        while around and _high(items[around[-1]]) < _high(items[place]):
+            around.pop()
+        if around:
+            yield min(place, around[-1]), max(place, around[-1])
+        around.append(place)
+
+
+def _high(item: Item) -> Cut:
+    return item.passing.values[-1][1]
 
 
 def by_mark(items: Iterable[Item], mark: Callable[[Item], str]) -> dict[str, list[Item]]:
