@@ -122,6 +122,15 @@ def test_who_leaves_next(grown: RunningStudio) -> None:
     assert f"{found.leaving} of {found.days[0].count} within 14 days" in words(page)
     [leaving] = [series["values"] for series in charts(page)[0]["series"] if series["name"] == "Leave"]
     assert leaving == [day.leaving for day in found.days[1:]]
+    entries = charts(get(grown, segment_address(grown, ACTIVE)))[1]
+    colours = {series["name"][:5]: series["colour"] for series in entries["series"]}
+    assert all(colours.get(series["name"][:5], colours["Left"]) == series["colour"] for series in charts(page)[0]["series"])
+
+
+def test_where_nobody_came_or_went_no_empty_chart_is_drawn(grown: RunningStudio) -> None:
+    page = get(grown, segment_address(grown, "Everybody"))
+    assert "Nobody entered or left in the last 30 days." in words(page)
+    assert len(charts(page)) == 1
 
 
 def test_a_part_is_a_page_of_its_own_and_a_part_of_one(grown: RunningStudio) -> None:
@@ -159,6 +168,9 @@ def test_charts_are_drawn_and_turn_into_tables(grown: RunningStudio, open_page: 
     expect(population.locator("canvas")).to_be_hidden()
     page.keyboard.press("Enter")
     expect(population.locator("canvas")).to_be_visible()
+    page.locator("#forecast").get_by_role("button", name="Show as table").click()
+    days = page.locator("#forecast tbody td:first-child").all_inner_texts()
+    assert days == sorted(days), "what comes next is read from the next day on"
 
 
 def test_a_chart_is_drawn_anew_in_the_other_theme(grown: RunningStudio, open_page: OpenPage) -> None:

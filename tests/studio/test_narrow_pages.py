@@ -42,7 +42,9 @@ def test_the_name_is_read_whole_and_nothing_sticks_out(grown: RunningStudio, ope
         _holds_together(page)
 
 
-@pytest.mark.parametrize("path", ["/audiences/all-customers", "/audiences/all-customers/profiles", "/audiences/all-customers/segments/new", "/analytics"])
+@pytest.mark.parametrize(
+    "path", ["/audiences/all-customers", "/audiences/all-customers/profiles", "/audiences/all-customers/segments/new", "/analytics"]
+)
 def test_other_pages_hold_together_on_a_phone(grown: RunningStudio, open_page: OpenPage, path: str) -> None:
     page = open_page(grown, path, role="marketer", width=390)
     _holds_together(page)

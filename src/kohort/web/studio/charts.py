@@ -24,11 +24,14 @@ class Series:
     below: bool = False
 
 
-def chart(kind: Literal["line", "bars"], days: Sequence[date], series: Sequence[Series], sentence: str) -> dict[str, Any]:
-    """What `<e-chart>` draws. sentence: what it shows, in words."""
+def chart(
+    kind: Literal["line", "bars"], days: Sequence[date], series: Sequence[Series], sentence: str, *, ahead: bool = False
+) -> dict[str, Any]:
+    """What `<e-chart>` draws. sentence: what it shows, in words; ahead: of days to come, so that a table begins with the first."""
     return {
         "kind": kind,
         "sentence": sentence,
+        "ahead": ahead,
         "labels": [day.isoformat() for day in days],
         "series": [{"name": one.name, "values": list(one.values), "colour": one.colour, "below": one.below} for one in series],
     }

@@ -159,6 +159,7 @@ def _figures(history: SegmentHistory, days: int, name: str) -> dict[str, Any]:
         "week": _week([(day.entered, day.left) for day in moves[-_WEEK:]]),
         "population": chart("line", labels, [Series("Profiles", values)], line_sentence(f"Profiles in {name}", labels, values)),
         "moves": chart("bars", move_days, bars, moves_sentence(name, move_days, entered, left)),
+        "still": not any((*entered, *left)) and None not in entered,
         "last_day": history.days[-1].day,
         "not_kept": sum(1 for day in lately if day.entered is None),
     }
@@ -178,11 +179,11 @@ def _week(moves: Sequence[tuple[int | None, int | None]]) -> Week:
 def _forecast_chart(found: Forecast, view: SegmentView, shown: ListedSegment) -> dict[str, Any]:
     days = [_day(day.as_of, view) for day in found.days[1:]]
     leaving, joining = [day.leaving for day in found.days[1:]], [day.joining for day in found.days[1:]]
-    series = [Series("Leave", leaving, 3)]
+    series = [Series("Leave", leaving, 2)]
     if any(joining):
-        series = [Series("Enter", joining, 1), Series("Leave", leaving, 3, below=True)]
+        series = [Series("Enter", joining, 1), Series("Leave", leaving, 2, below=True)]
     words = f"{shown.name} from {days[0]} to {days[-1]}, if nothing new happens: {sum(leaving):,} leave, {sum(joining):,} enter."
-    return chart("bars", days, series, words)
+    return chart("bars", days, series, words, ahead=True)
 
 
 def _day(moment: datetime, view: SegmentView) -> date:

@@ -59,11 +59,12 @@ customElements.define("e-chart", class extends HTMLElement {
     if (!asTable) this.chart.resize();
   }
 
-  /** The same figures as a table, the newest first. */
+  /** The same figures as a table: the newest first, of days to come the next one. */
   asTable() {
-    const { labels, series, sentence } = this.figures;
+    const { labels, series, sentence, ahead } = this.figures;
     const head = make("tr", {}, ...["Day", ...series.map((one) => one.name)].map((text, place) => make("th", { scope: "col", className: place ? "number" : "", textContent: text })));
-    const rows = labels.map((label, place) => make("tr", {}, make("td", { textContent: label }), ...series.map((one) => make("td", { className: "number", textContent: count(one.values[place]) })))).reverse();
+    const rows = labels.map((label, place) => make("tr", {}, make("td", { textContent: label }), ...series.map((one) => make("td", { className: "number", textContent: count(one.values[place]) }))));
+    if (!ahead) rows.reverse();
     const table = make("table", { className: "table" }, make("thead", {}, head), make("tbody", {}, ...rows));
     const box = make("div", { className: "chart-table", tabIndex: 0 }, table);
     box.setAttribute("role", "region");
