@@ -199,6 +199,13 @@ class Kohort:
 
         return ask_counts(self._address_file) if is_held(self._serve_lock) else None
 
+    def server_metrics(self) -> str | None:
+        """All that the server of this workspace has counted, as Prometheus reads it; None when none answers."""
+        from kohort.adapters.locks import is_held
+        from kohort.adapters.serve_client import ask_metrics
+
+        return ask_metrics(self._address_file) if is_held(self._serve_lock) else None
+
     @property
     def _address_file(self) -> Path:
         return self.workspace.state / "serve.json"
@@ -288,6 +295,7 @@ class Kohort:
                 "pending_bytes": settings.ingest_pending_bytes,
                 "rate": settings.ingest_rate_limit,
                 "unknown_keys": settings.ingest_unknown_keys,
+                "metrics": settings.ingest_metrics,
             },
         }
 

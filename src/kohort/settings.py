@@ -48,6 +48,7 @@ class Settings:
     ingest_rate_limit: int = _setting(1_000, "requests a second taken from each source without a limit of its own; 0 = no limit")
     ingest_pending_bytes: int = _setting(67_108_864, "memory for requests that wait for the disk; what does not fit is answered with 429")
     ingest_unknown_keys: str = _setting("refuse", "calls under unknown write keys: refuse (401), or accept (200 as Segment does, and drop)")
+    ingest_metrics: str = _setting("local", "who may read /metrics and /version on the port for calls: local (this machine), or everybody")
     ingest_trusted_proxies: str = _setting("", "addresses of proxies whose X-Forwarded-For is believed, comma-separated; empty = none")
 
     api_host: str = _setting("127.0.0.1", "address that the API of `kohort serve` listens on; 0.0.0.0 = all of the machine's")
@@ -108,4 +109,6 @@ def _checked(name: str, value: Any, default: Any, issues: Issues) -> Any:
         issues.error("INVALID_SETTING", f'api_secure_cookies must be "auto" or "always", not {value!r}', ("settings", name))
     elif name == "ingest_unknown_keys" and value not in ("refuse", "accept"):
         issues.error("INVALID_SETTING", f'ingest_unknown_keys must be "refuse" or "accept", not {value!r}', ("settings", name))
+    elif name == "ingest_metrics" and value not in ("local", "everybody"):
+        issues.error("INVALID_SETTING", f'ingest_metrics must be "local" or "everybody", not {value!r}', ("settings", name))
     return value

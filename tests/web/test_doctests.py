@@ -8,7 +8,7 @@ from importlib import import_module
 import pytest
 
 
-@pytest.mark.parametrize("name", ["keys", "pixels", "rates", "routes"])
+@pytest.mark.parametrize("name", ["keys", "nearby", "pixels", "rates", "routes"])
 def test_examples(name: str) -> None:
     results = doctest.testmod(import_module(f"kohort.web.ingest.{name}"))
     assert results.attempted

@@ -379,6 +379,28 @@ def test_other_paths_and_methods(client: httpx.Client) -> None:
         assert set(client.post(path, content=b"{}").json()) == {"success", "code", "message"}
 
 
+def test_figures_and_the_version_are_for_this_machine(client: httpx.Client) -> None:
+    for path in ("/metrics", "/version"):
+        assert client.get(path).status_code == 200
+        for header in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"):
+            answer = client.get(path, headers={header: "127.0.0.1"})
+            assert (answer.status_code, answer.json()["code"]) == (403, "only_here")
+            assert "web_shop" not in answer.text
+    for path in ("/healthz", "/readyz"):
+        assert client.get(path, headers={"X-Forwarded-For": "8.8.8.8"}).status_code == 200
+
+
+def test_what_is_no_http_is_counted_and_told_once(server: RunningServer, client: httpx.Client) -> None:
+    before = metric(client, "kohort_ingest_broken_requests_total")
+    address = httpx.URL(server.url)
+    for _ in range(5):
+        with socket.create_connection((address.host, address.port or 80)) as raw:
+            raw.sendall(b"\x16\x03\x01 no http\r\n\r\n")
+            assert raw.recv(100).startswith(b"HTTP/1.1 400")
+    assert metric(client, "kohort_ingest_broken_requests_total") == before + 5
+    assert sum("Invalid HTTP request" in line for line in server.said) <= 1
+
+
 def test_health_readiness_and_metrics(server: RunningServer, client: httpx.Client) -> None:
     assert client.get("/healthz").text == "ok\n"
     assert client.get("/readyz").text == "ready\n"

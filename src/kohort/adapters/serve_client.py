@@ -23,13 +23,24 @@ def write_address(file: Path, url: str) -> None:
 
 def ask_counts(file: Path) -> ServerCounts | None:
     """What the server whose address is in a file has counted; None when none answers."""
+    found = _ask(file)
+    return counts_of(*found) if found is not None else None
+
+
+def ask_metrics(file: Path) -> str | None:
+    """The text that the server whose address is in a file gives Prometheus; None when none answers."""
+    found = _ask(file)
+    return found[1] if found is not None else None
+
+
+def _ask(file: Path) -> tuple[str, str] | None:
+    """(its address, its figures)."""
     try:
         url = str(json.loads(file.read_text(encoding="utf-8"))["url"])
         with _direct.open(f"{url}/metrics", timeout=WAIT_SECONDS) as answer:
-            text = answer.read().decode("utf-8", "replace")
+            return url, answer.read().decode("utf-8", "replace")
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return counts_of(url, text)
 
 
 def counts_of(url: str, metrics: str) -> ServerCounts:

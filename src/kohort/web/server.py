@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from kohort.foundation.errors import UserError
+from kohort.web.broken_requests import BrokenRequests
 from kohort.web.studio.app import build_web
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def api_server(kohort: Kohort, listener: socket.socket) -> Iterator[None]:
         forwarded_allow_ips=settings.api_trusted_proxies or None,
         timeout_graceful_shutdown=settings.serve_grace_seconds,
     )
+    app.state.broken = BrokenRequests().listen()
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],), name="kohort-api", daemon=True)
     thread.start()

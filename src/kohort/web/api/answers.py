@@ -49,6 +49,7 @@ STATUSES: Mapping[str, int] = {
     "WAREHOUSE_LOCKED": 503,
     "STORE_LOCKED": 503,
     "TOO_MANY_STREAMS": 503,
+    "METRICS_UNAVAILABLE": 503,
     "DISK_FULL": 507,
 }
 """Of codes that are neither `..._NOT_FOUND` (404) nor something else to correct (422)."""

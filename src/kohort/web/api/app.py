@@ -17,6 +17,7 @@ from kohort.foundation.issues import Issue, Issues, path_text
 from kohort.services.issue_document import issue_document
 from kohort.web.api import (
     beside,
+    figures,
     folders,
     insights,
     live_events,
@@ -56,6 +57,7 @@ _ROUTES = (
     live_events.routes,
     source_details.routes,
     source_changes.routes,
+    figures.routes,
 )
 _DESCRIPTION = """Everything that people do with Kohort, for programs. Send an API token: `Authorization: Bearer TOKEN`.
 

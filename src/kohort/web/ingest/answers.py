@@ -59,6 +59,9 @@ UNKNOWN_KEY = refusal(401, "invalid_write_key", "there is no source with this wr
 NO_KEY = refusal(401, "no_write_key", "the request carries no write key: send it as Basic user name, or as writeKey in the body")
 DISABLED = refusal(404, "source_disabled", "source is disabled")
 NOT_FOUND = refusal(404, "not_found", "there is nothing at this path")
+NOT_HERE = refusal(
+    403, "only_here", "this is told to the server's own machine only; elsewhere: GET /api/v1/metrics of the API, with a token"
+)
 NOT_ALLOWED = refusal(405, "method_not_allowed", "this path is not for this method")
 UNSUPPORTED = refusal(404, "unsupported_endpoint", "this endpoint is not kept: send identify, track, page, screen, group, alias or batch")
 BUSY = refusal(429, "busy", "more requests are waiting for the disk than fit into memory", 1)

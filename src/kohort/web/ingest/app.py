@@ -22,6 +22,7 @@ from kohort.web.ingest.bodies import Receive, Room, Share, check_length, pass_ov
 from kohort.web.ingest.commits import Committer, Report
 from kohort.web.ingest.keys import key_in_header, key_in_query
 from kohort.web.ingest.metrics import Metrics
+from kohort.web.ingest.nearby import is_from_this_machine
 from kohort.web.ingest.pixels import pixel_call
 from kohort.web.ingest.rates import Rates
 from kohort.web.ingest.routes import Route, find_route
@@ -38,12 +39,14 @@ class IngestLimits:
     """How much the server takes. pending_bytes: bodies that are being read or wait for the disk. rate: requests a second, by source.
 
     unknown_keys: "refuse" answers 401, "accept" 200 as Segment does; such calls are counted and kept nowhere.
+    metrics: who is told figures and the version: "local": this machine, "everybody": who reaches the port.
     """
 
     request_bytes: int = 512_000
     pending_bytes: int = 64 * 1024 * 1024
     rate: int = 1_000
     unknown_keys: Literal["refuse", "accept"] = "refuse"
+    metrics: Literal["local", "everybody"] = "local"
 
 
 @dataclass(slots=True)
@@ -110,7 +113,7 @@ class IngestApp:
             case "settings":
                 return self._settings(route.key, scope, headers)
             case _:
-                return self._about(route.kind)
+                return self._about(route.kind, scope)
 
     async def _counted(self, route: Route, scope: Scope, headers: _Headers, receive: Receive) -> Answer:
         began = time.perf_counter()
@@ -229,7 +232,9 @@ class IngestApp:
         host = headers.host.decode("ascii", "replace")
         return answers.json_answer(settings_document(key, host, scope.get("scheme", "http")))
 
-    def _about(self, kind: str) -> Answer:
+    def _about(self, kind: str, scope: Scope) -> Answer:
+        if kind in ("metrics", "version") and self._limits.metrics == "local" and not is_from_this_machine(scope):
+            return answers.NOT_HERE
         match kind:
             case "health":
                 return text_answer("ok\n")

@@ -6,6 +6,8 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from kohort.web.broken_requests import BrokenRequests
+
 BUCKETS_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _HELP = {
     "kohort_ingest_requests_total": "Requests with calls, by source and status.",
@@ -26,6 +28,7 @@ class Metrics:
         self._counters: dict[str, Counter[Labels]] = {name: Counter() for name in _HELP}
         self._buckets = [0] * (len(BUCKETS_SECONDS) + 1)
         self._seconds = 0.0
+        self.broken: BrokenRequests | None = None
 
     def count(self, name: str, amount: int = 1, **labels: str) -> None:
         """Add to a counter of the list above."""
@@ -55,6 +58,8 @@ class Metrics:
             lines += [f"# HELP {name} {_HELP[name]}", f"# TYPE {name} counter"]
             lines += [f"{name}{_labels(labels)} {value}" for labels, value in sorted(counter.items())]
         lines += self._histogram()
+        name, broken = "kohort_ingest_broken_requests_total", self.broken.total if self.broken else 0
+        lines += [f"# HELP {name} What came to the port and was no HTTP.", f"# TYPE {name} counter", f"{name} {broken}"]
         for name, (help_text, value) in gauges.items():
             lines += [f"# HELP {name} {help_text}", f"# TYPE {name} gauge", f"{name} {_number(value)}"]
         return "\n".join(lines) + "\n"

@@ -24,6 +24,7 @@ from kohort.foundation.errors import UserError
 from kohort.foundation.instants import SECOND, to_micros
 from kohort.ports.event_log import Position
 from kohort.services.duplicate_counts import read_duplicates, write_duplicates
+from kohort.web.broken_requests import BrokenRequests
 from kohort.web.ingest.app import IngestApp, build_app
 from kohort.web.ingest.commits import Committer
 from kohort.web.ingest.feed import Feed, ServerSettings, read_settings, tell_parent
@@ -63,6 +64,7 @@ async def _serve(settings: ServerSettings) -> None:
     committer = Committer(log, known, report)
     gauges = _Gauges(log, SQLiteEventLog(settings.log_folder), feed, known)
     app = build_app(senders, committer, limits=settings.limits, clock=SystemClock(), gauges=gauges.read, report=report)
+    app.metrics.broken = BrokenRequests().listen()
     duplicates = _Duplicates(app.metrics, settings.log_folder)
     server = stop.of(app, _Server(_config(app, settings)))
     gc.collect()
