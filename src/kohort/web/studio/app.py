@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
@@ -105,8 +105,11 @@ def _caller(request: Request) -> Any:
 
 
 def _to_sign_in(request: Request) -> Response:
-    """To the sign-in page and back afterwards; a part of a page takes the whole page there."""
-    if request.headers.get("hx-request") and not request.headers.get("hx-boosted"):
-        return Response(status_code=401, headers={"HX-Redirect": "/login"})
+    """To the sign-in page and back afterwards; from inside a page the whole page goes there."""
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return RedirectResponse(f"/login?next={quote(wanted, safe='/')}" if wanted != "/" else "/login", 303)
+    is_part = bool(request.headers.get("hx-request"))
+    if is_part and not request.headers.get("hx-boosted"):
+        shown = urlsplit(request.headers.get("hx-current-url", ""))
+        wanted = shown.path + (f"?{shown.query}" if shown.query else "")
+    target = f"/login?next={quote(wanted, safe='/')}" if wanted not in ("", "/") else "/login"
+    return Response(status_code=401, headers={"HX-Redirect": target}) if is_part else RedirectResponse(target, 303)

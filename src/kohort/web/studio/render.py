@@ -114,4 +114,5 @@ def _environment() -> Environment:
 
 def problem_page(request: Request, desk: Desk | None, problem: Mapping[str, Any]) -> HTMLResponse:
     """A problem as a page: what, why and what to do."""
-    return render(request, "problem.html", desk, status=int(problem["status"]), problem=problem)
+    template = "problem.html" if desk else "problem_alone.html"
+    return render(request, template, desk, status=int(problem["status"]), problem=problem, signs_in=request.url.path == "/setup")
