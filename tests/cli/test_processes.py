@@ -145,3 +145,18 @@ def test_output_to_a_terminal(shop: Desk, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "\x1b[1m" in done.stdout
     assert "VIP" in done.stdout
+
+
+def test_what_libraries_still_hold_at_the_end_is_told_to_nobody(shop: Desk) -> None:
+    held = "import ctypes, sys, duckdb; ctypes.pythonapi.Py_IncRef(ctypes.py_object(duckdb.connect()))"
+    command = [
+        sys.executable,
+        "-c",
+        f"{held}; from kohort.cli.main import entry; entry()",
+        "-w",
+        str(shop.folder),
+        "query",
+        "select 1 as one",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["one", "1"], "")

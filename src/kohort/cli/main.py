@@ -137,9 +137,9 @@ def _show_internal_error() -> None:
 
 
 def entry() -> None:
-    """The console script. Threads that are still at something nobody waits for do not hold it up, nor is their memory told on."""
+    """The console script. When all is closed and said the process ends at once, whatever threads and libraries still hold."""
     code = main()
-    if any(thread.daemon for thread in threading.enumerate()):
+    if "duckdb" in sys.modules or any(thread.daemon for thread in threading.enumerate()):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
