@@ -43,13 +43,13 @@ STATUSES: Mapping[str, int] = {
     "SLUG_CHANGES": 409,
     "CHANGED_MEANWHILE": 412,
     "REQUEST_TOO_LARGE": 413,
+    "MEDIA_TYPE_UNSUPPORTED": 415,
     "REVISION_MISSING": 428,
     "LOCKED_OUT": 429,
     "WAREHOUSE_BUSY": 503,
     "WAREHOUSE_LOCKED": 503,
     "STORE_LOCKED": 503,
     "TOO_MANY_STREAMS": 503,
-    "METRICS_UNAVAILABLE": 503,
     "DISK_FULL": 507,
 }
 """Of codes that are neither `..._NOT_FOUND` (404) nor something else to correct (422)."""
@@ -63,6 +63,7 @@ TITLES = {
     409: "Not possible as things are",
     412: "Changed meanwhile",
     413: "Too large",
+    415: "Not JSON",
     422: "Something to correct",
     428: "Say which revision you read",
     429: "Wait a while",

@@ -35,6 +35,7 @@ from kohort.web.api import (
 )
 from kohort.web.api.answers import TITLES, Json, problem, problem_of
 from kohort.web.api.guard import COOKIE, GuardedRoute, Routes, action_of
+from kohort.web.api.nowhere import not_this_method, nothing_there
 from kohort.web.api.running import Running
 
 if TYPE_CHECKING:
@@ -156,6 +157,16 @@ def _on_user_error(_: Request, error: Exception) -> Json:
     return problem_of(error)
 
 
+_WRONG = {
+    "missing": "this is missing",
+    "extra_forbidden": "there is no such key",
+    "model_attributes_type": "a JSON object is expected here",
+    "dict_type": "a JSON object is expected here",
+    "int_parsing": "a whole number is expected here",
+}
+"""Kinds of mistakes in words of ours; the others say it well themselves."""
+
+
 def _on_invalid_request(_: Request, error: Exception) -> Json:
     assert isinstance(error, RequestValidationError)
     issues = Issues()
@@ -163,16 +174,32 @@ def _on_invalid_request(_: Request, error: Exception) -> Json:
         path = tuple(part for part in found["loc"] if isinstance(part, str | int))
         if found["type"] == "json_invalid":
             return problem(400, "JSON_SYNTAX", f"the body is no JSON: {found.get('ctx', {}).get('error', '')}", "send a JSON object")
-        issues.add(Issue("REQUEST_INVALID", f"{path_text(path)}: {found['msg']}", path))
+        issues.add(Issue("REQUEST_INVALID", f"{path_text(path)}: {_WRONG.get(found['type'], found['msg'])}", path))
     detail = issues.items[0].message if issues.items else "the request is not as it should be"
     return problem(422, "REQUEST_INVALID", detail, "the OpenAPI document says what is expected", [issue_document(i) for i in issues])
 
 
-def _on_http_error(_: Request, error: Exception) -> Json:
+def _on_http_error(request: Request, error: Exception) -> Json:
     assert isinstance(error, HTTPException)
-    codes = {400: "REQUEST_UNREADABLE", 404: "ROUTE_NOT_FOUND", 405: "METHOD_NOT_ALLOWED", 413: "REQUEST_TOO_LARGE"}
-    code = codes.get(error.status_code, "REQUEST_REFUSED")
-    return problem(error.status_code, code, str(error.detail), headers=error.headers)
+    method, path = request.method, request.url.path
+    match error.status_code:
+        case 400:
+            detail = "the body cannot be read: it is nested too deeply, or holds a number that is too long"
+            return problem(400, "REQUEST_UNREADABLE", detail, "send plain JSON")
+        case 404:
+            return nothing_there(PREFIX, api_routes(), method, path)
+        case 405:
+            allowed = (error.headers or {}).get("Allow", "").split(", ")
+            return not_this_method(PREFIX, api_routes(), method, path, allowed)
+        case 413:
+            return problem(413, "REQUEST_TOO_LARGE", str(error.detail), "send less at once")
+        case other:
+            return problem(other, "REQUEST_REFUSED", str(error.detail), headers=error.headers)
+
+
+def api_routes() -> list[GuardedRoute]:
+    """Every route of the API; paths without the prefix."""
+    return [route for routes in _ROUTES for route in guarded_routes(routes)]
 
 
 def _on_broken_text(_: Request, error: Exception) -> Json:  # noqa: ARG001

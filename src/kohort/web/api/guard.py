@@ -40,6 +40,7 @@ _PROBLEMS = {
     409: "It is not possible as things are",
     412: "Somebody changed it since you read it",
     413: "The request is too large",
+    415: "The body is no JSON, or does not say that it is",
     422: "Something is to be corrected; every issue is listed",
     428: "If-Match is missing",
     429: "Too many failed attempts",
@@ -54,7 +55,7 @@ class GuardedRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        action = action_of(self)
+        action, takes_body = action_of(self), self.body_field is not None
 
         async def guarded(request: Request) -> Response:
             store = request.app.state.kohort.store
@@ -64,6 +65,8 @@ class GuardedRoute(APIRoute):
                 request.state.caller = known or await run_in_threadpool(admitted, request, action)
             elif request.method not in _SAFE:
                 _refuse_cross_site(request)
+            if takes_body:
+                _require_json(request)
             try:
                 answer = await handle(request)
             except UserError as error:
@@ -71,6 +74,16 @@ class GuardedRoute(APIRoute):
             return made_small(request, as_private(_or_unchanged(request, answer)))
 
         return guarded
+
+
+def _require_json(request: Request) -> None:
+    """Bodies are JSON and say so. Raises UserError MEDIA_TYPE_UNSUPPORTED."""
+    headers = request.headers
+    media = headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_empty = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+    if not is_empty and media != JSON_MEDIA and not (media.startswith("application/") and media.endswith("+json")):
+        said = f'a body of the type "{media}" is not read' if media else "the body does not say what it is"
+        raise UserError("MEDIA_TYPE_UNSUPPORTED", said, hint=f"send JSON, and the header Content-Type: {JSON_MEDIA}")
 
 
 def _without_unseen(request: Request, error: UserError) -> UserError:
@@ -251,7 +264,7 @@ def _usual(method: str, path: str, action: str, problems: tuple[int, ...]) -> li
     if "{" in path:
         found |= {404}
     if method not in _SAFE:
-        found |= {400, 403, 413, 503, 507}
+        found |= {400, 403, 413, 415, 503, 507}
     return sorted(found)
 
 

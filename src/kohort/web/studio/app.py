@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
-from kohort.web.api.app import PREFIX, build_api, require_guarded
+from kohort.web.api.app import build_api, require_guarded
 from kohort.web.api.desk import Desk
 from kohort.web.api.guard import recognised
 from kohort.web.studio import static_files
@@ -85,7 +85,7 @@ def _shown(answer_of: Callable[..., Any]) -> Callable[[Request, Exception], Any]
         found = answer_of(request, error)
         answered: Response = await found if hasattr(found, "__await__") else found
         path = request.url.path
-        if path.startswith((f"{PREFIX}/", static_files.PREFIX)) or path == "/healthz":
+        if path.startswith(("/api/", static_files.PREFIX)) or path in ("/api", "/healthz"):
             return answered
         problem = json.loads(bytes(answered.body))
         if problem["code"] == "SIGN_IN_FIRST":
