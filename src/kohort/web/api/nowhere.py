@@ -33,4 +33,4 @@ def not_this_method(prefix: str, routes: Sequence[GuardedRoute], method: str, pa
 
 def methods_at(routes: Iterable[GuardedRoute], path: str) -> list[str]:
     """What a path takes."""
-    return sorted({method for route in routes if re.match(route.path_regex, path) for method in route.methods})
+    return sorted({method for route in routes if re.match(route.path_regex, path) for method in route.methods or ()})
