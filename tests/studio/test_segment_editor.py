@@ -58,6 +58,30 @@ class TestPreview:
         expect(funnel.first).to_contain_text("lifetime_value > 2500")
         assert page.evaluate("performance.getEntriesByName('kohort-preview').length") >= 1
 
+    def test_what_is_not_filled_in_yet_is_said_as_in_its_row(self, studio: RunningStudio, open_page: OpenPage) -> None:
+        page = open_page(studio, rules_of(studio, "Value/VIP"))
+        page.get_by_role("button", name="Add attribute", exact=True).click()
+        preview = page.get_by_role("complementary", name="Preview")
+        expect(preview.get_by_text("Choose an attribute.")).to_be_visible()
+        page.keyboard.type("lifetime")
+        page.keyboard.press("Enter")
+        expect(preview.get_by_text("Give a value.")).to_be_visible()
+        expect(preview.get_by_role("listitem").filter(has_text="Add value")).to_have_count(0)
+
+    def test_a_text_that_cannot_be_read_is_not_being_counted(self, studio: RunningStudio, open_page: OpenPage) -> None:
+        page = open_page(studio, rules_of(studio, "Value/VIP"))
+        form(page, "Text").fill("lifetime_value >")
+        expect(page.get_by_text("What is typed cannot be read yet")).to_be_visible()
+        expect(page.get_by_role("region", name="Audience size").locator(".badge")).to_have_text("stopped")
+
+    @pytest.mark.parametrize("path", ["Value/Spenders", "Lifecycle/Lapsing", "Experiments/Offer"])
+    def test_those_who_share_most_come_first(self, studio: RunningStudio, open_page: OpenPage, path: str) -> None:
+        page = open_page(studio, rules_of(studio, path))
+        size(page)
+        shared = page.get_by_role("region", name="Overlaps").locator("li > .number:not(.ed-funnel-drop)").all_inner_texts()
+        assert len(shared) > 2
+        assert shared == sorted(shared, key=int, reverse=True)
+
     def test_old_numbers_stay_while_new_ones_are_counted(self, studio: RunningStudio, open_page: OpenPage) -> None:
         page = open_page(studio, rules_of(studio, "Value/VIP"))
         expect(size(page)).to_have_text("8")

@@ -21,6 +21,19 @@ export function sentence(message, hint) {
   return hint ? `${upper(message)} ${upper(hint)}` : upper(message);
 }
 
+// What to do about a rule in rows, where nobody sees the words of a file.
+const HERE = {
+  EMPTY_ATTRIBUTE: "Choose an attribute.", EMPTY_COLUMN: "Choose a column.", MISSING_AGGREGATION_COLUMN: "Choose a column.", MISSING_SEGMENT_REFERENCE: "Choose a segment.",
+  MISSING_OPERATOR_VALUE: "Give a value.", MISSING_BETWEEN_BOUNDS: "Give a low end, a high end or both.", MISSING_EXPR: "Write how the conditions combine, such as (A and B) or C.",
+  INVALID_SOURCE: "Choose a behavior.", MISSING_OPERATOR: "Choose an operator and a value.",
+};
+
+/** What is wrong with a rule in rows, and the way out: one sentence or two. */
+export function inRows({ code, message, hint }) {
+  if (HERE[code]) return [HERE[code]];
+  return !hint || hint.startsWith("known:") ? [sentence(message)] : [sentence(message), sentence(hint)];
+}
+
 /** Ask the API. Returns {data, etag, status}; throws Problem, or AbortError when `signal` says so. */
 export async function call(method, path, body, { etag, signal } = {}) {
   const headers = { Accept: "application/json" };

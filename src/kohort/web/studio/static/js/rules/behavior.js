@@ -117,8 +117,8 @@ function windowOf(node, called, put) {
     else put({ timeWindow: undefined, filter: withTest(node.filter, { type: "Column", column: "timestamp", operator: { type: value, ...STARTS[value] } }) }, { label });
   };
   const set = (changes, typing) => put({ timeWindow: changed(timeWindow, changes) }, { label: "Change window", typing });
-  return html`${choose(`Time window of ${called}`, timeWindow ? "last" : "", windows, pick)}
-    ${timeWindow ? html`<span class="rb-together">${numberInput(`Length of the window of ${called}`, timeWindow.duration, (duration) => set({ duration }, true), { min: 1, step: 1 })}${unitOf(`Unit of the window of ${called}`, timeWindow.unit, (unit) => set({ unit }))}</span>` : nothing}`;
+  return html`<span class="rb-together">${choose(`Time window of ${called}`, timeWindow ? "last" : "", windows, pick)}
+    ${timeWindow ? html`${numberInput(`Length of the window of ${called}`, timeWindow.duration, (duration) => set({ duration }, true), { min: 1, step: 1 })}${unitOf(`Unit of the window of ${called}`, timeWindow.unit, (unit) => set({ unit }))}` : nothing}</span>`;
 }
 
 // --- sequences ------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
 // Small parts that all rows use.
-import { sentence } from "../api.js";
+import { inRows } from "../api.js";
 import { isExact, numberOf, shown } from "../exact.js";
 import { html, nothing, ref } from "../../vendor/lit.js";
 
@@ -41,17 +41,5 @@ export const count = (number) => (number === null || number === undefined ? "–
 export function issueList(issues) {
   if (!issues?.length) return nothing;
   return html`<ul class="rb-issues">${issues.map((issue) => html`<li class=${issue.severity === "error" ? "is-bad" : "is-warn"}>${icon(issue.severity === "error" ? "circle-alert" : "triangle-alert", 14)}
-    <span>${wordsOf(issue)}</span></li>`)}</ul>`;
-}
-
-// What to do here, where nobody sees the words of a file.
-const HERE = {
-  EMPTY_ATTRIBUTE: "Choose an attribute.", EMPTY_COLUMN: "Choose a column.", MISSING_AGGREGATION_COLUMN: "Choose a column.", MISSING_SEGMENT_REFERENCE: "Choose a segment.",
-  MISSING_OPERATOR_VALUE: "Give a value.", MISSING_BETWEEN_BOUNDS: "Give a low end, a high end or both.", MISSING_EXPR: "Write how the conditions combine, such as (A and B) or C.",
-  INVALID_SOURCE: "Choose a behavior.", MISSING_OPERATOR: "Choose an operator and a value.",
-};
-
-function wordsOf({ code, message, hint }) {
-  const isList = (hint ?? "").startsWith("known:");
-  return HERE[code] ?? sentence(message, isList ? "" : hint);
+    <span>${inRows(issue).join(" ")}</span></li>`)}</ul>`;
 }

@@ -274,7 +274,7 @@ export class SegmentEditor extends LitElement {
   render() {
     const { definition, issues, readonly, isNew, view } = this;
     const waiting = this.previewing.waiting || Boolean(this.typing?.broken);
-    const seen = { preview: this.preview, waiting, problem: this.problem, changed: this.unsaved, version: this.version, issues, parent: this.setup.parent, idOf: (path) => this.setup.segments.find((segment) => segment.path === path)?.id, show: (issue) => this.show(issue) };
+    const seen = { preview: this.preview, waiting, broken: Boolean(this.typing?.broken), typed: Boolean(this.typing), problem: this.problem, changed: this.unsaved, version: this.version, issues, parent: this.setup.parent, idOf: (path) => this.setup.segments.find((segment) => segment.path === path)?.id, show: (issue) => this.show(issue) };
     return html`<div class="editor-main">
         ${readonly ? html`<p class="notice">${icon("eye", 16)}<span>You may look at these rules, and see what others would give, but not change them. It takes the role marketer for this folder.</span></p>` : nothing}
         ${this.setup.deleted ? html`<p class="notice notice-warn" role="alert">${icon("triangle-alert", 16)}<span>Somebody deleted this segment. What you have here is not lost: saving creates it anew.</span></p>` : nothing}

@@ -1,13 +1,13 @@
 // The column beside the rule: how many, what each condition keeps, what saving changes, what is odd, who is alike, who is in.
 import { html, nothing, repeat } from "../../vendor/lit.js";
-import { sentence } from "../api.js";
+import { inRows, sentence } from "../api.js";
 import { bar, change, changes, count, icon, many, share, value } from "./format.js";
 import { placeOf } from "./paths.js";
 import { trouble } from "./trouble.js";
 
 const OVERLAPS = 5;
 
-/** state: {preview, waiting, problem, version, changed, readonly, parent, idOf(path), show(issue)}. */
+/** state: {preview, waiting, broken (what is typed), typed (not in rows), problem, version, changed, readonly, parent, idOf(path), show(issue)}. */
 export function side(state) {
   const { preview, waiting } = state;
   return html`<aside class="editor-side" aria-label="Preview" id="preview">
@@ -20,9 +20,9 @@ export function side(state) {
 
 const spoken = (preview) => (preview.count === null ? "The rule cannot be counted yet." : `${count(preview.count)} profiles, ${share(preview.share)}`);
 
-function size({ preview, waiting, problem, changed, version, parent }) {
+function size({ preview, waiting, problem, changed, version, parent, broken }) {
   return html`<section class="card" aria-labelledby="size-title">
-    <div class="card-head"><h2 id="size-title">Audience size</h2><span class="grow"></span><span class="badge">${waiting ? "counting" : problem ? "stopped" : "live"}</span></div>
+    <div class="card-head"><h2 id="size-title">Audience size</h2><span class="grow"></span><span class="badge">${broken ? "stopped" : waiting ? "counting" : problem ? "stopped" : "live"}</span></div>
     <div class="card-body editor-size">
       <p class="size-count"><strong>${count(preview?.count)}</strong></p>
       <p class="muted">${preview ? html`${share(preview.share)} of ${count(preview.base_count)} ${preview.share_of.includes("/") ? html`in ${preview.share_of}` : "profiles"}` : problem ? "Not counted" : "Counting…"}</p>
@@ -61,14 +61,16 @@ function funnel(preview) {
 
 const named = (step) => step.text || placeOf(step.path);
 
-function problems({ issues, show }) {
+const words = (issue, typed) => (typed ? [issue.message, issue.hint].filter(Boolean).map((text) => sentence(text)) : inRows(issue));
+
+function problems({ issues, show, typed }) {
   if (!issues.length) return nothing;
   const errors = issues.filter((issue) => issue.severity === "error").length;
   return html`<section class="card" aria-labelledby="problems-title"><div class="card-body">
     <h3 id="problems-title">${errors ? many(errors, "problem") : "Worth a look"} ${errors && issues.length > errors ? html`<small>and ${many(issues.length - errors, "warning")}</small>` : nothing}</h3>
     <ul class="ed-problems">${issues.map((issue) => html`<li class=${issue.severity === "error" ? "is-bad" : "is-warn"}>
       ${icon(issue.severity === "error" ? "circle-alert" : "triangle-alert", 15)}
-      <div><p>${sentence(issue.message)}</p>${issue.hint ? html`<p class="muted">${sentence(issue.hint)}</p>` : nothing}
+      <div>${words(issue, typed).map((text, at) => html`<p class=${at ? "muted" : ""}>${text}</p>`)}
       ${placeOf(issue.path) ? html`<button type="button" class="ed-link" @click=${() => show(issue)}>${issue.line ? `Line ${issue.line}` : placeOf(issue.path)}</button>` : nothing}
       ${issue.severity === "warning" ? html`<code title="Its name for lint: { ignore: [...] }">${issue.code}</code>` : nothing}</div>
     </li>`)}</ul></div></section>`;
@@ -82,7 +84,7 @@ function dependents(preview) {
 }
 
 function overlaps({ preview, parent, idOf }) {
-  const found = preview.overlaps.slice(0, OVERLAPS);
+  const found = preview.overlaps.slice(0, OVERLAPS).sort((one, other) => other.shared - one.shared);
   if (!found.length) return nothing;
   return html`<section class="card" aria-labelledby="overlap-title"><div class="card-body">
     <h3 id="overlap-title">Overlaps <small>share of these members</small></h3>
