@@ -49,7 +49,7 @@ def test_the_model_shows_tables_joins_and_what_was_taken_in(studio: RunningStudi
     assert "shop.metrics" in text
     assert "customer_id = customer_id" in text
     assert "100% of customers" in text
-    assert "daily at 03:00:00 (Asia/Tokyo)" in text
+    assert "daily at 03:00:00 (Asia/Tokyo) kept, not run: nothing starts by itself yet" in text
 
 
 def test_fields_show_types_fill_and_values(studio: RunningStudio) -> None:
@@ -83,6 +83,7 @@ def test_without_a_refresh_every_page_says_what_to_do(begun: RunningStudio) -> N
     assert "these are the fields that the tables promise" in words(get(begun, f"{at}/fields"))
     assert "Engineers may start one" in words(get(begun, f"{at}/refreshes", "viewer"))
     assert "figures appear after the first refresh" in words(get(begun, f"{at}/model"))
+    assert "not in the last refresh" not in words(get(begun, f"{at}/model"))
 
 
 def test_a_failed_refresh_lists_its_issues(begun: RunningStudio) -> None:
@@ -143,6 +144,22 @@ def test_a_running_refresh_can_be_stopped(own_studio: RunningStudio, open_page: 
     page.keyboard.press("Enter")
     expect(page.get_by_role("row", name=re.compile("^Refresh 2 Stopped"))).to_be_visible()
     expect(page.get_by_text("Last refresh stopped")).to_be_visible()
+    expect(page.get_by_role("status").get_by_text("The refresh of All Customers was stopped.")).to_be_visible()
+    expect(page.locator(".toast-bad")).to_have_count(0)
+
+
+def test_a_refresh_that_is_refused_at_once_is_in_the_history(begun: RunningStudio, open_page: OpenPage, watch: Watch) -> None:
+    watch.allow("422")
+    page = open_page(begun, "/audiences/broken/refreshes", role="engineer")
+    before = page.get_by_role("row", name=re.compile("Failed")).count()
+    page.get_by_role("button", name="Refresh now").click()
+    expect(page.get_by_role("status").get_by_text("There is no table shop.metrcs")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("Failed"))).to_have_count(before + 1)
+    page.get_by_role("button", name="As of…").click()
+    page.get_by_role("textbox", name="Instant").fill("2024-01-01")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("row", name=re.compile("Failed"))).to_have_count(before + 2)
+    expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_a_field_opens_beside_the_list(studio: RunningStudio, open_page: OpenPage) -> None:
@@ -170,7 +187,7 @@ def test_a_mistake_in_the_definition_is_shown_with_its_line_and_then_saved(own_s
     text.fill(before.replace("Everybody who ever signed up", "All of them"))
     page.get_by_role("button", name="Check against the tables").click()
     expect(page.get_by_text("No issues.")).to_be_visible()
-    expect(page.get_by_role("row", name="Metrics (attribute)")).to_contain_text("100.0%")
+    expect(page.get_by_role("row", name="Metrics (attribute)")).to_contain_text("100%")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved as version 2")).to_be_visible()
     expect(page.get_by_role("heading", name="Version 2")).to_be_visible()
@@ -216,6 +233,7 @@ def test_a_new_parent_segment_begins_from_a_source(own_studio: RunningStudio, op
     beginning.get_by_label("Begin from the source").select_option("Site")
     beginning.get_by_role("button", name="Write it").click()
     expect(page.get_by_label("Definition as YAML")).to_have_value(re.compile("table: users"))
+    assert "kohort ps" not in page.get_by_label("Definition as YAML").input_value()
     expect(page).to_have_url(f"{own_studio.url}/audiences/new-parent?source=site&master=users")
     assert axe_violations(page) == []
     page.get_by_role("button", name="Add").click()

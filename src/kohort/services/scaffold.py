@@ -22,6 +22,20 @@ from kohort.sql.build import column, table
 
 MasterKind = Literal["users", "profiles"]
 
+
+@dataclass(frozen=True, slots=True)
+class ScaffoldWays:
+    """How who reads the YAML goes on. then: what to do with it; check: what counts what does not fit; visitors: how all are had."""
+
+    then: str
+    check: str
+    visitors: str
+
+
+COMMANDS = ScaffoldWays(
+    "kohort ps validate FILE, kohort ps push FILE, kohort ps run NAME", "ps validate", "kohort ps scaffold --master profiles"
+)
+
 _NOT_FIELDS = frozenset({*COMMON_COLUMNS, "event", "event_text", "uuid", "uuid_ts", "loaded_at", PROFILE_ID, "canonical_id"})
 _CALLS = ("pages", "screens", "groups", "tracks", "identifies", "aliases")
 _ACTIVE_CALLS = ("pages", "screens", "groups")
@@ -52,7 +66,7 @@ _KINDS: dict[MasterKind, _Kind] = {
         "user_id",
         "Everybody whom the calls of {} name by a user id",
         "one row a user, each trait at its newest value; every column becomes an attribute",
-        "Calls without a user id belong to nobody here; ps validate counts them. All visitors: kohort ps scaffold --master profiles.",
+        "Calls without a user id belong to nobody here; {check} counts them. All visitors: {visitors}.",
     ),
     "profiles": _Kind(
         "profiles",
@@ -76,8 +90,11 @@ class _Behavior:
     remark: str = ""
 
 
-def scaffold(warehouse: Warehouse, source: SourceRecord, name: str = "", master: MasterKind = "users") -> str:
+def scaffold(
+    warehouse: Warehouse, source: SourceRecord, name: str = "", master: MasterKind = "users", ways: ScaffoldWays = COMMANDS
+) -> str:
     """YAML of a parent segment over the tables of a source, valid as it is. name: of the parent segment (default: the source's).
+    ways: how its reader goes on.
 
     Raises UserError SOURCE_EMPTY when nothing was loaded yet, or nobody is known by a user id.
     """
@@ -88,12 +105,12 @@ def scaffold(warehouse: Warehouse, source: SourceRecord, name: str = "", master:
         hint = "send it an identify call with a userId, and let kohort serve load it"
         raise UserError("SOURCE_EMPTY", f'the source "{source.name}" {what}', hint=hint)
     behaviors = list(_behaviors(warehouse, tables, kind.suffix))
-    return "\n".join([*_head(source, name or source.name, tables[kind.table], kind), *_behavior_lines(behaviors, kind)]) + "\n"
+    return "\n".join([*_head(source, name or source.name, tables[kind.table], kind, ways), *_behavior_lines(behaviors, kind, ways)]) + "\n"
 
 
-def _head(source: SourceRecord, name: str, people: TableInfo, kind: _Kind) -> Iterator[str]:
+def _head(source: SourceRecord, name: str, people: TableInfo, kind: _Kind, ways: ScaffoldWays) -> Iterator[str]:
     yield f"# Written from the tables of the source {json.dumps(source.name, ensure_ascii=False)}. Read the remarks, change what you want,"
-    yield "# then: kohort ps validate FILE, kohort ps push FILE, kohort ps run NAME"
+    yield f"# then: {ways.then}"
     yield f"name: {json.dumps(name, ensure_ascii=False)}"
     yield f"description: {json.dumps(kind.who.format(source.name), ensure_ascii=False)}"
     yield "timezone: UTC  # where a day begins, for rules such as today or this week: choose yours, e.g. America/New_York"
@@ -152,13 +169,13 @@ def _event_names(warehouse: Warehouse, ref: TableRef) -> list[str]:
     return [str(text) for text in warehouse.query(frequent).column(0).to_pylist()]
 
 
-def _behavior_lines(behaviors: Sequence[_Behavior], kind: _Kind) -> Iterator[str]:
+def _behavior_lines(behaviors: Sequence[_Behavior], kind: _Kind, ways: ScaffoldWays) -> Iterator[str]:
     active, others = [b for b in behaviors if b.shown], [b for b in behaviors if not b.shown]
     if not active:
         yield "behaviors: []"
     else:
         yield "# timestamp is when a call happened by the sender's clock, corrected for its error; received_at is when it arrived."
-        yield f"# {kind.left_out}"
+        yield f"# {kind.left_out.format(check=ways.check, visitors=ways.visitors)}"
         yield "# visibility: pii is for columns whose values engineers and admins alone may see; it stands where a name suggests it."
         yield "behaviors:"
     for behavior in active:

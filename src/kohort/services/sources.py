@@ -231,7 +231,7 @@ def _checked_name(name: str) -> str:
 def _check_slug(store: DefinitionStore, source: NewSource, databases: Iterable[str]) -> None:
     slug = source.slug
     if not slug:
-        hint = "give it a schema of its own with --schema, or write the name with Latin letters or digits"
+        hint = "give it a schema of its own, or write the name with Latin letters or digits"
         raise UserError("NAME_INVALID", f'the name "{source.name}" gives no name for a schema', hint=hint)
     if not SLUG.fullmatch(slug):
         raise UserError(
@@ -239,7 +239,7 @@ def _check_slug(store: DefinitionStore, source: NewSource, databases: Iterable[s
         )
     if len(slug) > SLUG_CHARACTERS:
         message = f"the schema {slug} has {len(slug)} characters, at most {SLUG_CHARACTERS} are possible"
-        raise UserError("NAME_TOO_LONG", message, hint="choose a shorter name")
+        raise UserError("NAME_TOO_LONG", message, hint="choose a shorter name, or give it a schema of its own")
     if slug in RESERVED or _OURS.fullmatch(slug):
         raise UserError("NAME_RESERVED", f"the schema {slug} is kept for other things", hint="choose another name")
     if any(record.slug == slug for record in store.sources()):
@@ -249,7 +249,7 @@ def _check_slug(store: DefinitionStore, source: NewSource, databases: Iterable[s
         hint = "choose another name: a source has a schema of its own"
         raise UserError("SCHEMA_TAKEN", f'the parent segment "{user}" reads tables of the database {slug}', hint=hint)
     if slug in {database.lower() for database in databases}:
-        hint = "choose another name, or give it a schema of its own with --schema"
+        hint = "choose another name, or give it a schema of its own"
         raise UserError("SCHEMA_TAKEN", f"the warehouse already has a database {slug}, which holds other tables", hint=hint)
 
 

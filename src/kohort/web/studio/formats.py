@@ -72,6 +72,20 @@ def span_text(span: timedelta) -> str:
     return "now"
 
 
+def seconds_text(seconds: float) -> str:
+    """A length of time as one reads it.
+
+    >>> seconds_text(0.004), seconds_text(1.25), seconds_text(75), seconds_text(3700)
+    ('4 ms', '1.3 s', '1 min 15 s', '1 h 1 min')
+    """
+    if seconds < 1:
+        return f"{round(seconds * 1000)} ms"
+    if seconds < 60:
+        return f"{seconds + 1e-9:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
 def sentence_text(words: str) -> str:
     """Words of a problem or a hint as a sentence.
 
@@ -119,6 +133,16 @@ def when(instant: datetime | None, now: datetime) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(moment.isoformat(), instant_text(moment), ago_text(moment, now))
 
 
+def ticks_text(words: str) -> Markup:
+    """Words with what stands between backticks as code.
+
+    >>> ticks_text("no `event`, <b>")
+    Markup('no <code>event</code>, &lt;b&gt;')
+    """
+    parts = words.split("`")
+    return Markup("").join(Markup("<code>{}</code>").format(part) if place % 2 else part for place, part in enumerate(parts))
+
+
 def value_text(value: Any) -> str:
     """A value of a column for people; nothing is an empty text (templates show a dash).
 
@@ -153,5 +177,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "instant": instant_text,
     "sentence": sentence_text,
     "value": value_text,
+    "ticks": ticks_text,
     "as_json": json_text,
 }

@@ -8,7 +8,7 @@ from fastapi import Query, Request, Response
 
 from kohort.foundation.errors import UserError
 from kohort.ports.sources import SourceRecord
-from kohort.services.scaffold import MasterKind, scaffold
+from kohort.services.scaffold import MasterKind, ScaffoldWays, scaffold
 from kohort.services.sources import require_source
 from kohort.web.api.desk import AtDesk, Desk
 from kohort.web.studio.render import render
@@ -41,6 +41,7 @@ behaviors:
       - { column: amount, type: number }
       - { column: category, type: string }
 """
+_WAYS = ScaffoldWays("check it against the tables, add it, refresh it", "the check", "choose them above, and write it again")
 
 
 @routes.page("/audiences/new-parent", "parents.add")
@@ -61,12 +62,12 @@ def new_parent_page(
 
 def _from(desk: Desk, source: SourceRecord, master: MasterKind) -> str:
     with desk.kohort.shared_warehouse.use() as warehouse:
-        return scaffold(warehouse, source, master=master)
+        return scaffold(warehouse, source, master=master, ways=_WAYS)
 
 
 @routes.page("/audiences/new-parent/tables", "parents.add")
 def tables_part(request: Request, desk: AtDesk) -> Response:
     """The tables of the warehouse with their columns."""
     with desk.kohort.shared_warehouse.use() as warehouse:
-        tables = [info for info in warehouse.tables() if not info.ref.database.startswith("cdp_audience_")]
+        tables = [info for info in warehouse.tables() if not info.ref.database.startswith(("cdp_audience_", "kohort_"))]
     return render(request, "parents/tables_part.html", desk, tables=tables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Path, Request, Response
 
@@ -17,6 +17,7 @@ from kohort.ports.runs import RunRecord
 from kohort.services.stored import parent_of
 from kohort.web.api.desk import AtDesk, Desk, ParentName
 from kohort.web.api.masking import Eyes
+from kohort.web.studio.formats import seconds_text
 from kohort.web.studio.losses import losses
 from kohort.web.studio.pages.parent_frame import newest_refresh, render_parent
 from kohort.web.studio.pages.parent_model import parts_of
@@ -25,6 +26,7 @@ from kohort.web.studio.routes import PageRoutes
 
 routes = PageRoutes()
 SHOWN = 100
+_ENDS = {"success": ("is done", "good"), "canceled": ("was stopped", "")}
 Number = Annotated[int, Path(ge=1, lt=2**31)]
 
 
@@ -42,6 +44,7 @@ def _page(request: Request, desk: Desk, record: ParentRecord) -> Response:
     definition = parent_of(record)
     context = {
         "schedule": describe_schedule(definition.schedule),
+        "is_scheduled": definition.schedule.type != "none",
         "timezone": definition.timezone,
         "running": running,
         "progress": desk.runs.progress(record.id),
@@ -49,6 +52,7 @@ def _page(request: Request, desk: Desk, record: ParentRecord) -> Response:
         "refreshes": found[:SHOWN],
         "before": before,
         "has_more": len(found) > SHOWN,
+        "seconds": seconds_text,
     }
     return render_parent(request, "parents/refreshes.html", desk, record, "refreshes", **context)
 
@@ -62,9 +66,8 @@ def running_part(request: Request, desk: AtDesk, parent: ParentName) -> Response
         run = _run_of(desk, record, newest.number)
         return render(request, "parents/running.html", desk, parent=record, record=record, running=newest, progress=progress, run=run)
     answer = _page(request, desk, record)
-    good = newest is not None and newest.status == "success"
-    said = f"The refresh of {record.name} {'is done' if good else 'did not succeed'}."
-    event = {"run-ended": {"text": said, "kind": "good" if good else "bad"}}
+    became, kind = _ENDS.get(newest.status if newest else "", ("did not succeed", "bad"))
+    event = {"run-ended": {"text": f"The refresh of {record.name} {became}.", "kind": kind}}
     answer.headers.update({"HX-Retarget": "#content", "HX-Reselect": "#content", "HX-Reswap": "outerHTML", "HX-Trigger": json.dumps(event)})
     return answer
 
@@ -85,8 +88,8 @@ def refresh_page(request: Request, desk: AtDesk, parent: ParentName, number: Num
         parts = [part for part in parts_of(definition, report, lost) if part.kind == "master" or part.name in known]
         warnings = report.warnings
     issues = found.report.get("issues", []) if found.status == "error" else []
-    context = {"refresh": found, "parts": parts, "losses": lost, "warnings": warnings, "issues": issues}
-    context["run"] = _run_of(desk, record, number)
+    context: dict[str, Any] = {"refresh": found, "parts": parts, "losses": lost, "warnings": warnings, "issues": issues}
+    context |= {"run": _run_of(desk, record, number), "seconds": seconds_text}
     return render_parent(request, "parents/refresh.html", desk, record, "refreshes", **context)
 
 

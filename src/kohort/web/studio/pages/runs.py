@@ -15,6 +15,7 @@ from kohort.ports.runs import RUN_KINDS, RunRecord
 from kohort.web.api.desk import AtDesk, Desk
 from kohort.web.api.running import Progress
 from kohort.web.api.unseen import Unseen
+from kohort.web.studio.formats import seconds_text, sentence_text
 from kohort.web.studio.render import render
 from kohort.web.studio.routes import PageRoutes
 
@@ -58,7 +59,8 @@ class ShownRun:
         """What came out, in a few words."""
         if self.run.status == "success":
             return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in sorted(self.run.counts.items()) if count)
-        return str(self.run.problem.get("detail") or self.run.message)
+        said = str(self.run.problem.get("detail") or self.run.message)
+        return sentence_text(said) if said else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,20 +125,6 @@ def run_page(request: Request, desk: AtDesk, run: RunId) -> Response:
         "may_stop": shown.is_running and progress is not None and desk.access.may(stops, parent.id),
     }
     return render(request, "runs/run.html", desk, parent=parent, **context)
-
-
-def seconds_text(seconds: float) -> str:
-    """A length of time as one reads it.
-
-    >>> seconds_text(0.004), seconds_text(1.25), seconds_text(75), seconds_text(3700)
-    ('4 ms', '1.3 s', '1 min 15 s', '1 h 1 min')
-    """
-    if seconds < 1:
-        return f"{round(seconds * 1000)} ms"
-    if seconds < 60:
-        return f"{seconds + 1e-9:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _runs(desk: Desk, parent_ids: set[int], kind: str, before: int) -> Iterator[RunRecord]:

@@ -29,6 +29,16 @@ QUIET_AFTER = timedelta(hours=1)
 _MISFITS = 50
 _WAREHOUSE_WAIT_SECONDS = 3.0
 
+_GRAPH_TEXTS = {
+    "profiles": "one row a person",
+    "id_graph": "identity: which profile stands for whom",
+    "id_graph_updates": "identity: every change of that",
+    "external_id_mapping": "identity: ids and whose they are",
+    "external_id_mapping_updates": "identity: every change of those",
+    "profile_merges": "identity: profiles that turned out to be one person",
+    "identity_demotions": "identity: ids that were left aside",
+}
+
 routes = PageRoutes()
 Doing = Literal["receiving", "quiet", "disabled"]
 
@@ -55,6 +65,13 @@ class SourceView:
         if not self.state.waiting:
             return ""
         return f"{seconds:.1f} s" if seconds < 60 else span_text(timedelta(seconds=seconds))
+
+    @property
+    def last_call(self) -> str:
+        """When the last call came, where its instant is not known; "" where it is."""
+        if self.state.last_call_at is not None:
+            return ""
+        return "before the server began" if self.state.received else "never"
 
     @property
     def api(self) -> str:
@@ -143,10 +160,16 @@ def id_types(rules: IdentityRules) -> list[IdType]:
 def table_kinds(state: SourceState) -> list[tuple[str, str, int]]:
     """(table, what it holds, rows) of every table of a source: calls first, then events, then the rest."""
     types = {table: f"every {kind} call" for kind, table in CALL_TABLES.items()}
-    known = {**types, "users": "one row a user", REJECTS: "calls that could not be taken", DISCARDS: "values that found no column"}
+    known = {
+        **types,
+        **_GRAPH_TEXTS,
+        "users": "one row a user",
+        REJECTS: "calls that could not be taken",
+        DISCARDS: "values that found no column",
+    }
     named = [(name, known.get(name, ""), rows) for name, rows in state.tables.items()]
     order = {name: place for place, name in enumerate((*types, "users"))}
-    rest = {REJECTS: 90, DISCARDS: 91}
+    rest = {**dict.fromkeys(_GRAPH_TEXTS, 80), REJECTS: 90, DISCARDS: 91}
     return sorted(named, key=lambda item: (order.get(item[0], rest.get(item[0], 50)), item[0]))
 
 

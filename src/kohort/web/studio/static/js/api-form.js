@@ -1,4 +1,5 @@
-// <api-form method path then etag ask>: a form that is sent to the API as JSON. Names with a type: data-type="number|json|boolean|list".
+// <api-form method path then etag ask shows-tries>: a form that is sent to the API as JSON. Names with a type: data-type="number|json|boolean|list".
+// shows-tries: the page lists what was tried, too: it is shown again when that was refused.
 import { call } from "./api.js";
 import { confirmed, go, reload, toast } from "./page.js";
 
@@ -25,7 +26,11 @@ customElements.define("api-form", class extends HTMLElement {
       const answer = await call(method, path, body, { etag: this.getAttribute("etag") });
       this.done(answer);
     } catch (error) {
-      if (problem) {
+      if (this.hasAttribute("shows-tries") && (error.issues?.length || !problem)) {
+        this.closest("dialog")?.close();
+        toast(error.text ?? String(error), "bad");
+        reload();
+      } else if (problem) {
         problem.textContent = error.text ?? String(error);
         problem.hidden = false;
       } else toast(error.text ?? String(error), "bad");

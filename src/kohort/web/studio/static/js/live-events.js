@@ -103,7 +103,7 @@ customElements.define("live-events", class extends LitElement {
         <time datetime=${call.received_at}>${call.received_at.slice(11, 23).replace("Z", "").padEnd(12, ".000")}</time>
         <strong title=${call.type ?? ""}>${call.name || call.type || "unknown"}${call.name && call.type !== "track" ? html` <span class="muted">${call.type}</span>` : nothing}</strong>
         <span class="live-user">${call.user_id ?? call.anonymous_id ?? ""}</span>
-        <span class="live-text">${rejected ? html`<span class="badge badge-bad">Rejected</span> <b>${call.code}</b> ${call.message}` : nothing}${call.outcome === "duplicate" ? html`<span class="badge badge-warn">Duplicate</span> ` : nothing}${rejected ? nothing : call.text}</span>
+        <span class="live-text">${rejected ? html`<span class="badge badge-bad">Rejected</span> <b>${call.code}</b> ${call.message.replaceAll("`", "")}` : nothing}${call.outcome === "duplicate" ? html`<span class="badge badge-warn">Duplicate</span> ` : nothing}${rejected ? nothing : call.text}</span>
       </summary>
       ${isOpen ? html`<pre class="live-json">${whole(call)}</pre>` : nothing}
     </details>`;

@@ -88,7 +88,7 @@ customElements.define("yaml-editor", class extends HTMLElement {
     const { data } = await call("POST", this.dataset.check, { text: this.text.value, measure });
     this.showIssues(data.issues);
     if (measure) this.showFigures(data.tables);
-    this.say(data.ok ? "Nothing is wrong" : "");
+    this.say(data.ok ? verdict(data.issues.length) : "");
     return data;
   }
 
@@ -99,7 +99,8 @@ customElements.define("yaml-editor", class extends HTMLElement {
     const final = wrong.some((issue) => ["SLUG_CHANGES", "NAME_TAKEN"].includes(issue.code));
     if (final) return;
     if (wrong.length) {
-      const asked = "It does not fit the tables of the warehouse. A refresh would refuse it; the last good one answers until then.";
+      const until = this.dataset.method === "PUT" ? "the last good one answers until then" : "there are no profiles until then";
+      const asked = `It does not fit the tables of the warehouse. A refresh would refuse it; ${until}.`;
       if (!(await confirmed("Save although a refresh would refuse it?", asked, "Save", { danger: false }))) return;
     }
     const { data } = await call(this.dataset.method, this.dataset.save, { definition: checked.definition }, { etag: this.dataset.etag });
@@ -157,11 +158,16 @@ customElements.define("yaml-editor", class extends HTMLElement {
       row.insertCell().textContent = item.part === "master" ? "Master" : `${item.name} (${item.part})`;
       Object.assign(row.insertCell(), { className: "mono", textContent: item.source });
       Object.assign(row.insertCell(), { className: "number", textContent: item.rows.toLocaleString("en") });
-      Object.assign(row.insertCell(), { className: "number", textContent: item.matched === null ? "–" : `${(item.matched * 100).toFixed(1)}%` });
+      Object.assign(row.insertCell(), { className: "number", textContent: item.matched === null ? "–" : `${item.matched === 1 ? 100 : (item.matched * 100).toFixed(2)}%` });
     }
     box.replaceChildren(table);
   }
 });
+
+/** What a check found when nothing stands in the way. */
+function verdict(remarks) {
+  return remarks ? `It can be refreshed; ${remarks === 1 ? "one remark" : `${remarks} remarks`}` : "Nothing is wrong";
+}
 
 function icon(name, label) {
   const known = document.querySelector("svg.icon use").getAttribute("href").split("#")[0];
