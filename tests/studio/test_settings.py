@@ -32,7 +32,7 @@ def test_a_new_user_with_a_role_a_limit_and_a_password_signs_in(own_studio: Runn
     expect(page.get_by_text("The password is set")).to_be_visible()
     expect(page.get_by_text("No password")).to_have_count(0)
     page.get_by_label("Folder").fill("Lifecycle")
-    page.get_by_label("May there what").select_option("marketer")
+    page.get_by_label("Role there").select_option("marketer")
     page.get_by_role("button", name="Limit to this").click()
     expect(page.get_by_role("row", name="All Customers Lifecycle marketer")).to_be_visible()
 
@@ -74,7 +74,7 @@ def test_a_token_is_shown_once_works_and_is_revoked(own_studio: RunningStudio, o
     page = open_page(own_studio, "/settings/account", role="marketer")
     page.get_by_role("button", name="New token").click()
     page.get_by_label("What it is for").fill("nightly job")
-    page.get_by_label("It may at most what").select_option("viewer")
+    page.get_by_label("It may do at most").select_option("viewer")
     page.get_by_label("It is valid for").select_option("null")
     page.get_by_role("button", name="Make the token").click()
     token = shown_token(page)
