@@ -17,7 +17,7 @@ AGAIN_AT_MOST = 5
 """So many tests may fail by chance; more are no chance."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Outcome:
     """What happened in one run of pytest, which it watches as a plugin."""
 

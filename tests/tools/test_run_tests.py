@@ -92,3 +92,13 @@ def test_ctrl_c_ends_it(tmp_path: Path) -> None:
 def test_words_that_pytest_does_not_know_are_refused(tmp_path: Path) -> None:
     assert run_tests(tmp_path, "--no-such-option", good=GOOD)[0] == 4
     assert run_tests(tmp_path, "-n", "0", "-k", "nothing", good=GOOD)[0] == 5
+
+
+def test_folders_with_fixtures_of_their_own_run_again_too(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "conftest.py").write_text("")
+        (tmp_path / name / f"test_{name}.py").write_text(FLAKY.replace('"ran"', f'"ran_{name}"'))
+    code, printed = run_tests(tmp_path, "-n", "2")
+    assert (code, printed.count("test session starts")) == (0, 2), printed
+    assert "INTERNALERROR" not in printed
