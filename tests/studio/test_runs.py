@@ -63,7 +63,9 @@ def test_who_may_not_see_a_parent_segment_sees_none_of_its_runs(own_studio: Runn
     other = kohort.store.save_parent("Other", "other", dict(parent.document), by="tests", at=kohort.clock.now())
     cookies = {COOKIE: own_studio.sessions["admin"]}
     grants = {"grants": [{"parent": other.slug, "folder": "", "role": "viewer"}]}
-    httpx.put(f"{own_studio.url}/api/v1/users/{user.id}/grants", json=grants, cookies=cookies, timeout=60).raise_for_status()
+    httpx.put(
+        f"{own_studio.url}/api/v1/users/{user.id}/grants", json=grants, cookies=cookies, headers={"If-Match": "*"}, timeout=60
+    ).raise_for_status()
     assert rows(read(own_studio, "/runs", "viewer").text) == 0
     assert read(own_studio, f"/runs/{run}", "viewer").status_code == 404
 

@@ -128,14 +128,23 @@ def require_user(store: DefinitionStore, name: str) -> UserRecord:
 
 
 def change_user(
-    store: DefinitionStore, name: str, *, role: str | None = None, disabled: bool | None = None, actor: Actor, clock: Clock
+    store: DefinitionStore,
+    name: str,
+    *,
+    role: str | None = None,
+    disabled: bool | None = None,
+    revision: str | None = None,
+    actor: Actor,
+    clock: Clock,
 ) -> UserRecord:
     """Give another role, disable or enable; None leaves as it is. Who is disabled is signed out.
 
-    Raises UserError USER_NOT_FOUND, ROLE_INVALID, LAST_ADMIN.
+    revision: see `user_revision`; None: it does not matter. Raises UserError USER_NOT_FOUND, ROLE_INVALID, LAST_ADMIN,
+    CHANGED_MEANWHILE.
     """
     with store.transaction():
         user = require_user(store, name)
+        _require_revision(store, user, revision)
         wanted = replace(user, role=checked_role(role) if role is not None else user.role)
         wanted = replace(wanted, disabled=user.disabled if disabled is None else disabled)
         changed = store.update_user(wanted, by=actor.name, at=clock.now())
@@ -168,15 +177,19 @@ def change_own_password(store: DefinitionStore, passwords: Passwords, caller: Ca
     return set_password(store, passwords, caller.user.name, new, actor=caller.actor, clock=clock)
 
 
-def set_grants(store: DefinitionStore, name: str, grants: Sequence[Grant], *, actor: Actor, clock: Clock) -> tuple[Grant, ...]:
+def set_grants(
+    store: DefinitionStore, name: str, grants: Sequence[Grant], *, revision: str | None = None, actor: Actor, clock: Clock
+) -> tuple[Grant, ...]:
     """Narrow a user to parent segments and folders; none: the role holds everywhere.
 
-    Raises UserError USER_NOT_FOUND, PARENT_NOT_FOUND, ROLE_INVALID.
+    revision: see `user_revision`; None: it does not matter. Raises UserError USER_NOT_FOUND, PARENT_NOT_FOUND, ROLE_INVALID,
+    CHANGED_MEANWHILE.
     """
     wanted = [Grant(grant.parent_id, grant.folder.strip("/"), checked_role(grant.role)) for grant in grants]
     with store.transaction():
         user = require_user(store, name)
         before = store.grants(user.id)
+        _require_revision(store, user, revision)
         store.set_grants(user.id, wanted)
         after = tuple(store.grants(user.id))
         detail = "; ".join(f"{grant.parent_id}:/{grant.folder} {grant.role}" for grant in after)
@@ -205,6 +218,17 @@ def checked_password(password: str) -> str:
 def user_fingerprint(user: UserRecord) -> str:
     """A name for what the user is at present; the password is no part of it."""
     return fingerprint([user.name, user.role, user.disabled])
+
+
+def user_revision(store: DefinitionStore, user: UserRecord) -> str:
+    """A short name of what a user may at present: role, grants, disabled or not."""
+    return fingerprint([user_fingerprint(user), _marks(store.grants(user.id))])[:16]
+
+
+def _require_revision(store: DefinitionStore, user: UserRecord, revision: str | None) -> None:
+    if revision is not None and revision != user_revision(store, user):
+        message = f'"{user.name}" is not as it was when you read it'
+        raise UserError("CHANGED_MEANWHILE", message, hint="read it again, then change it")
 
 
 def _marks(grants: Sequence[Grant]) -> str:

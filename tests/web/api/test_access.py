@@ -216,20 +216,41 @@ class TestTokens:
 
     def test_a_lower_role_and_a_disabled_user_count_at_once(self, own: Api) -> None:
         [user] = [user for user in own.ok("GET", "/users")["items"] if user["name"] == "engineer"]
-        own.ok("PATCH", f"/users/{user['id']}", json={"role": "viewer"})
+        own.ok("PATCH", f"/users/{user['id']}", json={"role": "viewer"}, headers={"If-Match": "*"})
         own.refused(403, "POST", "/sources", "engineer", json={"name": "x"})
-        own.ok("PATCH", f"/users/{user['id']}", json={"disabled": True})
+        own.ok("PATCH", f"/users/{user['id']}", json={"disabled": True}, headers={"If-Match": "*"})
         own.refused(401, "GET", "/me", "engineer")
         [admin] = [user for user in own.ok("GET", "/users")["items"] if user["name"] == "admin"]
-        assert own.refused(409, "PATCH", f"/users/{admin['id']}", json={"role": "viewer"})["code"] == "LAST_ADMIN"
+        assert (
+            own.refused(409, "PATCH", f"/users/{admin['id']}", json={"role": "viewer"}, headers={"If-Match": "*"})["code"] == "LAST_ADMIN"
+        )
 
 
 class TestGrants:
+    def test_nobody_overwrites_what_another_admin_granted(self, own: Api) -> None:
+        [user] = [user for user in own.ok("GET", "/users")["items"] if user["name"] == "marketer"]
+        path, grants = f"/users/{user['id']}", {"grants": [{"parent": "all-customers", "folder": "Lifecycle", "role": "viewer"}]}
+        read = own.call("GET", path)
+        assert read.headers["etag"] == f'"{user["revision"]}"'
+        for change in (("PUT", f"{path}/grants", grants), ("PATCH", path, {"role": "viewer"})):
+            assert own.refused(428, *change[:2], json=change[2])["code"] == "REVISION_MISSING"
+        first = own.call("PUT", f"{path}/grants", json=grants, headers={"If-Match": read.headers["etag"]})
+        assert (first.status_code, first.headers["etag"] != read.headers["etag"]) == (200, True)
+        for change in (("PUT", f"{path}/grants", {"grants": []}), ("PATCH", path, {"role": "viewer"})):
+            refused = own.refused(412, *change[:2], json=change[2], headers={"If-Match": read.headers["etag"]})
+            assert refused["code"] == "CHANGED_MEANWHILE"
+        own.ok("PATCH", path, json={"role": "viewer"}, headers={"If-Match": first.headers["etag"]})
+        unchanged = own.call("GET", path, headers={"If-None-Match": own.call("GET", path).headers["etag"]})
+        assert unchanged.status_code == 304
+
     def test_what_is_not_granted_is_not_there(self, own: Api) -> None:
         [user] = [user for user in own.ok("GET", "/users")["items"] if user["name"] == "marketer"]
         vip, active = own.at("Value/VIP"), own.at("Lifecycle/Active")
         given = own.ok(
-            "PUT", f"/users/{user['id']}/grants", json={"grants": [{"parent": "all-customers", "folder": "Lifecycle", "role": "marketer"}]}
+            "PUT",
+            f"/users/{user['id']}/grants",
+            json={"grants": [{"parent": "all-customers", "folder": "Lifecycle", "role": "marketer"}]},
+            headers={"If-Match": "*"},
         )
         assert given["grants"] == [{"parent": "all-customers", "folder": "Lifecycle", "role": "marketer"}]
         seen = {item["path"] for item in own.ok("GET", f"{PARENT}/segments", "marketer")["items"]}
@@ -252,7 +273,7 @@ class TestGrants:
         [user] = [user for user in own.ok("GET", "/users")["items"] if user["name"] == "viewer"]
         other = {"name": "Other", "master": {"database": "shop", "table": "customers", "key_column": "customer_id"}}
         own.ok("POST", "/parents", json={"definition": other})
-        own.ok("PUT", f"/users/{user['id']}/grants", json={"grants": [{"parent": "other", "role": "viewer"}]})
+        own.ok("PUT", f"/users/{user['id']}/grants", json={"grants": [{"parent": "other", "role": "viewer"}]}, headers={"If-Match": "*"})
         assert [parent["slug"] for parent in own.ok("GET", "/parents", "viewer")["items"]] == ["other"]
         for path in ("", "/segments", "/fields", "/profiles", "/refreshes"):
             assert own.refused(404, "GET", f"{PARENT}{path}", "viewer")["code"] == "PARENT_NOT_FOUND"

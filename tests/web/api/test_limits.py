@@ -26,7 +26,7 @@ ANY = {"If-Match": "*"}
 
 def limit(api: Api, name: str, *grants: dict[str, str]) -> None:
     [user] = [user for user in api.ok("GET", "/users")["items"] if user["name"] == name]
-    api.ok("PUT", f"/users/{user['id']}/grants", json={"grants": list(grants)})
+    api.ok("PUT", f"/users/{user['id']}/grants", json={"grants": list(grants)}, headers=ANY)
 
 
 def prepare(api: Api) -> None:

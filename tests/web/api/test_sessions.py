@@ -34,10 +34,10 @@ class TestSessions:
 
     def test_disabling_a_user_ends_sessions_and_stops_tokens_at_once(self, own: Api) -> None:
         first, second = session(own, "viewer"), session(own, "viewer")
-        own.ok("PATCH", f"/users/{user_id(own, 'viewer')}", json={"disabled": True})
+        own.ok("PATCH", f"/users/{user_id(own, 'viewer')}", json={"disabled": True}, headers={"If-Match": "*"})
         for header in (first, second, {"Authorization": f"Bearer {own.tokens['viewer']}"}):
             own.refused(401, "GET", "/me", "", headers=header)
-        own.ok("PATCH", f"/users/{user_id(own, 'viewer')}", json={"disabled": False})
+        own.ok("PATCH", f"/users/{user_id(own, 'viewer')}", json={"disabled": False}, headers={"If-Match": "*"})
         own.refused(401, "GET", "/me", "", headers=first)
         own.ok("GET", "/me", "viewer")
 
@@ -49,9 +49,14 @@ class TestSessions:
 
     def test_a_lower_role_and_new_limits_count_in_a_session_that_is_open(self, own: Api) -> None:
         header, number = session(own, "engineer"), user_id(own, "engineer")
-        own.ok("PATCH", f"/users/{number}", json={"role": "viewer"})
+        own.ok("PATCH", f"/users/{number}", json={"role": "viewer"}, headers={"If-Match": "*"})
         own.refused(403, "POST", "/sources", "", headers=header, json={"name": "Till"})
-        own.ok("PUT", f"/users/{number}/grants", json={"grants": [{"parent": "all-customers", "folder": "Value", "role": "viewer"}]})
+        own.ok(
+            "PUT",
+            f"/users/{number}/grants",
+            json={"grants": [{"parent": "all-customers", "folder": "Value", "role": "viewer"}]},
+            headers={"If-Match": "*"},
+        )
         paths = {item["path"] for item in own.ok("GET", "/parents/all-customers/segments", "", headers=header)["items"]}
         assert paths == {"Value/VIP", "Value/Spenders"}
 
@@ -61,7 +66,7 @@ class TestSessions:
         assert {part.strip().lower() for part in header.split(";")[1:]} >= {"httponly", "secure", "samesite=lax", "path=/"}
 
     def test_refusals_do_not_tell_which_users_there_are(self, own: Api) -> None:
-        own.ok("PATCH", f"/users/{user_id(own, 'engineer')}", json={"disabled": True})
+        own.ok("PATCH", f"/users/{user_id(own, 'engineer')}", json={"disabled": True}, headers={"If-Match": "*"})
         answers = []
         for name, password in (("viewer", "wrong"), ("nobody-of-that-name", "wrong"), ("engineer", PASSWORD)):
             told = [own.call("POST", "/login", "", json={"name": name, "password": password}) for _ in range(6)]

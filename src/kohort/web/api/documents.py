@@ -267,8 +267,8 @@ def state_document(state: SourceState) -> Json:
     }
 
 
-def user_document(user: UserRecord, grants: list[Json]) -> Json:
-    """A user; never the password's hash."""
+def user_document(user: UserRecord, grants: list[Json], revision: str) -> Json:
+    """A user; never the password's hash. revision: see `kohort.services.users.user_revision`."""
     return {
         "id": user.id,
         "name": user.name,
@@ -276,6 +276,7 @@ def user_document(user: UserRecord, grants: list[Json]) -> Json:
         "disabled": user.disabled,
         "has_password": bool(user.password_hash),
         "grants": grants,
+        "revision": revision,
         **_written(user),
     }
 

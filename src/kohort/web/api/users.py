@@ -14,7 +14,7 @@ from kohort.services.stored import require_parent
 from kohort.services.users import SESSION, SignedIn
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import AddedToken, AddedUser, ChangedUser, Grants, Login, NewPassword, OwnPassword, SetUp
-from kohort.web.api.desk import AtDesk, Desk
+from kohort.web.api.desk import AtDesk, Desk, IfMatch, etag, revision_in
 from kohort.web.api.documents import audit_document, grant_document, token_document, user_document
 from kohort.web.api.guard import COOKIE, PUBLIC, Routes, address_of
 from kohort.web.api.pages import Cursor, Limit, page_of, read_number, write_cursor
@@ -22,7 +22,16 @@ from kohort.web.api.pages import Cursor, Limit, page_of, read_number, write_curs
 routes = Routes("Users and access")
 UserId = Annotated[int, Path(ge=1, lt=2**31)]
 TokenId = Annotated[int, Path(ge=1, lt=2**31)]
-_USER = {"id": 1, "name": "ann@example.com", "role": "admin", "disabled": False, "has_password": True, "grants": []}
+_USER = {
+    "id": 1,
+    "name": "ann@example.com",
+    "role": "admin",
+    "disabled": False,
+    "has_password": True,
+    "grants": [],
+    "revision": "1a2b3c4d5e6f7081",
+}
+_ETAG = {"ETag": "The revision: send it as If-Match when you change role, state or grants."}
 _TOKEN = {
     "id": 3,
     "user": "ann@example.com",
@@ -100,26 +109,28 @@ def list_users(desk: AtDesk, cursor: Cursor = "", limit: Limit = 100) -> Json:
     return Json(page_of(desk.kohort.store.users(), lambda u: [u.name, u.id], lambda u: _user(desk, u), cursor, limit))
 
 
-@routes.on("POST", "/users", "users.write", status=201, problems=(409,), example=_USER)
+@routes.on("POST", "/users", "users.write", status=201, problems=(409,), example=_USER, headers=_ETAG)
 def add_user(desk: AtDesk, body: AddedUser) -> Json:
     """Add a user."""
     kohort = desk.kohort
     user = users.add_user(kohort.store, kohort.passwords, body.name, body.role, body.password, actor=desk.actor, clock=kohort.clock)
-    return Json(_user(desk, user), 201, {"Location": f"/api/v1/users/{user.id}"})
+    return _answer(desk, user, 201, {"Location": f"/api/v1/users/{user.id}"})
 
 
-@routes.on("GET", "/users/{user}", "users.read", example=_USER)
+@routes.on("GET", "/users/{user}", "users.read", example=_USER, headers=_ETAG)
 def get_user(desk: AtDesk, user: UserId) -> Json:
     """A user with role and grants."""
-    return Json(_user(desk, _by_id(desk, user)))
+    return _answer(desk, _by_id(desk, user))
 
 
-@routes.on("PATCH", "/users/{user}", "users.write", problems=(409,), example=_USER)
-def change_user(desk: AtDesk, user: UserId, body: ChangedUser) -> Json:
+@routes.on("PATCH", "/users/{user}", "users.write", problems=(409, 412, 428), example=_USER, headers=_ETAG)
+def change_user(desk: AtDesk, user: UserId, body: ChangedUser, if_match: IfMatch = "") -> Json:
     """Give another role, disable or enable. Who is disabled is signed out at once."""
-    kohort, name = desk.kohort, _by_id(desk, user).name
-    changed = users.change_user(kohort.store, name, role=body.role, disabled=body.disabled, actor=desk.actor, clock=kohort.clock)
-    return Json(_user(desk, changed))
+    kohort, name, revision = desk.kohort, _by_id(desk, user).name, revision_in(if_match)
+    changed = users.change_user(
+        kohort.store, name, role=body.role, disabled=body.disabled, revision=revision, actor=desk.actor, clock=kohort.clock
+    )
+    return _answer(desk, changed)
 
 
 @routes.on("PUT", "/users/{user}/password", "users.write", example={"changed": True})
@@ -130,13 +141,18 @@ def set_password(desk: AtDesk, user: UserId, body: NewPassword) -> Json:
     return Json({"changed": True})
 
 
-@routes.on("PUT", "/users/{user}/grants", "users.write", example=_USER)
-def put_grants(desk: AtDesk, user: UserId, body: Grants) -> Json:
+@routes.on("PUT", "/users/{user}/grants", "users.write", problems=(412, 428), example=_USER, headers=_ETAG)
+def put_grants(desk: AtDesk, user: UserId, body: Grants, if_match: IfMatch = "") -> Json:
     """Limit a user to parent segments and folders; replaces what was granted before."""
-    kohort, found = desk.kohort, _by_id(desk, user)
+    kohort, found, revision = desk.kohort, _by_id(desk, user), revision_in(if_match)
     wanted = [Grant(require_parent(kohort.store, grant.parent).id, grant.folder, grant.role) for grant in body.grants]
-    users.set_grants(kohort.store, found.name, wanted, actor=desk.actor, clock=kohort.clock)
-    return Json(_user(desk, found))
+    users.set_grants(kohort.store, found.name, wanted, revision=revision, actor=desk.actor, clock=kohort.clock)
+    return _answer(desk, found)
+
+
+def _answer(desk: Desk, user: UserRecord, status: int = 200, headers: dict[str, str] | None = None) -> Json:
+    document = _user(desk, user)
+    return Json(document, status, {**(headers or {}), **etag(document["revision"])})
 
 
 def _by_id(desk: Desk, user_id: int) -> UserRecord:
@@ -149,7 +165,8 @@ def _by_id(desk: Desk, user_id: int) -> UserRecord:
 def _user(desk: Desk, user: UserRecord) -> dict[str, Any]:
     store = desk.kohort.store
     parents = {parent.id: parent for parent in store.parents()}
-    return user_document(user, [grant_document(grant, parents) for grant in store.grants(user.id)])
+    grants = [grant_document(grant, parents) for grant in store.grants(user.id)]
+    return user_document(user, grants, users.user_revision(store, user))
 
 
 # --- tokens -------------------------------------------------------------------------------------------------------

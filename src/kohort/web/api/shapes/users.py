@@ -35,7 +35,7 @@ class GrantTo(TypedDict):
 
 
 class User(Written):
-    """A user."""
+    """A user. revision: of role, state and grants."""
 
     id: int
     name: str
@@ -43,6 +43,7 @@ class User(Written):
     disabled: bool
     has_password: bool
     grants: list[GrantTo]
+    revision: str
 
 
 class Me(User):

@@ -13,9 +13,9 @@ from kohort.foundation.errors import UserError
 from kohort.ports.users import ROLES, Grant, TokenRecord, UserRecord
 from kohort.services.about import free_bytes, places, shown_settings, versions
 from kohort.services.load_events_status import read_status
-from kohort.services.users import PASSWORD_CHARACTERS
+from kohort.services.users import PASSWORD_CHARACTERS, user_revision
 from kohort.settings import settings_table
-from kohort.web.api.desk import AtDesk, Desk
+from kohort.web.api.desk import AtDesk, Desk, etag
 from kohort.web.api.documents import grant_document, token_document
 from kohort.web.api.users import UserId
 from kohort.web.studio.render import render
@@ -58,6 +58,7 @@ def user_page(request: Request, desk: AtDesk, user: UserId) -> Response:
     folders = {record.slug: sorted({segment.folder for segment in store.segments(record.id) if segment.folder}) for record in records}
     context: dict[str, Any] = {
         "user": found,
+        "etag": etag(user_revision(store, found))["ETag"],
         "grants": grants,
         "documents": [grant_document(grant, slugs) for grant in grants],
         "parents": records,

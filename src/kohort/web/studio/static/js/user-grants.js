@@ -1,4 +1,4 @@
-// <user-grants path grants>: the limits of a user. Each change sends all of them, as the API wants it.
+// <user-grants path etag grants>: the limits of a user. Each change sends all of them, as the API wants it.
 import { call } from "./api.js";
 import { reload, toast } from "./page.js";
 
@@ -34,7 +34,7 @@ customElements.define("user-grants", class extends HTMLElement {
     const problem = this.querySelector(".form-problem");
     if (problem) problem.hidden = true;
     try {
-      await call("PUT", this.getAttribute("path"), { grants });
+      await call("PUT", this.getAttribute("path"), { grants }, { etag: this.getAttribute("etag") });
       toast(said, "good");
       reload();
     } catch (error) {
