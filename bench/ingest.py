@@ -49,6 +49,13 @@ def resident_mib(process_id: int) -> float:
     return int(Path(f"/proc/{process_id}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def shared_out_mib(process_id: int) -> tuple[float, float]:
+    """(memory of a process, each page divided among the processes that share it; the part of it that is no file)."""
+    lines = (line.split() for line in Path(f"/proc/{process_id}/smaps_rollup").read_text().splitlines()[1:])
+    found = {words[0]: int(words[1]) / 1024 for words in lines}
+    return found["Pss:"], found["Pss_Anon:"]
+
+
 def load(port: int, keys: list[str], seconds: float, rate: float, connections: int = 32, gzip: bool = False) -> dict[str, Any]:
     """Send from another process; what it measured."""
     options = {"port": port, "keys": keys, "seconds": seconds, "rate": rate, "connections": connections, "run": next(_runs), "gzip": gzip}
@@ -139,6 +146,8 @@ class Watch:
     def look(self) -> dict[str, float]:
         seen = gauges(self._url)
         rss = {name: resident_mib(process_id) for name, process_id in self._processes.items()}
+        shares = [shared_out_mib(process_id) for process_id in self._processes.values()]
+        rss |= {"together": sum(share for share, _ in shares), "anonymous": sum(anonymous for _, anonymous in shares)}
         waiting = seen["kohort_ingest_unloaded_requests"]
         return {"at": time.monotonic() - self._began, "waiting": waiting, "age": seen["kohort_ingest_unloaded_age_seconds"], **rss}
 
@@ -176,7 +185,7 @@ def with_tables(minutes: float, burst_seconds: float) -> dict[str, Any]:
             "burst": burst,
             "behind": behind,
             "after_burst": after_burst,
-            "peak": {name: max(row[name] for row in rows) for name in processes},
+            "peak": {name: max(row[name] for row in rows) for name in (*processes, "together", "anonymous")},
         }
     finally:
         shutil.rmtree(folder)
@@ -222,7 +231,7 @@ def http_table(measured: list[dict[str, Any]]) -> list[str]:
 
 
 def tables_lines(found: dict[str, Any], minutes: float) -> list[str]:
-    steady, rows = found["steady"], found["rows"]
+    steady, rows, peak = found["steady"], found["rows"], found["peak"]
     calls = steady["requests"] * BATCH
     lines = [
         f"- {steady['events_a_second']:,.0f} calls/s for {minutes:g} min: p50 {steady['p50_ms']:.1f} ms, p99 {steady['p99_ms']:.1f} ms, "
@@ -230,7 +239,8 @@ def tables_lines(found: dict[str, Any], minutes: float) -> list[str]:
         f"- Oldest call not in tables: {max(row['age'] for row in rows):.1f} s at most, {found['steady_end']['age']:.1f} s at the end; "
         f"nothing waited {found['caught_up']:.1f} s later.",
         f"- CPU a call: HTTP {found['cpu']['http'] / calls * 1e6:.1f} us, tables {found['cpu']['tables'] / calls * 1e6:.1f} us.",
-        f"- Memory at most: HTTP {found['peak']['http']:.0f} MiB, tables {found['peak']['tables']:.0f} MiB.",
+        f"- Memory at most: HTTP {peak['http']:.0f} MiB, tables {peak['tables']:.0f} MiB; both together, shared pages counted once, "
+        f"{peak['together']:.0f} MiB, of which {peak['anonymous']:.0f} MiB are not files that the system may drop.",
     ]
     if found["burst"]:
         burst = found["burst"]
@@ -239,9 +249,10 @@ def tables_lines(found: dict[str, Any], minutes: float) -> list[str]:
             f"requests waiting; tables had them {found['after_burst']:.1f} s later."
         )
     shown = rows[:: max(1, len(rows) // 10)]
-    header = ("second", "waiting requests", "oldest s", "HTTP MiB", "tables MiB")
+    header = ("second", "waiting requests", "oldest s", "HTTP MiB", "tables MiB", "together MiB")
     cells = [
-        (f"{row['at']:.0f}", f"{row['waiting']:.0f}", f"{row['age']:.1f}", f"{row['http']:.0f}", f"{row['tables']:.0f}") for row in shown
+        (f"{row['at']:.0f}", f"{row['waiting']:.0f}", f"{row['age']:.1f}", *(f"{row[name]:.0f}" for name in ("http", "tables", "together")))
+        for row in shown
     ]
     return [*lines, "", *table([header, *cells])]
 

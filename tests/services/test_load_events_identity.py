@@ -168,6 +168,17 @@ def _small_resolver(desk: Desk) -> Any:
     return IdentityResolver("web", desk.tables, remembered_ids=4)
 
 
+def test_sources_share_what_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kohort.services.identity.REMEMBERED_IDS", 40)
+    desk, slugs = Desk(flush_calls=4), [f"source_{n}" for n in range(5)]
+    bodies = [(slugs[n % 5], f'{{"type": "page", "userId": "u{n}", "messageId": "m{n}"}}'.encode()) for n in range(400)]
+    desk.log.append([Received(slug, 1_700_000_000_000_000 + n, body, "page") for n, (slug, body) in enumerate(bodies)])
+    desk.loader.drain()
+    remembered = [len(desk.loader._identity[slug]._graph.known) + len(desk.loader._identity[slug]._before) for slug in slugs]
+    assert sum(remembered) <= 2 * 40
+    assert [desk.rows(f"SELECT count(*) AS n FROM {slug}.pages")[0]["n"] for slug in slugs] == [80] * 5
+
+
 def test_rules_that_are_changed_hold_for_calls_that_were_read_and_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kohort.services.load_events._LOOK_SECONDS", -1.0)
     desk = Desk()

@@ -25,6 +25,8 @@ Reason = Literal["created", "shared_ids", "merged_onwards"]
 Obstacle = Literal["limit", "merge_ceiling", "mapping_ceiling"]
 
 _TWO_NUMBERS: Final = struct.Struct("<QQ").unpack
+REMEMBERED_VALUES: Final = 50_000
+"""Values of ids that the readers of all sources know again, together."""
 PROFILE_ID: Final = "_profile_id"
 """Column of tables of calls: the profile a call was of when it came. No key of a call becomes a column of this name."""
 WITH_PROFILE: Final = "_with_profile"
@@ -102,10 +104,10 @@ def external_ids(call: Call, rules: IdentityRules = DEFAULT_IDENTITY) -> tuple[E
 class IdReader:
     """Reads the ids of calls under some rules. Of values it remembers, it gives the same object each time, and which are nobody's."""
 
-    def __init__(self, rules: IdentityRules = DEFAULT_IDENTITY, remembered_values: int = 50_000) -> None:
+    def __init__(self, rules: IdentityRules = DEFAULT_IDENTITY, remembered_values: int = REMEMBERED_VALUES) -> None:
         usual = ("user_id", "email", "anonymous_id")
         self._rules = rules
-        self._remembered_values = remembered_values
+        self.remembered_values = remembered_values
         self._remembered = 0
         self._users: dict[str, ExternalId | None] = {}
         self._emails: dict[str, ExternalId | None] = {}
@@ -134,7 +136,7 @@ class IdReader:
         return tuple([each for each in (user, address, visitor) if each is not None])
 
     def _judge(self, remembered: dict[str, ExternalId | None], kind: str, value: str) -> ExternalId | None:
-        if self._remembered >= self._remembered_values:
+        if self._remembered >= self.remembered_values:
             for each in (self._users, self._emails, self._visitors):
                 each.clear()
             self._remembered = 0

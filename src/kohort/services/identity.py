@@ -21,7 +21,7 @@ from kohort.ports.event_tables import EventTables
 
 REMEMBERED_IDS: Final = 100_000
 REMEMBERED_PROFILES: Final = 12_000
-"""External ids and profiles that are kept in memory between flushes; beyond, those go that were not met for the longest time."""
+"""External ids and profiles of all sources that stay in memory between flushes; beyond, those go that were not met for the longest time."""
 
 Seen = tuple[tuple[ExternalId, ...], str, str, Micros, Micros]
 """What identity needs of a call: its external ids, type, message id, when it happened and when it was received."""
@@ -50,6 +50,10 @@ class IdentityResolver:
         self._before: dict[ExternalId, int] = {}
         self._touched: set[int] = set()
         self._merged: dict[int, int] = {}
+
+    def share(self, sources: int) -> None:
+        """So many sources have to make do with what may be remembered in all."""
+        self._remembered_ids, self._remembered_profiles = REMEMBERED_IDS // sources, REMEMBERED_PROFILES // sources
 
     def resolve(self, calls: Sequence[Seen]) -> tuple[list[int], list[Change]]:
         """The profile number of each call (0: it carries no id that counts), and what the calls change."""

@@ -276,6 +276,7 @@ class Loader:
         resolver = self._identity.get(source)
         if resolver is None:
             resolver = self._identity[source] = IdentityResolver(source, self._tables, rows.identity)
+            self._share()
         counted.calls += len(rows.seen)
         counted.rejects += rows.rejects
         counted.received[source] = rows.last_received_at
@@ -284,6 +285,13 @@ class Loader:
         flush = SourceFlush(source, [packed(each) for each in rows.tables()], packed(users) if users else None, profiles, changes)
         rows.clear()
         return flush
+
+    def _share(self) -> None:
+        """What is remembered is bounded for all sources together, however many there are."""
+        for resolver in self._identity.values():
+            resolver.share(len(self._identity))
+        for rows in self._sources.values():
+            rows.share(len(self._sources))
 
     def _give_up(self) -> None:
         self._position = None

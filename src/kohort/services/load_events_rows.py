@@ -8,7 +8,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from kohort.events.columns import COMMON_COLUMNS, DISCARDS, REJECTS, USERS
-from kohort.events.identity import DEFAULT_IDENTITY, IdentityRules, IdReader
+from kohort.events.identity import DEFAULT_IDENTITY, REMEMBERED_VALUES, IdentityRules, IdReader
 from kohort.events.masking import mask_write_keys
 from kohort.events.model import Call, Received, Rejected, SourceRules
 from kohort.events.plain import Context, PlainCall, PlainReader
@@ -67,6 +67,10 @@ class SourceRows:
         self._users: dict[str, dict[str, Any]] = {}
         self._rejects: list[tuple[Any, ...]] = []
         self.last_received_at = 0
+
+    def share(self, sources: int) -> None:
+        """So many sources have to make do with what may be remembered in all."""
+        self._ids.remembered_values = REMEMBERED_VALUES // sources
 
     def add_plain(self, call: PlainCall) -> None:
         """Take a call as `PlainReader` reads it."""
