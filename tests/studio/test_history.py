@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import expect
 
 from kohort.ports.users import Grant
@@ -126,3 +128,29 @@ def test_what_may_not_be_seen_is_not_named(own_studio: RunningStudio) -> None:
     assert "1 more that you may not see" in words(page)
     assert "Everybody" not in get(own_studio, f"{address}/overlap", "zoe")
     assert "VIP" not in words(get(own_studio, "/analytics", "zoe")).replace("Active VIP", "")
+
+
+def test_a_tree_that_is_drawn_once_holds_only_what_one_may_see(own_studio: RunningStudio) -> None:
+    kohort = own_studio.kohort
+    parent = kohort.store.parents()[0]
+    user = add_user(kohort.store, kohort.passwords, "zoe", "viewer", PASSWORD, actor=Actor("tests"), clock=kohort.clock)
+    own_studio.sessions["zoe"] = sign_in(kohort.store, kohort.passwords, "zoe", PASSWORD, address="", clock=kohort.clock).secret
+
+    def folders(who: str) -> set[str]:
+        return set(re.findall(r'data-folder="([^"/]*)"', get(own_studio, f"/audiences/{parent.slug}", who)))
+
+    everything = folders("admin")
+    assert folders("zoe") == everything > {"Lifecycle"}
+    for folder in ("Lifecycle", "Value"):
+        set_grants(kohort.store, user.name, [Grant(parent.id, folder, "viewer")], actor=Actor("tests"), clock=kohort.clock)
+        assert folders("zoe") == {folder}
+        assert folders("admin") == everything
+    kohort.store.move_segment(
+        next(record.id for record in kohort.store.segments(parent.id) if record.folder == "Value"),
+        "Fresh",
+        "Moved",
+        by="tests",
+        at=kohort.clock.now(),
+    )
+    assert "Fresh" in folders("admin")
+    assert "Fresh" not in folders("zoe")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -18,7 +19,7 @@ from kohort.web.api.desk import Desk
 from kohort.web.packing import FROM_BYTES, coding_for, packed
 from kohort.web.studio.formats import FILTERS, ago_text, when
 from kohort.web.studio.static_files import static_files
-from kohort.web.studio.tree import Node, segment_tree
+from kohort.web.studio.tree import NO_TREE, DrawnTree, segment_tree
 
 POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
@@ -41,7 +42,7 @@ class Frame:
 
     parents: tuple[ParentRecord, ...] = ()
     parent: ParentRecord | None = None
-    tree: list[Node] = field(default_factory=list)
+    tree: DrawnTree = NO_TREE
 
 
 def render(
@@ -50,10 +51,12 @@ def render(
     """A page. parent: the parent segment it is about; without one, the tree shows the one that was open before."""
     now = desk.kohort.clock.now() if desk else None
     theme = request.cookies.get(THEME_COOKIE, "")
+    frame = frame_of(request, desk, parent) if desk else Frame()
     known = {
         "request_path": request.url.path,
         "desk": desk,
-        "frame": frame_of(request, desk, parent) if desk else Frame(),
+        "frame": frame,
+        "open_line": lambda shown: _open_line(request.url.path, frame, shown),
         "may": _may(desk, parent),
         "theme": theme if theme in THEMES else "auto",
         "now": now,
@@ -70,6 +73,14 @@ def render(
     if parent is not None and request.cookies.get(PARENT_COOKIE) != str(parent.id):
         answer.set_cookie(PARENT_COOKIE, str(parent.id), samesite="lax", httponly=True, max_age=31_536_000)
     return answer
+
+
+def _open_line(path: str, frame: Frame, shown: ListedSegment | None) -> tuple[int | None, str]:
+    """(id of the segment whose page this is, name of the variant or "")."""
+    found = re.fullmatch(r"/audiences/([^/]+)/segments/(\d{1,10})(?:/.*)?", path)
+    if found is None or frame.parent is None or found[1] != frame.parent.slug:
+        return None, ""
+    return int(found[2]), shown.name if shown is not None and shown.is_variant else ""
 
 
 def _may(desk: Desk | None, parent: ParentRecord | None) -> Any:
@@ -89,12 +100,18 @@ def frame_of(request: Request, desk: Desk, parent: ParentRecord | None) -> Frame
     parents = tuple(record for record in store.parents() if access.may("parents.read", record.id))
     remembered = request.cookies.get(PARENT_COOKIE, "")
     shown = parent or next((p for p in parents if str(p.id) == remembered), parents[0] if parents else None)
-    return Frame(parents, shown, tree_of(desk, shown) if shown else [])
+    return Frame(parents, shown, tree_of(desk, shown) if shown else NO_TREE)
 
 
-def tree_of(desk: Desk, parent: ParentRecord) -> list[Node]:
-    """Folders and segments of a parent segment that one may see."""
-    return segment_tree(item for item in desk.listed(parent) if desk.access.may("segments.read", parent.id, _folder_of(item)))
+def tree_of(desk: Desk, parent: ParentRecord) -> DrawnTree:
+    """Folders and segments of a parent segment that one may see, drawn once for all who may see the same."""
+    store, access = desk.kohort.store, desk.access
+
+    def drawn() -> DrawnTree:
+        nodes = segment_tree(item for item in desk.listed(parent) if access.may("segments.read", parent.id, _folder_of(item)))
+        return DrawnTree.of(nodes, _environment().get_template("tree_lines.html").render(nodes=nodes, parent=parent))
+
+    return store.remembered(("tree", parent.id, parent.slug, access), drawn)
 
 
 def _folder_of(item: ListedSegment) -> str:

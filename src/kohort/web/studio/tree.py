@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
+from markupsafe import Markup
+
 from kohort.services.listing import ListedSegment
+
+PLACE = ' data-path="'
+"""In every line of a segment or variant, and, since quotes are escaped, nowhere else."""
+_CURRENT = ' aria-current="page"'
 
 
 @dataclass(slots=True)
@@ -20,6 +27,46 @@ class Node:
     segment_kind: str = ""
     population: int | None = None
     children: list[Node] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnTree:
+    """The lines of a tree as HTML, the same for everybody who may see the same. parts: cut where a line can be marked as the open one.
+
+    places: (segment id, name of its variant or "") -> after which part its line is marked.
+    """
+
+    parts: tuple[str, ...]
+    places: Mapping[tuple[int | None, str], int]
+
+    @classmethod
+    def of(cls, nodes: list[Node], html: str) -> DrawnTree:
+        """html: what the template makes of the nodes, its lines in their order."""
+        starts = [0]
+        while (found := html.find(PLACE, starts[-1] + 1)) >= 0:
+            starts.append(found)
+        parts = tuple(html[start:end] for start, end in pairwise([*starts, len(html)]))
+        return cls(parts, {place: number for number, place in enumerate(_places(nodes), 1)})
+
+    def with_open(self, segment_id: int | None, variant: str = "") -> Markup:
+        """All lines; that of the segment or its variant, if it is there, is marked as the open page."""
+        cut = self.places.get((segment_id, variant))
+        if cut is None:
+            return Markup("".join(self.parts))
+        return Markup("".join((*self.parts[:cut], _CURRENT, *self.parts[cut:])))
+
+    def __bool__(self) -> bool:
+        return bool(self.places)
+
+
+NO_TREE = DrawnTree((), {})
+
+
+def _places(nodes: Iterable[Node]) -> Iterator[tuple[int | None, str]]:
+    for node in nodes:
+        if node.kind != "folder":
+            yield node.id, node.name if node.kind == "variant" else ""
+        yield from _places(node.children)
 
 
 def segment_tree(listed: Iterable[ListedSegment]) -> list[Node]:
