@@ -317,3 +317,17 @@ def test_a_part_can_be_given_over_to_yaml(studio: RunningStudio, open_page: Open
     page = open_builder(open_page, studio, group(GOLD, "country = 'US'"))
     page.get_by_role("button", name="Edit as YAML").click()
     assert json.loads(page.evaluate("JSON.stringify(window.changes)")) == [{"path": "rule.conditions[1]"}]
+
+
+def test_a_long_rule_is_as_high_before_it_is_scrolled_through_as_afterwards(studio: RunningStudio, open_page: OpenPage) -> None:
+    described = {**GOLD, "description": "Those who come often"}
+    page = open_builder(open_page, studio, group(*[GOLD, BOUGHT, described, RICH] * 15))
+    page.wait_for_function("""() => [...document.querySelectorAll("rule-condition")].every(row => row.style.containIntrinsicBlockSize)""")
+    height = "document.querySelector('rule-builder').getBoundingClientRect().height"
+    before = page.evaluate(height)
+    page.add_style_tag(content="rule-condition { content-visibility: visible !important }")
+    assert page.evaluate(height) == before
+    page.set_viewport_size({"width": 900, "height": 700})
+    narrow = page.evaluate(height)
+    page.locator("style").last.evaluate("style => style.remove()")
+    page.wait_for_function(f"{height} === {narrow}")

@@ -56,6 +56,10 @@ export class RuleBuilder extends LitElement {
     return html`<fieldset class="rb ${root && size(root) > LONG ? "rb-long" : ""}" ?disabled=${this.readonly}>${body}<p class="visually-hidden" role="status">${this._said ?? ""}</p></fieldset>`;
   }
 
+  updated() {
+    if (this.querySelector(".rb-long")) import("./heights.js").then(({ heights }) => heights(this));
+  }
+
   /** A rule that is written as text, or that is no rule. */
   unreadable() {
     return html`<div class="rb-group rb-depth-0"><div class="rb-row" role="group" aria-label="The whole rule"><div class="rb-main"><div class="rb-line"><span class="chip chip-segment">Rule</span>
