@@ -15,8 +15,10 @@ const ICONS = readFileSync(join(here, "icons.txt"), "utf8").split(/\s+/).filter(
 
 const range = (first, last) => Array.from({ length: last - first + 1 }, (_, place) => String.fromCodePoint(first + place)).join("");
 const SIGNS = "\u00a0–—‘’“”„…•·→←↑↓−×≤≥≠✓✗€";
-const ENGLISH = range(0x20, 0x7e) + SIGNS;
-const LATIN = "¡¿ªº«»§°" + [...range(0xc0, 0xff)].filter((letter) => !SIGNS.includes(letter)).join("");
+/** Letters that names and places of many countries have: a page with one of them needs no second file. */
+const ACCENTED = "ÄÅÇÉÖØÜßàáâãäåæçèéêëìíîïñòóôõöøùúûü";
+const USUAL = range(0x20, 0x7e) + SIGNS + ACCENTED;
+const RARE = "¡¿ªº«»§°" + [...range(0xc0, 0xff)].filter((letter) => !USUAL.includes(letter)).join("");
 
 for (const folder of [out, tests]) {
   rmSync(folder, { recursive: true, force: true });
@@ -33,10 +35,10 @@ await build({ ...bundled, entryPoints: [join(here, "lit.js")], outfile: join(out
 await build({ ...bundled, entryPoints: [join(here, "echarts.js")], outfile: join(out, "echarts.js") });
 copyFileSync(join(modules, "htmx.org/dist/htmx.min.js"), join(out, "htmx.js"));
 const WEIGHTS = { min: 400, max: 700 };
-await font("inter", "inter", ENGLISH, WEIGHTS, ["kern", "tnum", "cv11"]);
-await font("inter", "inter-latin", LATIN, WEIGHTS, []);
-await font("jetbrains-mono", "jetbrains-mono", ENGLISH, WEIGHTS, []);
-await font("jetbrains-mono", "jetbrains-mono-latin", LATIN, WEIGHTS, []);
+await font("inter", "inter", USUAL, WEIGHTS, ["tnum", "cv11"]);
+await font("inter", "inter-latin", RARE, WEIGHTS, []);
+await font("jetbrains-mono", "jetbrains-mono", USUAL, WEIGHTS, []);
+await font("jetbrains-mono", "jetbrains-mono-latin", RARE, WEIGHTS, []);
 copyFileSync(join(modules, "axe-core/axe.min.js"), join(tests, "axe.js"));
 
 const symbols = ICONS.sort().map((name) => {

@@ -8,7 +8,7 @@ from functools import cache
 from fastapi import Request, Response
 
 _GZIP = {"quick": 3, "small": 9}
-_BROTLI = {"quick": 4, "small": 11}
+_BROTLI = {"quick": 5, "small": 11}
 FROM_BYTES, TO_BYTES = 1_000, 1_000_000
 """Less is not worth it; packing more would keep others waiting."""
 
