@@ -55,3 +55,17 @@ def test_counts_of_conditions_do_not_cover_their_kind(grown: RunningStudio, open
     page = open_page(grown, segment_address(grown, "Experiments/Offer") + "/rules", role="marketer", width=390)
     expect(page.locator(".rb-row .rb-count").first).not_to_be_empty()
     assert page.evaluate(COVERED) == 0
+
+
+@pytest.mark.parametrize("path", ["/model", "/fields", "/refreshes", "/yaml"])
+def test_pages_of_a_parent_segment_hold_together_on_a_phone(grown: RunningStudio, open_page: OpenPage, path: str) -> None:
+    page = open_page(grown, f"/audiences/all-customers{path}", width=390)
+    _holds_together(page)
+
+
+@pytest.mark.parametrize(
+    "path", ["/audiences/new-parent", "/sources/new", "/destinations", "/runs", "/settings/account", "/settings/users"]
+)
+def test_pages_of_engineers_and_admins_hold_together_on_a_phone(grown: RunningStudio, open_page: OpenPage, path: str) -> None:
+    page = open_page(grown, path, width=390)
+    _holds_together(page)

@@ -236,6 +236,13 @@ def test_axe_finds_nothing(live: LiveStudio, open_page: OpenPage, theme: str) ->
     assert axe_violations(page) == []
 
 
+def test_pages_of_a_source_hold_together_on_a_phone(live: LiveStudio, open_page: OpenPage) -> None:
+    page = open_page(live, "/sources", width=390)
+    for path in ("", "/mobile_app", "/mobile_app/tables", "/mobile_app/keys", "/mobile_app/identity"):
+        page.goto(f"/sources{path}")
+        assert page.locator("html").evaluate("element => element.scrollWidth - element.clientWidth") <= 0, path
+
+
 def test_without_a_source_the_list_says_what_one_is(studio: RunningStudio, open_page: OpenPage) -> None:
     page = open_page(studio, "/sources", role="viewer")
     expect(page.get_by_role("heading", name="No source yet")).to_be_visible()
