@@ -332,3 +332,8 @@ class TestWorkspaces:
         before = path.read_bytes()
         assert "error [" in desk.refused(*arguments)
         assert path.read_bytes() == before
+
+
+def test_a_value_that_is_none_of_those_there_are_is_told_in_plain_words(desk: Desk) -> None:
+    told = desk.refused("query", "select 1", "--format", "xlsx", code=2)
+    assert "Invalid value for '--format': 'xlsx' is not one of 'table', 'csv', 'json'." in told

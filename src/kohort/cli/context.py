@@ -24,6 +24,9 @@ JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsOf = Annotated[
     str, typer.Option("--as-of", metavar="T", help="The instant: 2024-01-31, 2024-01-31T10:00Z or now (default: that of the last refresh).")
 ]
+RefreshAsOf = Annotated[
+    str, typer.Option("--as-of", metavar="T", help="The instant it stands for: 2024-01-31, 2024-01-31T10:00Z or now (default: now).")
+]
 Expression = Annotated[str, typer.Option("-e", "--expression", metavar="RULE", help="A rule typed on the line.")]
 ParentOption = Annotated[str, typer.Option("--parent", "-p", metavar="NAME", help="The parent segment (default: the one in use).")]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")]

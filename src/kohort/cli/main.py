@@ -33,9 +33,7 @@ _STOPPED = 130
 
 app = typer.Typer(name="kohort", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(tables_app, name="tables", help="Tables of the warehouse: list, import, create, show.")
-app.command("query")(query)
 app.add_typer(source_app, name="source", help="Sources: who sends calls, with which key, into which tables.")
-app.command("serve")(serve)
 app.add_typer(ps.ps_app, name="ps", help="Parent segments: the data model, its refresh, its fields.")
 app.add_typer(sg.sg_app, name="sg", help="Segments: write, check, count, evaluate, export.")
 app.add_typer(index.index_app, name="index", help="The profile index of a refresh: build, show, verify.")
@@ -66,6 +64,10 @@ def init(directory: Annotated[Path, typer.Argument(help="The folder to make a wo
 
     workspace = init_workspace(directory)
     styled(f"Workspace ready in [bold]{workspace.root}[/bold]. Next: kohort tables import <database>.<table> FILE...")
+
+
+app.command("query")(query)
+app.command("serve")(serve)
 
 
 def main(arguments: list[str] | None = None) -> int:

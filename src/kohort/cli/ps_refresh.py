@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.markup import escape
 
-from kohort.cli.context import JSON, AsOf, current_parent, existing_paths, read_as_of
+from kohort.cli.context import JSON, RefreshAsOf, current_parent, existing_paths, read_as_of
 from kohort.cli.output import (
     count_text,
     counted,
@@ -175,7 +175,7 @@ def preview(
         show_arrow(table, empty="no rows")
 
 
-def run(name: Name = "", as_of: AsOf = "", as_json: JSON = False) -> None:
+def run(name: Name = "", as_of: RefreshAsOf = "", as_json: JSON = False) -> None:
     """Refresh a parent segment. Builds profiles and behaviors, then switches to them all at once."""
     from kohort.cli.work import refresh
     from kohort.parent.report import report_from_document

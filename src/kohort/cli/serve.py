@@ -17,11 +17,16 @@ if TYPE_CHECKING:
 
 Host = Annotated[str, typer.Option("--host", help="The address to listen on (default: setting serve_host).")]
 Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one (default: setting serve_port).")]
-ApiPort = Annotated[int | None, typer.Option("--api-port", min=0, max=65535, help="The port of the API (default: setting api_port).")]
+ApiPort = Annotated[
+    int | None,
+    typer.Option(
+        "--api-port", min=0, max=65535, help="The port of the studio and the API; 0 takes a free one (default: setting api_port)."
+    ),
+]
 
 
 def serve(host: Host = "", port: Port = None, api_port: ApiPort = None) -> None:
-    """Take calls of the Segment HTTP API for all sources, and answer Kohort's own API. Ctrl-C stops it in good order."""
+    """Take calls of all sources, answer the studio and the API. Calls are those of the Segment HTTP API. Ctrl-C stops it in good order."""
     from kohort.web.server import api_server
 
     session = open_session()

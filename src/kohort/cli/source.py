@@ -135,7 +135,7 @@ def set_switches(
     ] = None,
     as_json: JSON = False,
 ) -> None:
-    """Change the switches of a source. Name, schema and naming are for life."""
+    """Change the switches of a source. Schema and naming are for life."""
     from kohort.services.sources import change_source
 
     session = open_session()
@@ -186,7 +186,7 @@ def revoke(
     yes: Yes = False,
     as_json: JSON = False,
 ) -> None:
-    """Refuse one write key of a source from now on; its other keys stay. This cannot be taken back."""
+    """Refuse one write key of a source from now on. Its other keys stay. This cannot be taken back."""
     from kohort.services.sources import revoke_key, valid_key
 
     session = open_session()
@@ -208,7 +208,7 @@ def name_of(
     text: Annotated[str, typer.Argument(help="The name of an event, or a key of properties or traits.")],
     as_json: JSON = False,
 ) -> None:
-    """Show the table of an event of this name, and the column of a property of this name, in both namings."""
+    """Show how an event or a property is named. The table of the one, the column of the other, in both namings."""
     from typing import get_args
 
     from kohort.events.model import Naming

@@ -50,7 +50,7 @@ def remove(
     yes: Yes = False,
     as_json: JSON = False,
 ) -> None:
-    """Remove a source: its calls are refused, what has arrived comes into tables, then it and its keys are forgotten."""
+    """Remove a source. Its calls are refused, what has arrived comes into tables, then it and its keys are forgotten."""
     from kohort.services.revisions import revision_of
     from kohort.services.sources import remove_source, require_source, require_tables_unused, set_status
 

@@ -22,5 +22,8 @@ UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 
 def as_shown(error: Exception) -> ShownError:
-    """A usage error as something that prints itself."""
+    """A usage error as something that prints itself, without the words of the library that looked at the value."""
+    said = getattr(error, "message", "")
+    if isinstance(said, str):
+        error.message = said.removeprefix("Value error, ")  # type: ignore[attr-defined]
     return cast(ShownError, error)

@@ -118,7 +118,7 @@ def grant(
     everything: Annotated[bool, typer.Option("--everything", help="Take all limits away.")] = False,
     as_json: JSON = False,
 ) -> None:
-    """Limit a user to parent segments and folders; replaces what was granted before."""
+    """Limit a user to parent segments and folders. Replaces what was granted before."""
     from kohort.services.users import require_user, set_grants
 
     if bool(places) == everything:
