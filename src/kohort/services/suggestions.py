@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 _EXACT_ROWS = 20_000_000  # distinct values of more rows are estimated
 _FORMAT = 2
+_READ_FILES = 200
 _ALL = "%all.json"  # no field's own file is called so: their names are quoted
 
 
@@ -302,12 +304,21 @@ def _kept(folder: Path, done: RefreshRecord) -> dict[str, FieldStatistics]:
     found: dict[str, FieldStatistics] = {}
     for path in sorted(_place(folder, done).glob("*.json")):
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            if {key: document[key] for key in _head(done)} == _head(done):
-                found.update((one["field"], statistics_from_document(one)) for one in document["fields"])
+            file = path.stat()
+            head, fields = _kept_file(path, file.st_ino, file.st_mtime_ns, file.st_size)
         except (OSError, ValueError, KeyError, TypeError):
             continue
+        if head.items() >= _head(done).items():
+            found |= fields
     return found
+
+
+@lru_cache(_READ_FILES)
+def _kept_file(path: Path, _inode: int, _changed: int, _size: int) -> tuple[dict[str, Any], dict[str, FieldStatistics]]:
+    """(what a file begins with, its fields); files are replaced as a whole, and read again when they are."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    fields = {one["field"]: statistics_from_document(one) for one in document.pop("fields")}
+    return document, fields
 
 
 def _drop_old(folder: Path, done: RefreshRecord) -> None:
