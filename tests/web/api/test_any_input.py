@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kohort.rules.text import parse_rule
 from kohort.web.api.contract import ANSWERS
 from tests.web.api.conftest import Api
 
@@ -101,6 +103,28 @@ def test_the_document_tells_of_every_route_with_examples(document: dict[str, Any
         assert {"422"} <= set(operation["responses"]), path
         good = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
         assert "example" in next(iter(good["content"].values())), (method, path)
+
+
+def test_the_document_names_what_everything_is_for(document: dict[str, Any]) -> None:
+    told = {tag["name"] for tag in document["tags"]}
+    for method, path, operation in operations(document):
+        assert set(operation["tags"]) <= told, path
+        assert "_" in operation["operationId"] or operation["operationId"] == "openapi", (method, path)
+        assert operation["description"], path
+        for parameter in operation.get("parameters", []):
+            assert parameter.get("description"), f"{method} {path}: {parameter['name']}"
+
+
+RULE = re.compile(r"`([^`]*)`")
+
+
+def test_the_rules_in_the_document_can_be_read(document: dict[str, Any]) -> None:
+    lines = [line for line in document["info"]["description"].splitlines() if line.startswith("- ")]
+    rules = [rule for line in lines for rule in RULE.findall(line)]
+    assert len(rules) > 5
+    for rule in rules:
+        _, issues = parse_rule(rule)
+        assert issues.ok, (rule, [issue.message for issue in issues])
 
 
 @settings(max_examples=250, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

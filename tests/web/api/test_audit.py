@@ -69,7 +69,7 @@ def test_every_route_that_is_no_get_writes_an_entry_or_only_looks(own: Api) -> N
         assert answer.status_code < 300, (route, answer.text)
         assert scribe.entries() == before, route
     routes = {
-        route.endpoint.__name__ for route in guarded_routes(own.app) if "GET" not in (route.methods or ()) and action_of(route) != COMMANDS
+        route.operation_id for route in guarded_routes(own.app) if "GET" not in (route.methods or ()) and action_of(route) != COMMANDS
     }
     assert len(routes) > 30
     assert routes == {*scribe.seen, *LOOKS, "set_up"}
@@ -79,11 +79,11 @@ def test_every_route_that_is_no_get_writes_an_entry_or_only_looks(own: Api) -> N
 
 
 def changes_of_sources(scribe: Scribe) -> None:
-    key = scribe.does("add", "source.add", "POST", "/sources", {"name": "Till"}).json()["write_key"]
-    scribe.does("change", "source.change", "PATCH", "/sources/till", {"rate_limit": 5}, headers=ANY)
-    scribe.does("rotate", "source.rotate", "POST", "/sources/till/rotate-key", {"grace": "1h"})
-    scribe.does("end_key", "source.revoke", "POST", "/sources/till/revoke-key", {"last_four": key[-4:]})
-    scribe.does("rename", "source.rename", "POST", "/sources/till/rename", {"name": "Tills"}, headers=ANY)
+    key = scribe.does("add_source", "source.add", "POST", "/sources", {"name": "Till"}).json()["write_key"]
+    scribe.does("change_source", "source.change", "PATCH", "/sources/till", {"rate_limit": 5}, headers=ANY)
+    scribe.does("rotate_source_key", "source.rotate", "POST", "/sources/till/rotate-key", {"grace": "1h"})
+    scribe.does("revoke_source_key", "source.revoke", "POST", "/sources/till/revoke-key", {"last_four": key[-4:]})
+    scribe.does("rename_source", "source.rename", "POST", "/sources/till/rename", {"name": "Tills"}, headers=ANY)
     scribe.does("put_identity", "source.identity", "PUT", "/sources/till/identity", {"blocked": ["x"]}, headers=ANY)
     scribe.api.ok("PATCH", "/sources/till", json={"status": "disabled"}, headers=ANY)
     scribe.does("drop_source", "source.remove", "DELETE", "/sources/till", headers=ANY)
@@ -95,7 +95,7 @@ def changes_of_segments(scribe: Scribe) -> None:
     scribe.does("add_segment", "segment.add", "POST", f"{PARENT}/segments", {"definition": definition})
     at, changed = scribe.api.at("New/Mine"), {**definition, "rule": "country = 'US'"}
     scribe.does("put_segment", "segment.save", "PUT", at, {"definition": changed}, headers=ANY)
-    scribe.does("revert", "segment.revert", "POST", f"{at}/revert", {"version": 1}, headers=ANY)
+    scribe.does("revert_segment", "segment.revert", "POST", f"{at}/revert", {"version": 1}, headers=ANY)
     scribe.does("move_segment", "segment.move", "POST", f"{at}/move", {"name": "Ours"}, headers=ANY)
     scribe.does("move_whole_folder", "segment.move", "POST", f"{PARENT}/folder/move?path=New", {"to": "Newer"}, headers=ANY)
     scribe.does("remove_segment", "segment.delete", "DELETE", at, headers=ANY)

@@ -195,10 +195,11 @@ class Routes(APIRouter):
         media: str = JSON_MEDIA,
         headers: dict[str, str] | None = None,
         hidden: bool = False,
+        name: str = "",
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Add a route. problems: statuses it may answer beside those that every route may; example: of its answer.
 
-        hidden: it is not in the OpenAPI document.
+        hidden: it is not in the OpenAPI document. name: of the operation there; "": that of the function.
         """
         responses: dict[int | str, dict[str, Any]] = {
             number: _problem_response(number) for number in _usual(method, path, action, problems)
@@ -214,9 +215,9 @@ class Routes(APIRouter):
             responses[304] = {"description": "It is what you have", "headers": described}
 
         def add(endpoint: Callable[..., Any]) -> Callable[..., Any]:
-            name = endpoint.__name__
-            responses[status] = _answer(media, ANSWERS.get(name) if media == JSON_MEDIA else None, example, described)
-            for number, shape in MORE_ANSWERS.get(name, {}).items():
+            called = name or endpoint.__name__
+            responses[status] = _answer(media, ANSWERS.get(called) if media == JSON_MEDIA else None, example, described)
+            for number, shape in MORE_ANSWERS.get(called, {}).items():
                 responses[number] = _answer(media, shape)
             self.add_api_route(
                 path,
@@ -227,7 +228,8 @@ class Routes(APIRouter):
                 openapi_extra=extra,
                 response_model=None,
                 response_class=Json if media == JSON_MEDIA else Response,
-                operation_id=name,
+                operation_id=called,
+                summary=called.replace("_", " ").capitalize(),
                 include_in_schema=not hidden,
             )
             return endpoint

@@ -53,7 +53,8 @@ def read_number(cursor: str, first: int) -> int:
 
 
 def _shape(key: Any) -> list[str]:
-    return [type(part).__name__ for part in key] if isinstance(key, list) else [type(key).__name__]
+    """The types of a key; those of one part alone are no list of it."""
+    return ["list", *(type(part).__name__ for part in key)] if isinstance(key, list) else [type(key).__name__]
 
 
 def _broken() -> UserError:

@@ -93,13 +93,14 @@ def get_field(desk: AtDesk, parent: ParentName, name: FieldName) -> Json:
     "values.read",
     problems=(409, 503),
     example={"items": [{"value": "Gold", "count": 4, "share": 0.29}]},
+    name="suggest_values",
 )
 def suggest(
     desk: AtDesk,
     parent: ParentName,
     name: FieldName,
     prefix: Annotated[str, Query(max_length=200, description="What was typed so far.")] = "",
-    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+    limit: Annotated[int, Query(ge=1, le=200, description="How many at most.")] = 20,
 ) -> Json:
     """The most frequent values that begin with what was typed."""
     record = desk.parent(parent, "values.read")

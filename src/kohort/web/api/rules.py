@@ -96,7 +96,7 @@ def explain_saved(
     parent: ParentName,
     segment: SegmentId,
     key: Annotated[str, Query(max_length=2000, description="A master key or a cdp_customer_id.")],
-    evidence: Annotated[int, Query(ge=0, le=100)] = 5,
+    evidence: Annotated[int, Query(ge=0, le=100, description="How many rows a condition shows at most.")] = 5,
     as_of: AsOf = "",
 ) -> Json:
     """Why a customer is, or is not, in a segment: with the rows as evidence, what would change it, and when it changes by itself."""
@@ -114,6 +114,7 @@ def explain_saved(
     "segments.list",
     problems=(409, 503),
     example={"total": 14, "segments": [{"path": "Value/VIP", "count": 12}], "shared": [[12]], "pairs": []},
+    name="overlap_of_segments",
 )
 def overlap(
     desk: AtDesk,

@@ -23,7 +23,7 @@ from kohort.web.api.unseen import Unseen
 
 routes = Routes("Runs")
 RefreshNumber = Annotated[int, Path(ge=1, lt=2**31, description="Refreshes of a parent segment count from 1.")]
-RunId = Annotated[int, Path(ge=1, lt=2**31)]
+RunId = Annotated[int, Path(ge=1, lt=2**31, description="The id of a run.")]
 Kind = Annotated[Literal["refresh", "evaluation"] | None, Query(description="Only runs of this kind.")]
 Prefer = Annotated[
     str, Header(max_length=200, description="`respond-async`: the answer is the run, at once (202).", examples=["respond-async"])

@@ -36,7 +36,7 @@ from kohort.web.api.guard import Routes
 from kohort.web.api.pages import Cursor, Limit, page_of, read_number
 
 routes = Routes("Segments")
-ChosenVersion = Annotated[int | None, Query(ge=1, lt=2**31)]
+ChosenVersion = Annotated[int | None, Query(ge=1, lt=2**31, description="The number of a version.")]
 Variant = Annotated[str, Query(max_length=600, description="Only those in this variant of its A/B test: `A-Offer`; empty: all.")]
 _SPREADSHEET = "For people: UTF-8 is marked, and texts that a spreadsheet would take for a formula get an apostrophe."
 _SEGMENT = {"id": 5, "path": "Value/VIP", "folder": "Value", "name": "VIP", "kind": "batch", "version": 2, "population": 12, "share": 0.857}
@@ -172,7 +172,7 @@ def diff_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, old: Chos
     return Json(diff_document(diff_versions(desk.kohort.store, record, str(stored.id), old, new)))
 
 
-@routes.on("POST", f"{_ONE}/revert", "segments.write", problems=(409, 412, 428), example=_WHOLE, headers=_ETAG)
+@routes.on("POST", f"{_ONE}/revert", "segments.write", problems=(409, 412, 428), example=_WHOLE, headers=_ETAG, name="revert_segment")
 def revert(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Version, if_match: IfMatch = "") -> Json:
     """Make a new version of an old one."""
     kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.write")
@@ -189,7 +189,9 @@ def revert(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Version, 
 
 
 @routes.on("GET", f"{_ONE}/history", "segments.read", problems=(409,), example={"path": "Value/VIP", "days": [], "evaluations": []})
-def history_of_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, days: Annotated[int, Query(ge=1, le=3660)] = 30) -> Json:
+def history_of_segment(
+    desk: AtDesk, parent: ParentName, segment: SegmentId, days: Annotated[int, Query(ge=1, le=3660, description="How many days back.")] = 30
+) -> Json:
     """How its population developed: day by day, growth, who entered and left."""
     kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.read")
     return Json(history_document(segment_history(kohort.store, kohort.snapshots, record, str(stored.id), days=days)))

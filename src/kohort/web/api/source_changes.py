@@ -44,7 +44,7 @@ class Identity(Body):
     left_out: list[str] | None = None
 
 
-@routes.on("POST", "/sources/{source}/rename", "sources.write", problems=(409, 412, 428), example=_SOURCE)
+@routes.on("POST", "/sources/{source}/rename", "sources.write", problems=(409, 412, 428), example=_SOURCE, name="rename_source")
 def rename(desk: AtDesk, source: SourceName, body: NewName, if_match: IfMatch = "") -> Json:
     """Another name. The schema and the keys stay."""
     kohort, revision = desk.kohort, revision_in(if_match)

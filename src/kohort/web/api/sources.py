@@ -35,7 +35,7 @@ def list_sources(desk: AtDesk, cursor: Cursor = "", limit: Limit = 100) -> Json:
     return Json(page_of(desk.kohort.store.sources(), lambda s: [s.name, s.id], lambda s: _document(desk, s.name), cursor, limit))
 
 
-@routes.on("POST", "/sources", "sources.write", status=201, problems=(409,), example=_ISSUED, headers=_ETAG)
+@routes.on("POST", "/sources", "sources.write", status=201, problems=(409,), example=_ISSUED, headers=_ETAG, name="add_source")
 def add(desk: AtDesk, body: AddedSource) -> Json:
     """Add a source. Its write key is in the answer, this once."""
     kohort = desk.kohort
@@ -55,7 +55,7 @@ def get_source(desk: AtDesk, source: SourceName) -> Json:
     return Json(_document(desk, record.slug), 200, etag(revision_of(record)))
 
 
-@routes.on("PATCH", "/sources/{source}", "sources.write", problems=(409, 412, 428), example=_SOURCE, headers=_ETAG)
+@routes.on("PATCH", "/sources/{source}", "sources.write", problems=(409, 412, 428), example=_SOURCE, headers=_ETAG, name="change_source")
 def change(desk: AtDesk, source: SourceName, body: ChangedSource, if_match: IfMatch = "") -> Json:
     """Enable, disable, or change the switches. It takes effect within seconds."""
     kohort, revision = desk.kohort, revision_in(if_match)
@@ -77,7 +77,7 @@ def change(desk: AtDesk, source: SourceName, body: ChangedSource, if_match: IfMa
     return Json(_document(desk, after.slug), 200, etag(revision_of(after)))
 
 
-@routes.on("POST", "/sources/{source}/rotate-key", "sources.write", problems=(409,), example=_ISSUED)
+@routes.on("POST", "/sources/{source}/rotate-key", "sources.write", problems=(409,), example=_ISSUED, name="rotate_source_key")
 def rotate(desk: AtDesk, source: SourceName, body: NewKey) -> Json:
     """A new write key, in the answer this once. Older ones stop at once, or when the grace is over."""
     kohort, grace = desk.kohort, parse_grace(body.grace)

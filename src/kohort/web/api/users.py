@@ -20,8 +20,8 @@ from kohort.web.api.guard import COOKIE, PUBLIC, Routes, address_of
 from kohort.web.api.pages import Cursor, Limit, page_of, read_number, write_cursor
 
 routes = Routes("Users and access")
-UserId = Annotated[int, Path(ge=1, lt=2**31)]
-TokenId = Annotated[int, Path(ge=1, lt=2**31)]
+UserId = Annotated[int, Path(ge=1, lt=2**31, description="The id of a user.")]
+TokenId = Annotated[int, Path(ge=1, lt=2**31, description="The id of an API token.")]
 _USER = {
     "id": 1,
     "name": "ann@example.com",
@@ -224,9 +224,9 @@ def revoke_token(desk: AtDesk, token: TokenId) -> Json:
 @routes.on("GET", "/audit", "audit.read", example={"items": [{"id": 9, "who": "ann@example.com", "action": "segment.save"}], "next": None})
 def read_audit(
     desk: AtDesk,
-    who: Annotated[str, Query(max_length=200)] = "",
+    who: Annotated[str, Query(max_length=200, description="Only what this user did.")] = "",
     kind: Annotated[str, Query(max_length=50, description="segment, parent, source, user, token, table")] = "",
-    object: Annotated[str, Query(max_length=2000)] = "",
+    object: Annotated[str, Query(max_length=2000, description="Only about this: a name, a path, an id.")] = "",
     cursor: Cursor = "",
     limit: Limit = 100,
 ) -> Json:
