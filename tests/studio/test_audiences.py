@@ -8,6 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from kohort.ports.users import Grant
+from kohort.services.listing import list_segments
+from kohort.services.move import move_segments
 from kohort.testing.browser import Watch
 from kohort.testing.studio import RunningStudio
 from tests.studio.conftest import OpenPage, axe_violations
@@ -111,6 +113,20 @@ def test_a_segment_is_renamed_and_keeps_its_page(own_studio: RunningStudio, open
     assert {"Lifecycle/Awake", "Lifecycle/Lapsing"} <= paths(own_studio)
 
 
+@pytest.mark.parametrize(("folder", "name"), [("", "Voucher"), ("Old/Tests", "Offer"), ("Lifecycle", "Openers")])
+def test_renamed_and_moved_segments_keep_their_populations(own_studio: RunningStudio, folder: str, name: str) -> None:
+    kohort = own_studio.kohort
+    [parent] = kohort.store.parents()
+    sizes = {item.path: item.population for item in list_segments(kohort.store, parent)}
+    before = [sizes["Experiments/Offer"], *(sizes[f"Experiments/Offer/{variant}-Offer"] for variant in ("A", "B", "Control"))]
+    assert None not in before
+    move_segments(kohort.store, kohort.workspace, parent, ["Experiments/Offer"], folder=folder, name=name, by="ann", clock=kohort.clock)
+    path = f"{folder}/{name}" if folder else name
+    after = {item.path: item.population for item in list_segments(kohort.store, parent)}
+    assert [after[path], *(after[f"{path}/{variant}-{name}"] for variant in ("A", "B", "Control"))] == before
+    assert "Not evaluated yet" not in words(get(own_studio, segment_address(own_studio, path)))
+
+
 def test_a_segment_moves_by_its_menu_with_the_keyboard(own_studio: RunningStudio, open_page: OpenPage) -> None:
     page = open_page(own_studio, BASE, "marketer")
     line(page, "Openers")
@@ -127,6 +143,26 @@ def test_a_segment_moves_by_its_menu_with_the_keyboard(own_studio: RunningStudio
     page.keyboard.press("Enter")
     expect(page.locator("#found").get_by_role("link", name="Mail")).to_be_visible()
     assert "Marketing/Mail/Openers" in paths(own_studio)
+
+
+def test_the_menu_of_a_line_is_not_covered_by_what_is_beside_the_tree(grown: RunningStudio, open_page: OpenPage) -> None:
+    page = open_page(grown, segment_address(grown, "Lifecycle/Active"), "marketer")
+    expect(page.locator("e-chart canvas").first).to_be_visible()
+    row = page.get_by_role("complementary", name="Segments").locator("li", has=page.locator("a[data-path='Lifecycle/Lapsing']")).last
+    row.hover()
+    row.get_by_label("Actions for Lifecycle/Lapsing").click()
+    expect(page.get_by_role("menu")).to_be_visible()
+    on_top = """() => [...document.querySelectorAll(".pop-menu button")].every(item => {
+      const box = item.getBoundingClientRect();
+      return document.elementFromPoint(box.right - 4, box.top + 4) === item;
+    })"""
+    assert page.evaluate(on_top)
+
+
+def test_commands_are_not_what_a_page_tells_people_to_do(studio: RunningStudio) -> None:
+    said = words(get(studio, "/audiences/all-customers/segments/9999", "marketer", status=404))
+    assert "There is no segment" in said
+    assert "kohort sg" not in said
 
 
 def test_a_segment_that_others_need_cannot_be_deleted(own_studio: RunningStudio, open_page: OpenPage) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from kohort.ports.definitions import DefinitionStore, ParentRecord, PopulationRecord, SegmentRecord
+from kohort.segments.definition import Segment
 from kohort.services.stored import segment_of
 
 
@@ -43,15 +45,29 @@ def list_segments(store: DefinitionStore, parent: ParentRecord) -> list[ListedSe
 def _listing(store: DefinitionStore, parent: ParentRecord) -> list[ListedSegment]:
     evaluation = store.last_evaluation(parent.id)
     populations = {p.path: p for p in evaluation.populations} if evaluation else {}
+    places = _places(populations.values())
     evaluated_at = evaluation.evaluated_at if evaluation else None
     listed = []
     for record in store.segments(parent.id):
         segment = segment_of(record)
-        for path in (record.path, *segment.variant_paths):
-            known = populations.get(path)
+        then = _as_evaluated(segment, places.get(record.id, record.path))
+        for path, old in zip((record.path, *segment.variant_paths), (then.path, *then.variant_paths), strict=True):
+            known = populations.get(old)
             current = known if known and (known.segment_id, known.version) == (record.id, record.version) else None
             listed.append(_listed(record, path, current, evaluated_at if current else None, parent.name))
     return listed
+
+
+def _places(populations: Collection[PopulationRecord]) -> dict[int, str]:
+    """Where segments were when they were evaluated: {id: path}. A variant's share is of its own segment."""
+    known = {(p.segment_id, p.path) for p in populations}
+    return {p.segment_id: p.path for p in populations if (p.segment_id, p.share_of) not in known}
+
+
+def _as_evaluated(segment: Segment, path: str) -> Segment:
+    """The segment where it was before it was renamed or moved: what it and its variants were called then."""
+    folder, _, name = path.rpartition("/")
+    return replace(segment, folder=folder, name=name)
 
 
 def _listed(
