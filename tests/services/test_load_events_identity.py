@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
 from kohort.adapters.duckdb.event_tables import DuckDBEventTables
@@ -45,6 +46,30 @@ def send_example(desk: Desk) -> None:
 
 def cells(desk: Desk, query: str) -> list[tuple[str, ...]]:
     return [tuple(str(cell) for cell in row.values()) for row in desk.rows(query)]
+
+
+def test_ids_and_traits_of_people_are_there_for_other_tools(desk: Desk) -> None:
+    send_example(desk)
+    assert cells(desk, "SELECT * EXCLUDE (timestamp) FROM web.user_identifiers ORDER BY ALL") == [
+        ("profile_1", "anonymous_id", "5285bc35-05ef-4d21"),
+        ("profile_1", "anonymous_id", "b50e18a5-1b8d-451c"),
+        ("profile_1", "email", "jane.kim@segment.com"),
+    ]
+    assert cells(desk, "SELECT * FROM web.user_traits") == [("profile_1", "email", "jane.kim@segment.com")]
+    updates = "SELECT segment_id, triggering_event_id, email FROM web.profile_traits_updates ORDER BY timestamp"
+    found = cells(desk, updates)
+    assert [row[1:] for row in found] == [("event_2", "jane.kim@segment.com"), ("event_4", "jane.kim@segment.com")]
+    assert found[0][0] == "profile_1"
+
+
+def test_traits_of_odd_names_and_types_are_rows(desk: Desk) -> None:
+    traits = {"user_id": "x", "it's": 1.5, "Segment Id": "s", "vip": True, "gone": None}
+    body = msgspec.json.encode({"type": "identify", "userId": "u1", "messageId": "m1", "traits": traits})
+    desk.log.append([Received("web", to_micros(datetime(2024, 1, 1, tzinfo=UTC)), body, "identify")])
+    desk.loader.drain()
+    assert dict(cells(desk, "SELECT name, value FROM web.user_traits ORDER BY name"))["vip"] == "true"
+    [row] = desk.rows("SELECT * FROM web.profile_traits_updates")
+    assert (row["segment_id"], row["_segment_id"], row["vip"]) == ("profile_1", "s", True)
 
 
 def test_the_published_example_gives_the_published_rows(desk: Desk) -> None:

@@ -39,6 +39,9 @@ GRAPH_TABLES: Final = (
     "external_id_mapping",
     "profile_merges",
     "profiles",
+    "profile_traits_updates",
+    "user_identifiers",
+    "user_traits",
 )
 """Tables and views of the identity graph of a source."""
 

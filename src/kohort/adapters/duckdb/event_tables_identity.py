@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from kohort.adapters.duckdb.event_tables_batch import BATCH, profile_sql, run_over
 from kohort.adapters.duckdb.event_tables_schema import OURS, Catalog, Connection, TableState
-from kohort.adapters.duckdb.importing import quote
+from kohort.adapters.duckdb.importing import quote, text
 from kohort.events.columns import COMMON_COLUMNS, OVERFLOW
 from kohort.events.identity import (
     PROFILE_ID,
@@ -67,6 +67,7 @@ _ARROW: Final = {"VARCHAR": pa.string(), "BIGINT": pa.int64(), "UBIGINT": pa.uin
 _NAMED: Final = frozenset({"segment_id", "canonical_segment_id"})
 _NOT_TRAITS: Final = frozenset({*COMMON_COLUMNS, OVERFLOW, PROFILE_ID})
 _PROFILE_COLUMNS: Final = ("canonical_id", "user_id", "external_ids", "first_seen_at")
+_UPDATE_COLUMNS: Final = ("segment_id", "triggering_event_id")
 
 
 def write_changes(connection: Connection, catalog: Catalog, schema: str, changes: Sequence[Change], next_seq: int) -> int:
@@ -143,7 +144,7 @@ def profiles(connection: Connection, schema: str, numbers: Sequence[int]) -> lis
 
 
 def put_graph_views(connection: Connection, catalog: Catalog, schema: str) -> None:
-    """`profile_merges`, `id_graph` and `external_id_mapping`."""
+    """`profile_merges`, `id_graph`, `external_id_mapping` and `user_identifiers`."""
     graph, ids, merges = _table(schema, GRAPH), _table(schema, NEW_IDS), _table(schema, MERGES)
     latest = ", ".join(f"arg_max({name}, seq) AS {name}" for name in ("canonical_segment_id", *_TRIGGER) if name != "seq")
     first = ", ".join(f"arg_min({name}, seq) AS {name}" for name in ("reason", "external_ids"))
@@ -156,7 +157,10 @@ FROM {graph} GROUP BY segment_id"""
 FROM {ids} AS i LEFT JOIN {merges} AS m ON m.segment_id = i.segment_id"""
     catalog.put_view(connection, schema, MERGES, merge_query, "which profiles became part of which, and why")
     catalog.put_view(connection, schema, "id_graph", graph_query, "which profile every profile is by now")
-    catalog.put_view(connection, schema, "external_id_mapping", ids_query, "which profile every external id is of by now")
+    if catalog.put_view(connection, schema, "external_id_mapping", ids_query, "which profile every external id is of by now"):
+        names = "canonical_segment_id, external_id_type AS type, external_id_value AS value, timestamp"
+        query = f"SELECT {names} FROM {_table(schema, 'external_id_mapping')}"
+        catalog.put_view(connection, schema, "user_identifiers", query, "the ids of every person")
 
 
 def put_profile_view(connection: Connection, catalog: Catalog, schema: str) -> None:
@@ -178,6 +182,23 @@ FROM ({known}) AS k LEFT JOIN (
   FROM {identifies.sql} AS c LEFT JOIN {merges} AS m ON m.segment_id = c.{PROFILE_ID} WHERE c.{PROFILE_ID} IS NOT NULL GROUP BY ALL
 ) AS t ON t.canonical_id = k.canonical_id"""
     catalog.put_view(connection, schema, "profiles", query, "one row a person: ids and the newest value of each trait")
+    if identifies is not None and traits:
+        _put_trait_views(connection, catalog, identifies, traits)
+
+
+def _put_trait_views(connection: Connection, catalog: Catalog, identifies: TableState, traits: Mapping[str, str]) -> None:
+    """`profile_traits_updates`: the traits of each identify call; `user_traits`: one row a person and trait. traits: see `_traits`."""
+    schema = identifies.schema
+    shown = {name: f"_{name}" if name in _UPDATE_COLUMNS else name for name in traits}
+    given = ", ".join(f"{quote(name)} AS {quote(alias)}" for name, alias in shown.items())
+    updates = f"""SELECT {PROFILE_ID} AS segment_id, id AS triggering_event_id, timestamp, received_at, {given}
+FROM {identifies.sql} WHERE {PROFILE_ID} IS NOT NULL"""
+    catalog.put_view(connection, schema, "profile_traits_updates", updates, "the traits of each identify call and the profile it was of")
+    pairs = ", ".join(f"{{'name': {text(name)}, 'value': CAST(p.{quote(alias)} AS VARCHAR)}}" for name, alias in traits.items())
+    newest = f"""SELECT canonical_segment_id, trait.name AS name, trait.value AS value
+FROM (SELECT p.canonical_id AS canonical_segment_id, unnest([{pairs}]) AS trait FROM {_table(schema, "profiles")} AS p)
+WHERE trait.value IS NOT NULL"""
+    catalog.put_view(connection, schema, "user_traits", newest, "one row a person and trait: its newest value as text")
 
 
 def put_call_view(connection: Connection, catalog: Catalog, state: TableState) -> None:

@@ -36,6 +36,9 @@ _GRAPH_TEXTS = {
     "external_id_mapping": "identity: ids and whose they are",
     "external_id_mapping_updates": "identity: every change of those",
     "profile_merges": "identity: profiles that turned out to be one person",
+    "profile_traits_updates": "identity: the traits of each identify call",
+    "user_identifiers": "identity: the ids of every person",
+    "user_traits": "identity: the newest traits of every person",
     "identity_demotions": "identity: ids that were left aside",
 }
 
