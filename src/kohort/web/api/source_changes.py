@@ -17,7 +17,7 @@ from kohort.web.api.bodies import Body
 from kohort.web.api.desk import AtDesk, Desk, IfMatch, etag, revision_in
 from kohort.web.api.documents import source_document
 from kohort.web.api.guard import Routes
-from kohort.web.api.sources import SourceName
+from kohort.web.api.sources import REVISED, SourceName
 
 routes = Routes("Sources")
 DropTables = Annotated[bool, Query(description="Drop its tables, too; without this they stay.")]
@@ -44,7 +44,9 @@ class Identity(Body):
     left_out: list[str] | None = None
 
 
-@routes.on("POST", "/sources/{source}/rename", "sources.write", problems=(409, 412, 428), example=_SOURCE, name="rename_source")
+@routes.on(
+    "POST", "/sources/{source}/rename", "sources.write", problems=(409, 412, 428), example=_SOURCE, headers=REVISED, name="rename_source"
+)
 def rename(desk: AtDesk, source: SourceName, body: NewName, if_match: IfMatch = "") -> Json:
     """Another name. The schema and the keys stay."""
     kohort, revision = desk.kohort, revision_in(if_match)
@@ -58,14 +60,14 @@ def rename(desk: AtDesk, source: SourceName, body: NewName, if_match: IfMatch = 
     return Json(document, 200, etag(revision_of(after)))
 
 
-@routes.on("GET", "/sources/{source}/identity", "sources.read", example=_IDENTITY)
+@routes.on("GET", "/sources/{source}/identity", "sources.read", example=_IDENTITY, headers=REVISED)
 def get_identity(desk: AtDesk, source: SourceName) -> Json:
     """How ids of calls become profiles: limits, order of trust, values that are nobody's. own: whether they are rules of this source."""
     record = require_source(desk.kohort.store, source)
     return Json(_identity(record), 200, etag(revision_of(record)))
 
 
-@routes.on("PUT", "/sources/{source}/identity", "sources.write", problems=(412, 428), example=_IDENTITY)
+@routes.on("PUT", "/sources/{source}/identity", "sources.write", problems=(412, 428), example=_IDENTITY, headers=REVISED)
 def put_identity(desk: AtDesk, source: SourceName, body: Identity, if_match: IfMatch = "") -> Json:
     """Resolve calls that come from now on by these rules; merges are never undone. An empty object: the rules of every source."""
     kohort, revision = desk.kohort, revision_in(if_match)

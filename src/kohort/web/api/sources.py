@@ -26,7 +26,7 @@ _SOURCE = {
     "keys": [{"last_four": "9xQz", "valid": True}],
 }
 _ISSUED = {**_SOURCE, "write_key": "shown this once"}
-_ETAG = {"ETag": "The revision: send it as If-Match when you change this."}
+REVISED = {"ETag": "The revision: send it as If-Match when you change this."}
 
 
 @routes.on("GET", "/sources", "sources.read", example={"items": [_SOURCE], "next": None})
@@ -35,7 +35,7 @@ def list_sources(desk: AtDesk, cursor: Cursor = "", limit: Limit = 100) -> Json:
     return Json(page_of(desk.kohort.store.sources(), lambda s: [s.name, s.id], lambda s: _document(desk, s.name), cursor, limit))
 
 
-@routes.on("POST", "/sources", "sources.write", status=201, problems=(409,), example=_ISSUED, headers=_ETAG, name="add_source")
+@routes.on("POST", "/sources", "sources.write", status=201, problems=(409,), example=_ISSUED, headers=REVISED, name="add_source")
 def add(desk: AtDesk, body: AddedSource) -> Json:
     """Add a source. Its write key is in the answer, this once."""
     kohort = desk.kohort
@@ -48,14 +48,14 @@ def add(desk: AtDesk, body: AddedSource) -> Json:
     return Json({**_document(desk, issued.source.slug), "write_key": issued.write_key}, 201, etag(revision_of(issued.source)))
 
 
-@routes.on("GET", "/sources/{source}", "sources.read", example=_SOURCE, headers=_ETAG)
+@routes.on("GET", "/sources/{source}", "sources.read", example=_SOURCE, headers=REVISED)
 def get_source(desk: AtDesk, source: SourceName) -> Json:
     """A source with its keys, old ones too; of each only the last four characters."""
     record = require_source(desk.kohort.store, source)
     return Json(_document(desk, record.slug), 200, etag(revision_of(record)))
 
 
-@routes.on("PATCH", "/sources/{source}", "sources.write", problems=(409, 412, 428), example=_SOURCE, headers=_ETAG, name="change_source")
+@routes.on("PATCH", "/sources/{source}", "sources.write", problems=(409, 412, 428), example=_SOURCE, headers=REVISED, name="change_source")
 def change(desk: AtDesk, source: SourceName, body: ChangedSource, if_match: IfMatch = "") -> Json:
     """Enable, disable, or change the switches. It takes effect within seconds."""
     kohort, revision = desk.kohort, revision_in(if_match)
