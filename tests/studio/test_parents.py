@@ -148,6 +148,20 @@ def test_a_running_refresh_can_be_stopped(own_studio: RunningStudio, open_page: 
     expect(page.locator(".toast-bad")).to_have_count(0)
 
 
+def test_what_is_done_with_the_keyboard_leaves_the_focus_where_it_was(own_studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_page(own_studio, f"{BASE}/refreshes", role="engineer")
+    page.get_by_role("button", name="Evaluate segments").focus()
+    page.evaluate("document.activeElement.dataset.before = ''")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-before]")).to_have_count(0)
+    expect(page.get_by_role("button", name="Evaluate segments")).to_be_focused()
+    page.get_by_role("button", name="Refresh now").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("row", name=re.compile("^Refresh 2 Success"))).to_be_visible(timeout=30_000)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.getElementById('content').contains(document.activeElement)")
+
+
 def test_a_refresh_that_is_refused_at_once_is_in_the_history(begun: RunningStudio, open_page: OpenPage, watch: Watch) -> None:
     watch.allow("422")
     page = open_page(begun, "/audiences/broken/refreshes", role="engineer")

@@ -168,7 +168,9 @@ def _check_pattern(pattern: str) -> None:
     try:
         quick = is_quick(pattern)
     except _NO_PATTERN as error:
-        raise _invalid(f'"{pattern}" is no pattern: {error}', "write a regular expression of the whole value, such as test-.*") from error
+        raise _invalid(
+            f'"{pattern}" is no pattern: {getattr(error, "msg", error)}', "write a regular expression of the whole value, such as test-.*"
+        ) from error
     if not quick:
         message = f'"{pattern}" may match in so many ways that some values would hold up all others'
         raise _invalid(message, "at most two * or + in a row, and no repeat, ? or | inside of a repeat; {1,3} in place of + helps")

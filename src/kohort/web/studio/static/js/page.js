@@ -20,17 +20,26 @@ export function toast(text, kind = "") {
 export function go(address) {
   if (window.htmx && document.getElementById("content") && !address.startsWith("/login")) {
     const swap = { target: "#content", select: "#content", swap: "outerHTML show:window:top", selectOOB: "#rail,#tree" };
-    window.htmx.ajax("GET", address, swap).then(() => {
+    return window.htmx.ajax("GET", address, swap).then(() => {
       if (location.pathname + location.search !== address) history.pushState({ htmx: true }, "", address);
     });
-  } else {
-    location.assign(address);
   }
+  location.assign(address);
+  return Promise.resolve();
 }
 
-/** Show the page again as it is now on the server. */
-export function reload() {
-  go(location.pathname + location.search);
+/** Show the page again as it is now on the server; who had a button in focus has it again, or the content where it is gone. */
+export async function reload() {
+  const before = nameOf(document.activeElement);
+  await go(location.pathname + location.search);
+  const content = document.getElementById("content");
+  if (!content || document.activeElement !== document.body) return;
+  const same = [...content.querySelectorAll("a, button, input, select, summary")].find((element) => nameOf(element) === before);
+  (same ?? content).focus({ preventScroll: true });
+}
+
+function nameOf(element) {
+  return [element?.tagName, element?.getAttribute?.("name"), element?.textContent.trim()].join(" ");
 }
 
 /** Ask before something that cannot be taken back. Resolves to true or false. */
