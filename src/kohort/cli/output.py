@@ -24,6 +24,8 @@ from kohort.foundation.issues import Issue, path_text
 
 _UNLIMITED = 10_000
 _EXCERPT = 72
+_FOLDED_CHARACTERS = 10
+"""A column of text is folded to no less than this before a table is given up."""
 
 
 def _console(stderr: bool = False) -> Console:
@@ -112,15 +114,24 @@ def printable(text: str) -> str:
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[int] = (), empty: str = "nothing to show") -> None:
-    """A table; `right` names the columns (by position) that are aligned to the right."""
+    """A table; `right` names the columns (by position) that are aligned to the right and never folded.
+
+    When the terminal is too narrow even with long texts folded, a line a value.
+    """
     shown = [[cell(value) for value in row] for row in rows]
     if not shown:
         note(empty)
         return
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     numeric = set(right)
+    widths = [max(cell_len(text) for text in column) for column in zip(columns, *shown, strict=True)]
+    least = [width if position in numeric else min(width, _FOLDED_CHARACTERS) for position, width in enumerate(widths)]
+    if sum(least) + 2 * (len(least) - 1) > _console().width:
+        _show_one_by_one(columns, shown)
+        return
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
     for position, column in enumerate(columns):
-        table.add_column(escape(printable(column)), justify="right" if position in numeric else "left", overflow="fold")
+        is_number = position in numeric
+        table.add_column(escape(printable(column)), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
     for row in shown:
         table.add_row(*(escape(text) for text in row))
     _console().print(table)
