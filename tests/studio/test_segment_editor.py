@@ -216,6 +216,15 @@ class TestSplit:
 
 
 class TestSaving:
+    def test_nobody_who_leaves_is_a_plain_zero(self, studio: RunningStudio, open_page: OpenPage) -> None:
+        page = open_page(studio, rules_of(studio, "Value/VIP"))
+        page.get_by_label("Value of Lifetime value").fill("0")
+        expect(page.get_by_text("entered against version 1")).to_be_visible()
+        page.keyboard.press("Control+s")
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_role("definition")).to_have_count(3)
+        assert dialog.get_by_role("definition").last.inner_text() == "0"
+
     def test_a_segment_from_its_name_to_its_second_version_and_back(self, own_studio: RunningStudio, open_page: OpenPage) -> None:
         page = open_page(own_studio, f"{BASE}/new?folder=Value", role="marketer")
         expect(size(page)).to_have_text("60")

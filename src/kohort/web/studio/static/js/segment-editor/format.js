@@ -9,7 +9,7 @@ export const icon = (name, size = 16) => html`<svg class="icon" width=${size} he
 export const count = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en-US"));
 
 /** A change with its sign. */
-export const change = (value) => (value > 0 ? `+${count(value)}` : value < 0 ? `−${count(-value)}` : count(value));
+export const change = (value) => (value === 0 ? "0" : value > 0 ? `+${count(value)}` : value < 0 ? `−${count(-value)}` : count(value));
 
 /** A share (0 to 1) in percent; what is there but tiny never reads as nothing. */
 export function share(value, digits = 2) {
