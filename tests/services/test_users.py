@@ -79,6 +79,14 @@ class TestUsers:
         assert (changed.who, changed.way, changed.object, changed.detail) == ("ops", "cli", "Ann", "marketer")
         assert changed.before == users.user_fingerprint(ann) != changed.after
 
+    def test_a_limit_is_in_the_audit_log_with_the_name_of_its_place(
+        self, store: DefinitionStore, ann: UserRecord, clock: FixedClock
+    ) -> None:
+        parent = store.save_parent("Shop", "shop", {"name": "Shop"}, by="ops", at=clock.now())
+        users.set_grants(store, ann.name, [Grant(parent.id, "Value", "viewer")], actor=CLI, clock=clock)
+        [newest] = store.audit(limit=1)
+        assert newest.entry.detail == "shop:/Value viewer"
+
     @pytest.mark.usefixtures("ann")
     def test_a_disabled_user_is_signed_out_and_cannot_sign_in(self, store: DefinitionStore, clock: FixedClock) -> None:
         secret = sign_in(store, clock).secret

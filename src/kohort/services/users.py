@@ -192,7 +192,8 @@ def set_grants(
         _require_revision(store, user, revision)
         store.set_grants(user.id, wanted)
         after = tuple(store.grants(user.id))
-        detail = "; ".join(f"{grant.parent_id}:/{grant.folder} {grant.role}" for grant in after)
+        names = {parent.id: parent.slug for parent in store.parents()}
+        detail = "; ".join(f"{names[grant.parent_id]}:/{grant.folder} {grant.role}" for grant in after)
         note_audit(store, actor, clock, "user.grants", "user", user.name, _marks(before), _marks(after), detail)
     return after
 
