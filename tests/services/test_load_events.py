@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from kohort.events.model import RUDDERSTACK_RULES, SourceRules
+from kohort.events.model import RUDDERSTACK_RULES, Received, SourceRules
 from kohort.foundation.errors import UserError
 from kohort.ports.event_log import Entry, Position
+from kohort.services.load_events import Loader
 from kohort.services.load_events_status import read_status
 from tests.services.event_desk import BEGIN, SECOND, Desk
 
@@ -374,3 +375,16 @@ def test_the_oldest_that_waits_is_the_first_that_was_not_written(tmp_path: Path)
     status = read_status(tmp_path)
     assert status is not None
     assert (status.position, status.oldest_waiting_at, status.sources["web"].last_received_at) == (5, None, BEGIN + 5 * SECOND)
+
+
+def test_when_calls_came_last_is_known_in_another_life(tmp_path: Path) -> None:
+    desk = Desk(folder=tmp_path)
+    desk.send({"type": "page"}, {"type": "page"})
+    desk.loader.drain()
+    following = Loader(desk.log, desk.tables, lambda _: SourceRules(), status_folder=tmp_path)
+    following.load_once()
+    desk.log.append([Received("app", BEGIN, b'{"anonymousId": "a"}', "page")])
+    following.drain()
+    status = read_status(tmp_path)
+    assert status is not None
+    assert {name: each.last_received_at for name, each in status.sources.items()} == {"web": BEGIN + 2 * SECOND, "app": BEGIN}

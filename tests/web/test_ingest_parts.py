@@ -232,6 +232,24 @@ def test_a_full_disk_is_told_and_what_was_refused_is_new_when_it_comes_again(tmp
     assert [request.body for request in log.requests] == [BATCH % 1, BATCH % 2]
 
 
+def test_some_time_after_a_refusal_calls_are_let_in_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test(site: Site) -> None:
+        async def ready() -> int:
+            return (await site.post(b"", "/readyz", method="GET"))[0]
+
+        site.log.failure = LogFull("no")
+        assert ((await site.post(BATCH % 1))[0], await ready()) == (503, 503)
+        monkeypatch.setattr("kohort.web.ingest.app._READY_AGAIN_SECONDS", 0.0)
+        assert await ready() == 200
+        assert (await site.post(BATCH % 1))[0] == 503
+        monkeypatch.setattr("kohort.web.ingest.app._READY_AGAIN_SECONDS", 15.0)
+        assert await ready() == 503
+        site.log.failure = None
+        assert ((await site.post(BATCH % 1))[0], await ready()) == (200, 200)
+
+    with_site(test, tmp_path)
+
+
 def test_a_duplicate_is_not_acknowledged_before_the_first_is_on_disk(tmp_path: Path) -> None:
     async def test(site: Site) -> None:
         site.log.goes_on.clear()

@@ -24,7 +24,7 @@ from kohort.ports.event_log import EventLog, Position
 from kohort.ports.event_tables import EventTables, Flush, SourceFlush, WriteReport
 from kohort.services.identity import IdentityResolver
 from kohort.services.load_events_rows import SourceRows
-from kohort.services.load_events_status import TablesStatus, write_status
+from kohort.services.load_events_status import TablesStatus, read_status, write_status
 
 FLUSH_CALLS: Final = 20_000
 FLUSH_REQUESTS: Final = 20_000
@@ -192,6 +192,7 @@ class Loader:
         if self._position is None:
             self._position = self._tables.position()
             self._status.count(self._tables.counts())
+            self._status.learn(read_status(self._folder) if self._folder is not None else None)
         if time.monotonic() - self._looked_at > _LOOK_SECONDS:
             self._look_at_rules()
         return self._position

@@ -66,6 +66,11 @@ class TablesStatus:
             tables = self.sources.setdefault(source, SourceStatus()).tables
             tables[table] = tables.get(table, 0) + count
 
+    def learn(self, before: TablesStatus | None) -> None:
+        """What an earlier life knew of the sources that have tables."""
+        for source in self.sources.keys() & (before.sources.keys() if before else ()):
+            self.received(source, before.sources[source].last_received_at if before else 0)
+
     def received(self, source: str, at: Micros) -> None:
         """The newest request of a source that is in the tables."""
         each = self.sources.setdefault(source, SourceStatus())

@@ -34,6 +34,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Gauges = Callable[[], dict[str, tuple[str, float]]]
 
 
+_READY_AGAIN_SECONDS = 15.0
+"""After the log could not be written: then calls are let in, for only they show whether it can."""
+
+
 @dataclass(frozen=True, slots=True)
 class IngestLimits:
     """How much the server takes. pending_bytes: bodies that are being read or wait for the disk. rate: requests a second, by source.
@@ -74,7 +78,7 @@ class IngestApp:
         self._rates = Rates(limits.rate)
         self.metrics = Metrics()
         self.stopping = False
-        self.refusing_since = 0.0
+        self.refused_at: float | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -191,12 +195,12 @@ class IngestApp:
         try:
             duplicates = await self._committer.commit(received, scan.known_by)
         except LogFull:
-            self.refusing_since = self.refusing_since or time.monotonic()
+            self.refused_at = time.monotonic()
             raise Refused(answers.DISK_FULL, sender.slug) from None
         except Exception:
-            self.refusing_since = self.refusing_since or time.monotonic()
+            self.refused_at = time.monotonic()
             raise Refused(answers.LOG_FAILED, sender.slug) from None
-        self.refusing_since = 0.0
+        self.refused_at = None
         self._count_taken(sender.slug, len(body), scan, duplicates)
 
     def _count_taken(self, source: str, size: int, scan: Scan, duplicates: int) -> None:
@@ -253,7 +257,7 @@ class IngestApp:
     def _readiness(self) -> Answer:
         if self.stopping:
             return text_answer("stopping\n", 503)
-        if self.refusing_since:
+        if self.refused_at is not None and time.monotonic() - self.refused_at < _READY_AGAIN_SECONDS:
             return text_answer("the event log cannot be written\n", 503)
         return text_answer("ready\n")
 
