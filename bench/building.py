@@ -12,8 +12,8 @@ from bench.measured import Measured, timed
 from bench.shop import build, make_workspace, opened
 from kohort.foundation.clock import SystemClock
 from kohort.index.layout import MANIFEST, index_folder
-from kohort.services.index import build_index, refresh_and_index
-from kohort.services.index_files import refresh_index
+from kohort.services.parents.index import build_index, refresh_and_index
+from kohort.services.refresh.index_files import refresh_index
 
 Options = Mapping[str, Any]
 

@@ -19,7 +19,7 @@ from kohort.evaluation.statement import rule_sql
 from kohort.foundation.instants import to_micros
 from kohort.parent.catalog import FieldCatalog
 from kohort.rules.core import Expr
-from kohort.services.evaluate import Engine
+from kohort.services.evaluation.evaluate import Engine
 
 DUCKDB_RANGE = 500_000
 CHDB_RANGE = 1_000_000

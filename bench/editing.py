@@ -11,10 +11,10 @@ from bench.generate import AS_OF
 from bench.measured import Measured, median, percentile, timed
 from bench.shop import bound_segments, opened, save_segments
 from kohort.foundation.instants import to_micros
-from kohort.services.drafts import draft_of_text
-from kohort.services.evaluate import Engine, bind_rule, evaluate_all, open_engine, read_text_rule
-from kohort.services.overlap import kept_snapshot
-from kohort.services.preview import preview
+from kohort.services.evaluation.evaluate import Engine, bind_rule, evaluate_all, open_engine, read_text_rule
+from kohort.services.evaluation.overlap import kept_snapshot
+from kohort.services.preview.drafts import draft_of_text
+from kohort.services.preview.preview import preview
 
 EDITS = 30
 PARTS: tuple[Callable[[int], str], ...] = (

@@ -25,7 +25,7 @@ from kohort.adapters.passwords import Argon2Passwords
 from kohort.bootstrap import Kohort, open_kohort
 from kohort.parent.catalog_codec import catalog_from_document
 from kohort.ports.users import ROLES
-from kohort.services.stored import require_parent
+from kohort.services.definitions.stored import require_parent
 from kohort.services.users import Actor, add_user, sign_in
 from kohort.testing.server import running_server
 from kohort.web.api.app import guarded_routes

@@ -14,9 +14,9 @@ from bench.measured import Measured, best, timed
 from bench.shop import opened, save_segments
 from kohort.evaluation.bitmap import Bitmap
 from kohort.foundation.instants import to_micros
-from kohort.services.evaluate import evaluate_all, open_engine
-from kohort.services.membership_changes import AllChanges, all_changes
-from kohort.services.overlap import OverlapMatrix, overlap_matrix
+from kohort.services.evaluation.evaluate import evaluate_all, open_engine
+from kohort.services.evaluation.overlap import OverlapMatrix, overlap_matrix
+from kohort.services.membership.changes import AllChanges, all_changes
 
 EARLIER = AS_OF - timedelta(days=1)
 PAIRS = 50

@@ -28,9 +28,9 @@ from kohort.rules.text import parse_rule
 from kohort.segments.definition import Segment
 from kohort.segments.graph import bind_segments
 from kohort.segments.versions import segment_fingerprint
-from kohort.services.evaluate import Engine, IndexUse, open_engine
-from kohort.services.refresh import refresh
-from kohort.services.stored import stored_document
+from kohort.services.definitions.stored import stored_document
+from kohort.services.evaluation.evaluate import Engine, IndexUse, open_engine
+from kohort.services.refresh.refresh import refresh
 from kohort.workspace.workspace import init_workspace
 
 PARENT_FILE = HERE / "parent.yml"

@@ -25,7 +25,7 @@ from bench.studio_pages import BAR_PAINT_MS, Seen, looked_at
 from kohort.bootstrap import Kohort, open_kohort
 from kohort.ports.definitions import ParentRecord
 from kohort.ports.users import ROLES
-from kohort.services.stored import require_parent
+from kohort.services.definitions.stored import require_parent
 from kohort.testing.browser import Unavailable, open_browser
 from kohort.testing.server import running_server
 

@@ -16,7 +16,7 @@ from kohort.ports.definitions import ParentRecord
 from kohort.rules.text import parse_rule
 from kohort.segments.definition import Segment
 from kohort.segments.versions import segment_fingerprint
-from kohort.services.stored import stored_document
+from kohort.services.definitions.stored import stored_document
 from kohort.web.api.guard import COOKIE
 
 if TYPE_CHECKING:

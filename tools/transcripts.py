@@ -30,7 +30,7 @@ from unittest.mock import patch
 
 from kohort.cli.main import main as kohort
 from kohort.foundation.clock import SystemClock
-from kohort.services import sources
+from kohort.services.sources import registry as sources
 
 ROOT = Path(__file__).resolve().parent.parent
 TUTORIAL = ROOT / "docs" / "tutorial.md"

@@ -66,7 +66,7 @@ def _new_write_key(workspace: Path) -> str:
     """The write key of the source when it is made now; "" when it was there."""
     from kohort.bootstrap import open_kohort
     from kohort.ports.sources import NewSource
-    from kohort.services.sources import add_source
+    from kohort.services.sources.registry import add_source
 
     kohort = open_kohort(workspace)
     try:

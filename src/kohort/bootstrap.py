@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from kohort.ports.event_log import EventLog
     from kohort.ports.sources import ServerCounts, SourceRecord
     from kohort.ports.warehouse import TableInfo, Warehouse
-    from kohort.services.evaluate import IndexUse
-    from kohort.services.index_files import IndexPlace
-    from kohort.services.load_events import Loader
-    from kohort.services.open_engines import OpenEngines
-    from kohort.services.serve import Serving
-    from kohort.services.serve_tables import Say
-    from kohort.services.source_status import SourceState
+    from kohort.services.evaluation.evaluate import IndexUse
+    from kohort.services.evaluation.open_engines import OpenEngines
+    from kohort.services.loading.load import Loader
+    from kohort.services.loading.serve import Serving
+    from kohort.services.loading.serve_tables import Say
+    from kohort.services.refresh.index_files import IndexPlace
+    from kohort.services.sources.status import SourceState
     from kohort.services.users import Passwords
 
 
@@ -57,7 +57,7 @@ class Kohort:
 
         What a refresh that was killed left behind is dropped; `recovered` names it.
         """
-        from kohort.services.refresh import recover_interrupted
+        from kohort.services.refresh.refresh import recover_interrupted
 
         if self.server is not None:
             from kohort.adapters.served_warehouse import ServedWarehouse
@@ -162,7 +162,7 @@ class Kohort:
     @cached_property
     def indexes(self) -> IndexPlace:
         """Where profile indexes are kept."""
-        from kohort.services.index_files import IndexPlace
+        from kohort.services.refresh.index_files import IndexPlace
 
         settings = self.settings
         root = self.workspace.state / "index"
@@ -181,7 +181,7 @@ class Kohort:
 
     def source_states(self, sources: Sequence[SourceRecord], server: ServerCounts | None) -> list[SourceState]:
         """How each source is doing, in their order. server: what `server_counts` said."""
-        from kohort.services.source_status import source_states
+        from kohort.services.sources.status import source_states
 
         with closing(self.open_event_log()) as log:
             return source_states(self.store, log, self.log_folder, server, sources, self.clock)
@@ -218,14 +218,14 @@ class Kohort:
     def index_use(self) -> IndexUse:
         """What evaluations need to answer from profile indexes."""
         from kohort.evaluation.indexed.cache import LeafCache
-        from kohort.services.evaluate import IndexUse
+        from kohort.services.evaluation.evaluate import IndexUse
 
         return IndexUse(self.indexes.root, LeafCache(self.settings.leaf_cache_bytes), self.settings.threads)
 
     @cached_property
     def engines(self) -> OpenEngines:
         """Engines for the threads of a server, open between requests."""
-        from kohort.services.open_engines import OpenEngines
+        from kohort.services.evaluation.open_engines import OpenEngines
 
         return OpenEngines(self.store, lambda: self.shared_warehouse.use(), self.settings.range_size, self.index_use, self.snapshots)
 
@@ -239,8 +239,8 @@ class Kohort:
         from kohort.adapters.locks import held
         from kohort.adapters.malloc import share_arenas
         from kohort.adapters.serve_client import write_address
-        from kohort.services.serve import Serving, sender_documents
-        from kohort.services.serve_tables import LoadLoop
+        from kohort.services.loading.serve import Serving, sender_documents
+        from kohort.services.loading.serve_tables import LoadLoop
 
         settings = self.settings
         self.workspace.state.mkdir(mode=PRIVATE, exist_ok=True)
@@ -346,7 +346,7 @@ class Kohort:
 
 
 class _WarehouseTables:
-    """The tables of all sources in a workspace's warehouse. See `kohort.services.serve_tables.TablePlace`."""
+    """The tables of all sources in a workspace's warehouse. See `kohort.services.loading.serve_tables.TablePlace`."""
 
     def __init__(self, kohort: Kohort) -> None:
         self._kohort = kohort
@@ -354,7 +354,7 @@ class _WarehouseTables:
     def open(self) -> Loader:
         from kohort.adapters.duckdb import DuckDBWarehouse
         from kohort.adapters.duckdb.event_tables import DuckDBEventTables
-        from kohort.services.load_events import Loader
+        from kohort.services.loading.load import Loader
 
         kohort = self._kohort
         warehouse = kohort.warehouse
@@ -371,13 +371,13 @@ class _WarehouseTables:
 
     def _rules_of(self, slug: str) -> SourceRules:
         from kohort.events.model import SEGMENT_RULES
-        from kohort.services.source_tail import source_rules
+        from kohort.services.sources.tail import source_rules
 
         source = self._kohort.store.source(slug)
         return source_rules(source) if source is not None else SEGMENT_RULES
 
     def _identity_of(self, slug: str) -> IdentityRules:
-        from kohort.services.source_identity import resolving_rules
+        from kohort.services.sources.identity import resolving_rules
 
         return resolving_rules(self._kohort.store.source(slug))
 

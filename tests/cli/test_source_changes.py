@@ -14,7 +14,7 @@ from kohort.adapters.eventlog import SQLiteEventLog
 from kohort.bootstrap import open_kohort
 from kohort.events.model import Received, SourceRules
 from kohort.foundation.instants import to_micros
-from kohort.services.load_events import Loader
+from kohort.services.loading.load import Loader
 from tests.cli.workspaces import Desk, make_sources
 
 

@@ -13,7 +13,7 @@ from kohort.adapters.eventlog import SQLiteEventLog
 from kohort.adapters.serve_client import counts_of
 from kohort.events.model import Received
 from kohort.foundation.instants import to_micros
-from kohort.services.load_events_status import SourceStatus, TablesStatus, write_status
+from kohort.services.loading.status import SourceStatus, TablesStatus, write_status
 from tests.cli.workspaces import Desk, make_sources
 
 CALL = {"type": "track", "event": "A", "userId": "u"}

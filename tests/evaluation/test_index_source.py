@@ -207,7 +207,7 @@ def test_every_kind_is_in_the_table() -> None:
 
 
 def test_nothing_is_compiled_until_something_is_evaluated() -> None:
-    code = "import sys, kohort, kohort.cli.main, kohort.bootstrap, kohort.services.evaluate; sys.exit('numba' in sys.modules)"
+    code = "import sys, kohort, kohort.cli.main, kohort.bootstrap, kohort.services.evaluation.evaluate; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

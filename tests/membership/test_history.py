@@ -13,7 +13,7 @@ from kohort.foundation.errors import UserError
 from kohort.membership.snapshots import SnapshotStore
 from kohort.parent.codec import parent_to_document
 from kohort.ports.definitions import ParentRecord, PopulationRecord, SegmentRecord
-from kohort.services.history import segment_history
+from kohort.services.membership.history import segment_history
 from tests.services.shop import BOOK, START, parent_of
 
 

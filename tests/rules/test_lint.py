@@ -20,7 +20,7 @@ from kohort.rules.lint import lint_rule
 from kohort.rules.lint_codes import LINT_CODES
 from kohort.rules.text import parse_rule
 from kohort.rules.value_sets import ValueSet
-from kohort.services import lint as services_lint
+from kohort.services.insight import lint as services_lint
 from kohort.testing.dataset import Dataset, field_of
 
 CATALOG = FieldCatalog(

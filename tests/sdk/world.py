@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kohort.adapters.duckdb import DuckDBWarehouse
-from kohort.services.sources import source_slug
+from kohort.services.sources.registry import source_slug
 from kohort.testing.server import RunningServer, make_sources, running_server
 from tests.sdk.clients import CALLS, Send, Told
 from tests.sdk.gateway import Trouble, gateway

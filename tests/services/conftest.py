@@ -12,7 +12,7 @@ import pytest
 from kohort.adapters.sqlalchemy import SQLAlchemyStore
 from kohort.foundation.clock import FixedClock
 from kohort.ports.definitions import ParentRecord, SegmentRecord
-from kohort.services.push import PushResult, push_parents, push_segments
+from kohort.services.definitions.push import PushResult, push_parents, push_segments
 from kohort.workspace.workspace import Workspace, init_workspace
 from tests.services.shop import TABLES, Shop, open_shop
 

@@ -15,7 +15,7 @@ from kohort.foundation.clock import FixedClock
 from kohort.parent.codec import parent_to_document, read_parent
 from kohort.parent.definition import ParentSegment
 from kohort.ports.definitions import ParentRecord, RefreshRecord
-from kohort.services.refresh import refresh
+from kohort.services.refresh.refresh import refresh
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 

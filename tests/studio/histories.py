@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kohort.bootstrap import Kohort, open_kohort
 from kohort.ports.definitions import SegmentRecord
-from kohort.services.evaluate import Engine, evaluate_all, open_engine
-from kohort.services.save import read_document, update_segment
+from kohort.services.definitions.save import read_document, update_segment
+from kohort.services.evaluation.evaluate import Engine, evaluate_all, open_engine
 
 DAYS = 40
 CHANGED = 10

@@ -7,9 +7,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from kohort.services.evaluate import open_engine
-from kohort.services.overlap import overlap_matrix
-from kohort.services.trends import segment_trends
+from kohort.services.evaluation.evaluate import open_engine
+from kohort.services.evaluation.overlap import overlap_matrix
+from kohort.services.membership.trends import segment_trends
 from kohort.testing.studio import RunningStudio
 from tests.studio.conftest import OpenPage, axe_violations
 from tests.studio.pages import get, segment_address, words

@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from kohort.ports.users import Grant
-from kohort.services.listing import list_segments
-from kohort.services.move import move_segments
+from kohort.services.definitions.listing import list_segments
+from kohort.services.definitions.move import move_segments
 from kohort.testing.browser import Watch
 from kohort.testing.studio import RunningStudio
 from tests.studio.conftest import OpenPage, axe_violations

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from kohort.services.save import delete_segment
-from kohort.services.stored import require_parent
+from kohort.services.definitions.save import delete_segment
+from kohort.services.definitions.stored import require_parent
 from kohort.testing.browser import Watch
 from kohort.testing.studio import RunningStudio
 from kohort.web.api.guard import COOKIE

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from kohort.services.evaluate import open_engine
-from kohort.services.forecast import forecast
-from kohort.services.history import daily_moves, segment_history
+from kohort.services.evaluation.evaluate import open_engine
+from kohort.services.insight.forecast import forecast
+from kohort.services.membership.history import daily_moves, segment_history
 from kohort.testing.studio import RunningStudio
 from kohort.web.studio.formats import change_text, growth_text
 from tests.cli.workspaces import CUSTOMERS

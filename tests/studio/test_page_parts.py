@@ -13,7 +13,7 @@ from kohort.web.studio.kept import Kept
 from kohort.web.studio.tables import Sorting
 
 
-@pytest.mark.parametrize("name", ["web.studio.charts", "web.studio.tables", "services.folders"])
+@pytest.mark.parametrize("name", ["web.studio.charts", "web.studio.tables", "services.definitions.folders"])
 def test_examples(name: str) -> None:
     results = doctest.testmod(import_module(f"kohort.{name}"))
     assert results.attempted

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from kohort.services import refresh as refreshing
-from kohort.services.sources import NewSource, add_source
+from kohort.services.refresh import refresh as refreshing
+from kohort.services.sources.registry import NewSource, add_source
 from kohort.testing.browser import Watch
 from kohort.testing.studio import RunningStudio, running_studio
 from tests.cli.workspaces import Desk

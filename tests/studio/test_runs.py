@@ -8,7 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from kohort.services.stored import require_parent
+from kohort.services.definitions.stored import require_parent
 from kohort.testing.studio import RunningStudio
 from kohort.web.api.guard import COOKIE
 from tests.studio.conftest import OpenPage, axe_violations

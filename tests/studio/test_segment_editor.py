@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from kohort.foundation.clock import SystemClock
-from kohort.services.save import update_segment
-from kohort.services.stored import require_parent, segment_of
+from kohort.services.definitions.save import update_segment
+from kohort.services.definitions.stored import require_parent, segment_of
 from kohort.testing.browser import Watch
 from kohort.testing.studio import RunningStudio
 from tests.studio.conftest import OpenPage, axe_violations

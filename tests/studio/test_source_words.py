@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kohort.ports.sources import SourceRecord
-from kohort.services.source_status import SourceState
+from kohort.services.sources.status import SourceState
 from kohort.web.studio.pages.sources import SourceView, doing_of, table_kinds
 
 NOW = datetime(2024, 1, 1, 12, tzinfo=UTC)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from kohort.services.listing import ListedSegment
+from kohort.services.definitions.listing import ListedSegment
 from kohort.web.studio.tree import DrawnTree, segment_tree
 
 

@@ -28,7 +28,7 @@ def client(server: RunningServer) -> Iterator[httpx.Client]:
 
 def disable(workspace: Path, name: str) -> None:
     from kohort.bootstrap import open_kohort
-    from kohort.services.sources import set_status
+    from kohort.services.sources.registry import set_status
 
     kohort = open_kohort(workspace)
     set_status(kohort.store, name, "disabled", by="tests", clock=kohort.clock)

@@ -22,7 +22,7 @@ import pytest
 
 from kohort.adapters.duckdb import DuckDBWarehouse
 from kohort.bootstrap import open_kohort
-from kohort.services.sources import rotate_key, set_status
+from kohort.services.sources.registry import rotate_key, set_status
 from kohort.testing.server import NotStarted, make_sources, running_server
 
 BASIC = {"timeout": 20.0}

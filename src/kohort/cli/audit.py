@@ -38,8 +38,8 @@ def change() -> Iterator[Callable[..., None]]:
 @contextmanager
 def changed_source(action: str, name: str, detail: str = "") -> Iterator[None]:
     """Around the change of a source: an entry when it is another one afterwards."""
-    from kohort.services.revisions import revision_of
-    from kohort.services.sources import require_source
+    from kohort.services.definitions.revisions import revision_of
+    from kohort.services.sources.registry import require_source
 
     store = open_session().store
     with change() as note:
@@ -53,7 +53,7 @@ def changed_source(action: str, name: str, detail: str = "") -> Iterator[None]:
 @contextmanager
 def changed_segments(parent: ParentRecord, action: str = "segment.save", detail: str = "") -> Iterator[None]:
     """Around changes of segments: an entry for each that is new, another one or gone afterwards."""
-    from kohort.services.revisions import revision_of
+    from kohort.services.definitions.revisions import revision_of
 
     store = open_session().store
     with change() as note:
@@ -75,7 +75,7 @@ def changed_segments(parent: ParentRecord, action: str = "segment.save", detail:
 @contextmanager
 def changed_parents() -> Iterator[None]:
     """Around changes of parent segments: an entry for each that is new or another one afterwards."""
-    from kohort.services.revisions import revision_of
+    from kohort.services.definitions.revisions import revision_of
 
     store = open_session().store
     with change() as note:

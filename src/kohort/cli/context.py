@@ -18,7 +18,7 @@ from kohort.foundation.instants import from_micros, load_zone, parse_instant
 if TYPE_CHECKING:
     from kohort.parent.catalog import FieldCatalog
     from kohort.ports.definitions import ParentRecord
-    from kohort.services.evaluate import Engine
+    from kohort.services.evaluation.evaluate import Engine
 
 JSON = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 AsOf = Annotated[
@@ -35,7 +35,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would hap
 
 def current_parent(name: str = "") -> ParentRecord:
     """The named parent segment, the one in use, or the only one there is."""
-    from kohort.services.stored import require_parent
+    from kohort.services.definitions.stored import require_parent
 
     session = open_session()
     wanted = name or session.workspace.parent_segment
@@ -48,7 +48,7 @@ def current_parent(name: str = "") -> ParentRecord:
 
 def open_current_engine(name: str = "") -> Engine:
     """The engine over the last good refresh of the parent segment in use."""
-    from kohort.services.evaluate import open_engine
+    from kohort.services.evaluation.evaluate import open_engine
 
     session = open_session()
     return open_engine(session.warehouse, session.store, current_parent(name), session.settings.range_size, session.index_use)
@@ -56,7 +56,7 @@ def open_current_engine(name: str = "") -> Engine:
 
 def current_catalog(record: ParentRecord) -> FieldCatalog:
     """The fields of the last refresh, or those a refresh would give."""
-    from kohort.services.fields import parent_fields
+    from kohort.services.parents.fields import parent_fields
 
     session = open_session()
     return parent_fields(session.warehouse, session.store, record).catalog

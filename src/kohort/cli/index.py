@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from kohort.index.layout import ColumnFacts, Manifest
-    from kohort.services.index import IndexState
+    from kohort.services.parents.index import IndexState
 
 index_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 Name = Annotated[str, typer.Argument(help="The parent segment (default: the one in use).")]
@@ -30,8 +30,8 @@ def indexes() -> None:
 @index_app.command("build")
 def build(name: Name = "", as_json: JSON = False) -> None:
     """Build the index of the last refresh (again). A refresh does so by itself."""
-    from kohort.services.index import build_index
-    from kohort.services.stored import last_refresh
+    from kohort.services.definitions.stored import last_refresh
+    from kohort.services.parents.index import build_index
 
     session = open_session()
     record = current_parent(name)
@@ -50,7 +50,7 @@ def build(name: Name = "", as_json: JSON = False) -> None:
 @index_app.command("show")
 def show_index(name: Name = "", as_json: JSON = False) -> None:
     """Show what the index of the last refresh holds. How big and how old it is."""
-    from kohort.services.index import index_state
+    from kohort.services.parents.index import index_state
 
     session = open_session()
     record = current_parent(name)
@@ -143,7 +143,7 @@ def _age_seconds(state: IndexState) -> int | None:
 @index_app.command("verify")
 def verify(name: Name = "", as_json: JSON = False) -> None:
     """Check the whole index of the last refresh. Says what is damaged; exit code 1 when anything is."""
-    from kohort.services.index import verify as verify_index
+    from kohort.services.parents.index import verify as verify_index
 
     session = open_session()
     record = current_parent(name)

@@ -14,7 +14,7 @@ from kohort.cli.output import cell, count_text, instant_text, print_panel, show_
 from kohort.cli.session import open_session
 
 if TYPE_CHECKING:
-    from kohort.services.profiles import BehaviorRow, ProfileCard
+    from kohort.services.profiles.card import BehaviorRow, ProfileCard
 
 profile_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 sg_history.register_profile(profile_app)
@@ -34,7 +34,7 @@ def show_profile(
     as_json: JSON = False,
 ) -> None:
     """Show a customer. Attributes, recent behaviors by date, and segments."""
-    from kohort.services.profiles import profile_card
+    from kohort.services.profiles.card import profile_card
 
     session = open_session()
     engine = open_current_engine(parent)

@@ -101,7 +101,7 @@ def push(
     as_json: JSON = False,
 ) -> None:
     """Save parent segments from their files. A refresh is what makes them take effect."""
-    from kohort.services.push import push_parents
+    from kohort.services.definitions.push import push_parents
 
     session = open_session()
     by, clock = session.settings.user_name, session.clock
@@ -117,7 +117,7 @@ def push(
 @ps_app.command("pull")
 def pull(name: Name = "", dry_run: DryRun = False, yes: Yes = False, as_json: JSON = False) -> None:
     """Write saved parent segments to their files. A file that already says the same is left as it is."""
-    from kohort.services.pull import pull_parents
+    from kohort.services.definitions.pull import pull_parents
 
     session = open_session()
     wanted = [current_parent(name)] if name else list(session.store.parents())
@@ -152,7 +152,7 @@ def show_fields(name: str, as_json: bool) -> None:
 @ps_app.command("view")
 def view(name: Name = "", as_json: JSON = False) -> None:
     """Show what it is made of and when it was last updated."""
-    from kohort.services.stored import parent_of
+    from kohort.services.definitions.stored import parent_of
 
     session = open_session()
     record = current_parent(name)
@@ -241,8 +241,8 @@ def show_customers(
 ) -> None:
     """Show some customers with their attributes."""
     from kohort.rules.core import EVERYBODY
-    from kohort.services.evaluate import open_engine
-    from kohort.services.members import rule_rows
+    from kohort.services.evaluation.evaluate import open_engine
+    from kohort.services.membership.members import rule_rows
 
     session = open_session()
     engine = open_engine(session.warehouse, session.store, current_parent(name), session.settings.range_size, session.index_use)
@@ -258,7 +258,7 @@ def explain_missing(column: Annotated[str, typer.Argument(help="The field you mi
     """Say how one would add a field. Which tables have it, and the YAML to paste."""
     from dataclasses import asdict
 
-    from kohort.services.fields import explain_missing as explain
+    from kohort.services.parents.fields import explain_missing as explain
 
     session = open_session()
     found = explain(session.warehouse, session.store, current_parent(name), column)

@@ -51,7 +51,7 @@ def register(app: typer.Typer) -> None:
 def _definition(name: str) -> tuple[ParentSegment, Callable[[Issues], Issues]]:
     """The parent segment of a file or a saved one, and what places its issues in the file."""
     from kohort.parent.codec import located, read_parent
-    from kohort.services.stored import parent_of
+    from kohort.services.definitions.stored import parent_of
     from kohort.workspace.files import read_document
 
     path = Path(name)
@@ -72,7 +72,7 @@ def _definition(name: str) -> tuple[ParentSegment, Callable[[Issues], Issues]]:
 def _in_file(record: ParentRecord, issues: Issues) -> Issues:
     """Issues of a saved parent segment, placed in its file if there is one that says the same."""
     from kohort.parent.codec import located
-    from kohort.services.stored import parent_of
+    from kohort.services.definitions.stored import parent_of
     from kohort.workspace.reading import read_parent_files
 
     saved = parent_of(record)
@@ -106,7 +106,7 @@ def validate(
     name: Name = "", master: Master = False, attribute: Attribute = None, behavior: Behavior = None, as_json: JSON = False
 ) -> None:
     """Check a parent segment against its tables. It may be saved or a YAML file; rows, join rates, keys and types are measured."""
-    from kohort.services.validate_parent import validate_parent
+    from kohort.services.parents.validate import validate_parent
 
     parent, place = _definition(name)
     part, entry = _part(master, attribute, behavior, "all")
@@ -161,7 +161,7 @@ def preview(
     as_json: JSON = False,
 ) -> None:
     """Show rows as a refresh would build them. Of the master (default), an attribute table or a behavior."""
-    from kohort.services.preview_parent import preview_parent
+    from kohort.services.parents.preview import preview_parent
 
     parent, place = _definition(name)
     part, entry = _part(master, attribute, behavior, "master")
@@ -179,7 +179,7 @@ def run(name: Name = "", as_of: RefreshAsOf = "", as_json: JSON = False) -> None
     """Refresh a parent segment. Builds profiles and behaviors, then switches to them all at once."""
     from kohort.cli.work import refresh
     from kohort.parent.report import report_from_document
-    from kohort.services.stored import parent_of
+    from kohort.services.definitions.stored import parent_of
 
     record = current_parent(name)
     moment = read_as_of(as_of, parent_of(record).timezone)
@@ -205,7 +205,7 @@ def run(name: Name = "", as_of: RefreshAsOf = "", as_json: JSON = False) -> None
 
 def _note_unpushed(record: ParentRecord) -> None:
     """A remark when the file says something else than what is about to be refreshed."""
-    from kohort.services.push import push_parents
+    from kohort.services.definitions.push import push_parents
 
     session = open_session()
     try:
@@ -259,8 +259,8 @@ def seconds_taken(record: RefreshRecord) -> str:
 def sql(name: Name = "") -> None:
     """Print the SQL that a refresh runs."""
     from kohort.parent.statements import pretty
-    from kohort.services.refresh import planned_refresh
-    from kohort.services.stored import parent_of
+    from kohort.services.definitions.stored import parent_of
+    from kohort.services.refresh.refresh import planned_refresh
 
     session, record = open_session(), current_parent(name)
     newest = session.store.refreshes(record.id, limit=1)

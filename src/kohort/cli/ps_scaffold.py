@@ -30,8 +30,8 @@ def scaffold(
 ) -> None:
     """Write a parent segment for a source. Users or profiles are its master, every event is a behavior; remarks say what to choose."""
     from kohort.documents.yaml import read_yaml
-    from kohort.services.scaffold import scaffold as write
-    from kohort.services.sources import require_source
+    from kohort.services.parents.scaffold import scaffold as write
+    from kohort.services.sources.registry import require_source
     from kohort.workspace.files import write_text
 
     session = open_session()

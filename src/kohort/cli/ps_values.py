@@ -13,7 +13,7 @@ from kohort.cli.output import cell, count_text, counted, note, printable, progre
 from kohort.cli.session import open_session
 
 if TYPE_CHECKING:
-    from kohort.services.field_statistics import FieldStatistics, ValueCount
+    from kohort.services.parents.field_statistics import FieldStatistics, ValueCount
 
 _BAR_CELLS = 24
 
@@ -31,7 +31,7 @@ def values(
     as_json: JSON = False,
 ) -> None:
     """Show the values of a field. The most frequent ones, how they are spread, how many are missing."""
-    from kohort.services.suggestions import all_statistics, field_statistics, suggest_values
+    from kohort.services.parents.suggestions import all_statistics, field_statistics, suggest_values
 
     folder = open_session().fields
     engine = open_current_engine(parent)

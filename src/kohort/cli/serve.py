@@ -13,7 +13,7 @@ from kohort.cli.session import open_session
 
 if TYPE_CHECKING:
     from kohort.bootstrap import Kohort
-    from kohort.services.serve_tables import Loaded
+    from kohort.services.loading.serve_tables import Loaded
 
 Host = Annotated[str, typer.Option("--host", help="The address to listen on (default: setting serve_host).")]
 Port = Annotated[int | None, typer.Option("--port", min=0, max=65535, help="The port; 0 takes a free one (default: setting serve_port).")]

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
     from kohort.rules.ast import Rule
     from kohort.rules.core import Expr
-    from kohort.services.evaluate import Engine
-    from kohort.services.listing import ListedSegment
+    from kohort.services.definitions.listing import ListedSegment
+    from kohort.services.evaluation.evaluate import Engine
     from kohort.workspace.reading import SegmentFile
 
 sg_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -56,7 +56,7 @@ def list_segments(
     as_json: JSON = False,
 ) -> None:
     """List folders and segments with their populations."""
-    from kohort.services.listing import list_segments as run
+    from kohort.services.definitions.listing import list_segments as run
 
     session = open_session()
     record = current_parent(parent)
@@ -159,7 +159,7 @@ def count(
     as_json: JSON = False,
 ) -> None:
     """Count the members of a segment or a rule. Saved, in a file, or typed on the line."""
-    from kohort.services.evaluate import count_expr
+    from kohort.services.evaluation.evaluate import count_expr
 
     engine = open_current_engine(parent)
     moment = read_as_of(as_of, engine.catalog.timezone)
@@ -178,8 +178,8 @@ def _asked(engine: Engine, name: str, expression: str, path: Path | None) -> Exp
     """The core form of what the person named in one of three ways."""
     from kohort.foundation.errors import InvalidInput
     from kohort.rules.places import located
-    from kohort.services.evaluate import bind_segment, bind_text, resolve_path
-    from kohort.services.push import check_file
+    from kohort.services.definitions.push import check_file
+    from kohort.services.evaluation.evaluate import bind_segment, bind_text, resolve_path
 
     if sum((bool(name), bool(expression), path is not None)) != 1:
         raise UsageError("give one of: NAME, -e 'RULE', --path FILE")
@@ -215,7 +215,7 @@ def show_members(
     as_json: JSON = False,
 ) -> None:
     """Show some members with their attributes."""
-    from kohort.services.members import member_rows
+    from kohort.services.membership.members import member_rows
 
     engine = open_current_engine(parent)
     rows = member_rows(engine, name, limit=limit, as_of=read_as_of(as_of, engine.catalog.timezone))
@@ -238,7 +238,7 @@ def export(
     parent: ParentOption = "",
 ) -> None:
     """Write all members of a segment."""
-    from kohort.services.members import export_members
+    from kohort.services.membership.members import export_members
 
     engine = open_current_engine(parent)
     suffix = output.suffix.lstrip(".").lower() if output else ""
@@ -264,7 +264,7 @@ def sql(
     parent: ParentOption = "",
 ) -> None:
     """Print a segment as one SQL statement. It reads the parent segment's output."""
-    from kohort.services.evaluate import statement_of
+    from kohort.services.evaluation.evaluate import statement_of
 
     engine = open_current_engine(parent)
     moment = read_as_of(as_of, engine.catalog.timezone)
@@ -283,8 +283,8 @@ def convert(
     """Print a rule as YAML, JSON, text or a sentence."""
     from kohort.foundation.errors import InvalidInput
     from kohort.rules.text import parse_rule
-    from kohort.services.convert import rule_as, rule_in_file
-    from kohort.services.stored import segment_of
+    from kohort.services.definitions.convert import rule_as, rule_in_file
+    from kohort.services.definitions.stored import segment_of
 
     if sum((bool(name), bool(expression), path is not None)) != 1:
         raise UsageError("give one of: NAME, -e 'RULE', --path FILE")
@@ -304,8 +304,8 @@ def view(
     name: Annotated[str, typer.Argument(help="A saved segment: path, name or id.")], parent: ParentOption = "", as_json: JSON = False
 ) -> None:
     """Show what a segment is. Population, rule sets, sentence, who made it and when."""
-    from kohort.services.listing import list_segments as listing
-    from kohort.services.stored import load_graph, segment_of
+    from kohort.services.definitions.listing import list_segments as listing
+    from kohort.services.definitions.stored import load_graph, segment_of
 
     session = open_session()
     record = current_parent(parent)
@@ -314,7 +314,7 @@ def view(
     item = next(listed for listed in listing(session.store, record) if listed.path == found.path)
     dependents = load_graph(session.store, record.id).dependents(found.path)
     from kohort.rules.text import write_rule
-    from kohort.services.versions import variants_text
+    from kohort.services.definitions.versions import variants_text
 
     sentence = _sentence(segment.rule, record)
     if as_json:
@@ -345,7 +345,7 @@ def view(
 
 
 def _find(name: str, parent: str) -> Any:
-    from kohort.services.stored import find_segment
+    from kohort.services.definitions.stored import find_segment
 
     return find_segment(open_session().store.segments(current_parent(parent).id), name)
 

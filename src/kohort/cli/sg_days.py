@@ -26,7 +26,7 @@ from kohort.cli.output import (
 from kohort.cli.usage import UsageError
 
 if TYPE_CHECKING:
-    from kohort.services.evaluate import Engine
+    from kohort.services.evaluation.evaluate import Engine
 
 Name = Annotated[str, typer.Argument(help="A saved segment or variant: path, name or id.")]
 Found = TypeVar("Found")
@@ -41,7 +41,7 @@ def backtest(
     as_json: JSON = False,
 ) -> None:
     """Show how many customers a rule had on past days. It is judged on what is known today."""
-    from kohort.services.backtest import backtest as run
+    from kohort.services.insight.backtest import backtest as run
 
     engine, found = _judged(run, name, expression, days, as_of, parent, as_json)
     if as_json:
@@ -70,7 +70,7 @@ def forecast(
     as_json: JSON = False,
 ) -> None:
     """Show how many will leave if nothing new happens. Day by day, and how many enter: only windows move."""
-    from kohort.services.forecast import forecast as run
+    from kohort.services.insight.forecast import forecast as run
 
     engine, found = _judged(run, name, expression, days, as_of, parent, as_json)
     if as_json:
@@ -95,7 +95,7 @@ def _judged(
     run: Callable[..., Found], name: str, expression: str, days: int, as_of: str, parent: str, as_json: bool
 ) -> tuple[Engine, Found]:
     """The engine, and what `run` finds of a saved segment or of a rule over so many days."""
-    from kohort.services.evaluate import bind_text, resolve_path
+    from kohort.services.evaluation.evaluate import bind_text, resolve_path
 
     engine = open_current_engine(parent)
     if bool(name) == bool(expression):

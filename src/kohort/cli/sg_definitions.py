@@ -98,7 +98,7 @@ def push(
 
 
 def _push(record: Any, files: list[Path] | None, catalog: FieldCatalog | None, *, dry_run: bool, delete: bool) -> Any:
-    from kohort.services.push import push_segments
+    from kohort.services.definitions.push import push_segments
 
     session = open_session()
     return push_segments(
@@ -146,7 +146,7 @@ def pull(
     as_json: JSON = False,
 ) -> None:
     """Write saved segments to their files. A file that already says the same is left as it is."""
-    from kohort.services.pull import pull_segments
+    from kohort.services.definitions.pull import pull_segments
 
     session, record = open_session(), current_parent(parent)
     result = pull_segments(session.store, session.workspace, record, names or (), dry_run=True)
@@ -171,7 +171,7 @@ def move(
     as_json: JSON = False,
 ) -> None:
     """Move segments to a folder, or rename one. Their rules stay as they are, references to them follow."""
-    from kohort.services.move import move_segments
+    from kohort.services.definitions.move import move_segments
 
     if folder is None and name is None:
         raise UsageError("give --folder, --name or both")
@@ -205,8 +205,8 @@ def versions(
 ) -> None:
     """List the versions of a segment. There is one for each meaning it had."""
     from kohort.rules.text import write_rule
-    from kohort.services.stored import segment_of
-    from kohort.services.versions import list_versions
+    from kohort.services.definitions.stored import segment_of
+    from kohort.services.definitions.versions import list_versions
 
     record, found = list_versions(open_session().store, current_parent(parent), name)
     texts = [write_rule(segment_of(record, version.document).rule) for version in found]
@@ -235,7 +235,7 @@ def diff(
     as_json: JSON = False,
 ) -> None:
     """Show what changed between two versions. Or between a version and the file, or in the members of two evaluations."""
-    from kohort.services.versions import diff_file, diff_versions
+    from kohort.services.definitions.versions import diff_file, diff_versions
 
     if between is not None:
         if file or old is not None or new is not None:
@@ -279,7 +279,7 @@ def diff(
 
 def _diff_members(name: str, between: tuple[str, str], parent: str, as_json: bool) -> None:
     from kohort.cli.sg_history import show_all_changes, show_people_changed
-    from kohort.services.membership_changes import all_changes, people_changed
+    from kohort.services.membership.changes import all_changes, people_changed
 
     session, record = open_session(), current_parent(parent)
     before, after = between
@@ -298,7 +298,7 @@ def revert(
     as_json: JSON = False,
 ) -> None:
     """Go back to an old version. It becomes the newest one, and the file is written."""
-    from kohort.services.versions import revert_segment
+    from kohort.services.definitions.versions import revert_segment
 
     session, record = open_session(), current_parent(parent)
     confirm(f"Revert {name} to version {version}?", yes=yes, destructive=False)

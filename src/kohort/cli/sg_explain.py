@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from kohort.evaluation.explain import LimitOutcome, Node, SegmentExplanation, Turn, VariantPlace
     from kohort.evaluation.observed import EvidenceRow, Missing, Observed, ShownWindow
     from kohort.foundation.issues import Issue
-    from kohort.services.explain import CustomerExplanation
-    from kohort.services.lint import LintReport
+    from kohort.services.insight.explain import CustomerExplanation
+    from kohort.services.insight.lint import LintReport
 
 _GROUPS = {"all": "all of", "any": "any of", "expr": "match logic"}
 
@@ -53,8 +53,8 @@ def explain(
     as_json: JSON = False,
 ) -> None:
     """Say why a customer is in a segment or is not. Every condition, what it saw, what would change it and when."""
-    from kohort.services.evaluate import placed_in, read_text_rule, resolve_path
-    from kohort.services.explain import explain_rule, explain_segment
+    from kohort.services.evaluation.evaluate import placed_in, read_text_rule, resolve_path
+    from kohort.services.insight.explain import explain_rule, explain_segment
 
     if bool(name) == bool(expression):
         raise UsageError("give one of: NAME, -e 'RULE'")
@@ -68,7 +68,7 @@ def explain(
     else:
         found = explain_segment(engine, resolve_path(engine, name), profile, as_of=moment, evidence=evidence)
     if as_json:
-        from kohort.services.explanation_document import explanation_document
+        from kohort.services.insight.explanation_document import explanation_document
 
         show_json(explanation_document(found))
     else:
@@ -283,8 +283,8 @@ def lint(
 ) -> None:
     """Say what is odd about valid segments. Contradictions, idle conditions, null traps, empty segments, twins; then exit code 1."""
     from kohort.cli.session import open_session
-    from kohort.services.evaluate import resolve_path
-    from kohort.services.lint import in_files, lint_segments
+    from kohort.services.evaluation.evaluate import resolve_path
+    from kohort.services.insight.lint import in_files, lint_segments
     from kohort.workspace.reading import read_segment_files
 
     engine = open_current_engine(parent)

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from kohort.membership.statistics import Growth
     from kohort.ports.definitions import EvaluationSummary
-    from kohort.services.customers import Customer
-    from kohort.services.history import HistoryPoint, ProfileHistory, SegmentHistory
-    from kohort.services.member_list import MemberList
-    from kohort.services.membership_changes import AllChanges, PeopleChanged, SegmentChange
+    from kohort.services.membership.changes import AllChanges, PeopleChanged, SegmentChange
+    from kohort.services.membership.history import HistoryPoint, ProfileHistory, SegmentHistory
+    from kohort.services.membership.member_list import MemberList
+    from kohort.services.profiles.customers import Customer
 
 Name = Annotated[str, typer.Argument(help="A saved segment: path, name or id.")]
 EVALUATION = "last, previous, an id, a day or an instant"
@@ -48,7 +48,7 @@ def history(
     as_json: JSON = False,
 ) -> None:
     """Show how the population of a segment developed. Day by day, with growth, and how many entered and left."""
-    from kohort.services.history import segment_history
+    from kohort.services.membership.history import segment_history
 
     session = open_session()
     found = segment_history(session.store, session.snapshots, current_parent(parent), name, days=days)
@@ -133,7 +133,7 @@ def members(
     as_json: JSON = False,
 ) -> None:
     """Show who is in a segment, and since when. As of an evaluation; or write who is in which segment to a Parquet file."""
-    from kohort.services.member_list import list_members, write_member_list
+    from kohort.services.membership.member_list import list_members, write_member_list
 
     session, record = open_session(), current_parent(parent)
     if parquet is not None:
@@ -252,7 +252,7 @@ def profile_history(
     key: Annotated[str, typer.Argument(help="The master key, or a cdp_customer_id.")], parent: ParentOption = "", as_json: JSON = False
 ) -> None:
     """Show which segments a customer was in, and when. Customers who are gone included."""
-    from kohort.services.history import profile_history as run
+    from kohort.services.membership.history import profile_history as run
 
     session = open_session()
     found = run(session.warehouse, session.store, session.snapshots, current_parent(parent), key)

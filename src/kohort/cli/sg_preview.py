@@ -32,10 +32,10 @@ from kohort.cli.usage import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kohort.services.drafts import Draft
-    from kohort.services.evaluate import Engine
-    from kohort.services.overlap import OverlapMatrix
-    from kohort.services.preview import Changed, NodeCount, Preview
+    from kohort.services.evaluation.evaluate import Engine
+    from kohort.services.evaluation.overlap import OverlapMatrix
+    from kohort.services.preview.drafts import Draft
+    from kohort.services.preview.preview import Changed, NodeCount, Preview
 
 _BAR_CELLS = 24
 _MOST_OVERLAPS = 5
@@ -62,8 +62,8 @@ def preview(
     as_json: JSON = False,
 ) -> None:
     """Show what a rule gives before it is saved. Size, what each condition keeps, overlap, who would enter and leave."""
-    from kohort.services.preview import preview as run
-    from kohort.services.preview_document import preview_document
+    from kohort.services.preview.document import preview_document
+    from kohort.services.preview.preview import preview as run
 
     session, engine = open_session(), open_current_engine(parent)
     draft = _draft(engine, target, expression, against)
@@ -80,7 +80,7 @@ def preview(
 
 
 def _draft(engine: Engine, target: str, expression: str, against: str) -> Draft:
-    from kohort.services.drafts import draft_of_file, draft_of_saved, draft_of_text, is_file
+    from kohort.services.preview.drafts import draft_of_file, draft_of_saved, draft_of_text, is_file
 
     if bool(target) == bool(expression):
         raise UsageError("give one of: FILE, NAME, -e 'RULE'")
@@ -214,8 +214,8 @@ def overlap(
     as_json: JSON = False,
 ) -> None:
     """Show how many members segments share. A shaded matrix, or the most alike pairs of many."""
-    from kohort.services.overlap import overlap_matrix
-    from kohort.services.preview_document import matrix_document
+    from kohort.services.evaluation.overlap import overlap_matrix
+    from kohort.services.preview.document import matrix_document
 
     session, engine = open_session(), open_current_engine(parent)
     moment = read_as_of(as_of, engine.catalog.timezone)

@@ -18,7 +18,7 @@ from kohort.foundation.errors import UserError
 
 if TYPE_CHECKING:
     from kohort.ports.sources import SourceRecord, SourceStatus, WriteKeyRecord
-    from kohort.services.sources import IssuedKey
+    from kohort.services.sources.registry import IssuedKey
 
 source_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 Name = Annotated[str, typer.Argument(help="The source: its name or its schema.")]
@@ -42,8 +42,8 @@ def add(
 ) -> None:
     """Add a source and show its write key, this once."""
     from kohort.ports.sources import NewSource
-    from kohort.services.revisions import revision_of
-    from kohort.services.sources import add_source
+    from kohort.services.definitions.revisions import revision_of
+    from kohort.services.sources.registry import add_source
 
     session = open_session()
     wanted = NewSource(name, schema, naming, accept_unknown_keys, rate_limit)
@@ -73,7 +73,7 @@ def list_sources(as_json: JSON = False) -> None:
 @source_app.command("show")
 def show_source(name: Name, as_json: JSON = False) -> None:
     """Show a source with its keys, old ones too."""
-    from kohort.services.sources import require_source
+    from kohort.services.sources.registry import require_source
 
     record = require_source(open_session().store, name)
     keys = _keys(record)
@@ -98,7 +98,7 @@ def show_source(name: Name, as_json: JSON = False) -> None:
 @source_app.command("disable")
 def disable(name: Name, yes: Yes = False, as_json: JSON = False) -> None:
     """Refuse the calls of a source from now on; its tables stay."""
-    from kohort.services.sources import require_source
+    from kohort.services.sources.registry import require_source
 
     record = require_source(open_session().store, name)
     if record.status == "enabled":
@@ -113,7 +113,7 @@ def enable(name: Name, as_json: JSON = False) -> None:
 
 
 def _set_status(name: str, status: SourceStatus, as_json: bool) -> None:
-    from kohort.services.sources import set_status
+    from kohort.services.sources.registry import set_status
 
     session = open_session()
     with changed_source("source.change", name):
@@ -136,7 +136,7 @@ def set_switches(
     as_json: JSON = False,
 ) -> None:
     """Change the switches of a source. Schema and naming are for life."""
-    from kohort.services.sources import change_source
+    from kohort.services.sources.registry import change_source
 
     session = open_session()
     by, clock = session.settings.user_name, session.clock
@@ -158,7 +158,7 @@ def rotate(
     as_json: JSON = False,
 ) -> None:
     """Give a source a new write key and show it, this once. The old one stops, now or when the grace is over."""
-    from kohort.services.sources import parse_grace, require_source, rotate_key
+    from kohort.services.sources.registry import parse_grace, require_source, rotate_key
 
     session = open_session()
     length = parse_grace(grace)
@@ -187,7 +187,7 @@ def revoke(
     as_json: JSON = False,
 ) -> None:
     """Refuse one write key of a source from now on. Its other keys stay. This cannot be taken back."""
-    from kohort.services.sources import revoke_key, valid_key
+    from kohort.services.sources.registry import revoke_key, valid_key
 
     session = open_session()
     record, key = valid_key(session.store, name, last_four.lstrip("*•"), session.clock.now())
@@ -277,7 +277,7 @@ def _keys(record: SourceRecord) -> list[WriteKeyRecord]:
 
 
 def _masked(key: WriteKeyRecord) -> str:
-    from kohort.services.sources import masked_key
+    from kohort.services.sources.registry import masked_key
 
     return masked_key(key.last_four)
 

@@ -50,8 +50,8 @@ def identity(
 ) -> None:
     """Show how ids of calls become profiles, or change it. A change holds for calls that come later; merges are never undone."""
     from kohort.events.identity import DEFAULT_IDENTITY
-    from kohort.services.source_identity import change_identity, identity_document, identity_rules, parse_limit
-    from kohort.services.sources import require_source
+    from kohort.services.sources.identity import change_identity, identity_document, identity_rules, parse_limit
+    from kohort.services.sources.registry import require_source
 
     session = open_session()
     record = require_source(session.store, name)
@@ -94,7 +94,7 @@ def _custom(rules: IdentityRules, pairs: Iterable[str]) -> dict[str, str]:
 
 
 def _show(record: SourceRecord, rules: IdentityRules, *, changed: bool) -> None:
-    from kohort.services.source_identity import limit_text
+    from kohort.services.sources.identity import limit_text
 
     whose = "rules of its own" if record.identity else "the rules of every source"
     styled(f"[bold]{escape(record.name)}[/bold] [dim]{whose}{', for calls that come from now on' if changed else ''}[/dim]")

@@ -33,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 def rename(name: Name, new_name: Annotated[str, typer.Argument(help="What people call it from now on.")], as_json: JSON = False) -> None:
     """Give a source another name. Its schema and its keys stay."""
-    from kohort.services.sources import rename_source
+    from kohort.services.sources.registry import rename_source
 
     session = open_session()
     with changed_source("source.rename", name, new_name.strip()):
@@ -51,8 +51,8 @@ def remove(
     as_json: JSON = False,
 ) -> None:
     """Remove a source. Its calls are refused, what has arrived comes into tables, then it and its keys are forgotten."""
-    from kohort.services.revisions import revision_of
-    from kohort.services.sources import remove_source, require_source, require_tables_unused, set_status
+    from kohort.services.definitions.revisions import revision_of
+    from kohort.services.sources.registry import remove_source, require_source, require_tables_unused, set_status
 
     session = open_session()
     record = require_source(session.store, name)

@@ -18,8 +18,8 @@ from kohort.cli.session import open_session
 
 if TYPE_CHECKING:
     from kohort.ports.sources import ServerCounts
-    from kohort.services.source_status import SourceState
-    from kohort.services.source_tail import Arrival
+    from kohort.services.sources.status import SourceState
+    from kohort.services.sources.tail import Arrival
 
 _POLL_SECONDS = 0.25
 _PAYLOAD_CHARACTERS = 200
@@ -40,8 +40,8 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON a call.")] = False,
 ) -> None:
     """Show the calls of a source as they arrive. Calls that are not taken come with the reason."""
-    from kohort.services.source_tail import new_arrivals, recent_arrivals
-    from kohort.services.sources import require_source
+    from kohort.services.sources.registry import require_source
+    from kohort.services.sources.tail import new_arrivals, recent_arrivals
 
     session = open_session()
     source = require_source(session.store, name)
@@ -126,7 +126,7 @@ def status(
     as_json: JSON = False,
 ) -> None:
     """Show what arrived, what became of it and how fresh tables are. Works while kohort serve runs."""
-    from kohort.services.sources import require_source
+    from kohort.services.sources.registry import require_source
 
     session = open_session()
     sources = [require_source(session.store, name)] if name else list(session.store.sources())
@@ -143,7 +143,7 @@ def status(
 
 def state_document(state: SourceState, server: ServerCounts | None) -> dict[str, Any]:
     """A state as JSON. refused: since the server began; empty when none answers."""
-    from kohort.services.sources import masked_key
+    from kohort.services.sources.registry import masked_key
 
     return {
         "name": state.source.name,
@@ -187,7 +187,7 @@ def _show_states(states: list[SourceState], server: ServerCounts | None) -> None
 
 
 def _show_state(state: SourceState, server: ServerCounts | None) -> None:
-    from kohort.services.sources import masked_key
+    from kohort.services.sources.registry import masked_key
 
     styled(f"[bold]{escape(state.source.name)}[/bold] [dim]schema {state.source.slug}[/dim]")
     facts = [

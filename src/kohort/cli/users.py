@@ -131,7 +131,7 @@ def grant(
 
 def _grant(text: str) -> Grant:
     from kohort.ports.users import Grant
-    from kohort.services.stored import require_parent
+    from kohort.services.definitions.stored import require_parent
     from kohort.services.users import checked_role
 
     place, _, role = text.rpartition("=")

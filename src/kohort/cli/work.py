@@ -59,9 +59,9 @@ def evaluate_segments(session: Kohort, parent: ParentRecord, as_of: str, steps: 
     """Evaluate all segments of a parent segment. Raises what `kohort.services.runs.evaluation_run` raises."""
     from kohort.cli.context import read_as_of
     from kohort.parent.catalog_codec import catalog_from_document
-    from kohort.services.evaluate import open_engine
+    from kohort.services.definitions.stored import last_refresh
+    from kohort.services.evaluation.evaluate import open_engine
     from kohort.services.runs import evaluation_run
-    from kohort.services.stored import last_refresh
 
     moment = read_as_of(as_of, catalog_from_document(last_refresh(session.store, parent).catalog).timezone)
     if session.server is not None:

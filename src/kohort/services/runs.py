@@ -21,10 +21,10 @@ from kohort.ports.definitions import DefinitionStore, EvaluationRecord, ParentRe
 from kohort.ports.progress import Progress, Silent
 from kohort.ports.runs import RunKind, RunRecord, RunStep
 from kohort.ports.warehouse import Warehouse
-from kohort.services.evaluate import Engine, evaluate_all
-from kohort.services.index import Refreshed, refresh_and_index
-from kohort.services.index_files import IndexPlace
+from kohort.services.evaluation.evaluate import Engine, evaluate_all
 from kohort.services.issue_document import issue_document
+from kohort.services.parents.index import Refreshed, refresh_and_index
+from kohort.services.refresh.index_files import IndexPlace
 from kohort.services.users import Actor
 
 INDEX_NOT_BUILT = "INDEX_NOT_BUILT"

@@ -19,7 +19,7 @@ from kohort.bootstrap import open_kohort
 from kohort.events.model import Received
 from kohort.ports.event_log import Position
 from kohort.ports.sources import NewSource
-from kohort.services.sources import add_source
+from kohort.services.sources.registry import add_source
 from kohort.workspace.workspace import find_workspace, init_workspace
 
 START_SECONDS = 60.0

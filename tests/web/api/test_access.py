@@ -11,8 +11,8 @@ import pytest
 
 from kohort.ports.users import ROLES
 from kohort.services.access import ACTIONS
-from kohort.services.index import refresh_and_index
-from kohort.services.stored import require_parent
+from kohort.services.definitions.stored import require_parent
+from kohort.services.parents.index import refresh_and_index
 from kohort.web.api.app import guarded_routes
 from kohort.web.api.guard import COOKIE, PUBLIC, GuardedRoute, action_of
 from kohort.web.studio.app import _PAGES as PAGES

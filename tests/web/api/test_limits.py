@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from kohort.services.access import ACTIONS
-from kohort.services.stored import require_parent
+from kohort.services.definitions.stored import require_parent
 from kohort.web.api.app import guarded_routes
 from kohort.web.api.guard import PUBLIC, action_of
 from kohort.web.studio.app import build_web

@@ -16,8 +16,8 @@ from kohort.adapters.eventlog import SQLiteEventLog
 from kohort.events.model import Received
 from kohort.ports.event_log import Position
 from kohort.ports.sources import NewSource, SourceRecord
-from kohort.services.live_calls import MOST_CALLS, MOST_REQUESTS, calls_after, latest_calls
-from kohort.services.sources import add_source
+from kohort.services.sources.live_calls import MOST_CALLS, MOST_REQUESTS, calls_after, latest_calls
+from kohort.services.sources.registry import add_source
 from kohort.services.users import Caller, caller_of_token
 from kohort.testing.server import RunningServer, make_sources, running_server
 from kohort.web.api.desk import Desk

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kohort.services.stored import require_parent, segment_of
+from kohort.services.definitions.stored import require_parent, segment_of
 from tests.web.api.conftest import Api
 
 PARENT = "/parents/all-customers"

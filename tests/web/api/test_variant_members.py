@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kohort.services.rows_of_profiles import search_profiles
+from kohort.services.profiles.pages import search_profiles
 from tests.web.api.conftest import Api
 
 
@@ -23,7 +23,7 @@ def test_a_variant_is_downloaded_alone(api: Api) -> None:
 
 
 def test_who_may_not_see_keys_finds_whole_ones_only(api: Api) -> None:
-    from kohort.services.evaluate import open_engine
+    from kohort.services.evaluation.evaluate import open_engine
 
     kohort = api.kohort
     with kohort.shared_warehouse.use() as warehouse:

@@ -15,10 +15,10 @@ from kohort.foundation.errors import UserError
 from kohort.foundation.instants import from_micros, load_zone, parse_instant
 from kohort.ports.definitions import ParentRecord, SegmentRecord
 from kohort.services.access import Access
-from kohort.services.evaluate import Engine
-from kohort.services.listing import ListedSegment, list_segments
-from kohort.services.save import stored_segment
-from kohort.services.stored import require_parent
+from kohort.services.definitions.listing import ListedSegment, list_segments
+from kohort.services.definitions.save import stored_segment
+from kohort.services.definitions.stored import require_parent
+from kohort.services.evaluation.evaluate import Engine
 from kohort.services.users import Actor, Caller, note_audit
 from kohort.web.api.guard import caller_of
 from kohort.web.api.running import Running

@@ -11,14 +11,14 @@ from kohort.ports.runs import RunRecord
 from kohort.ports.sources import SourceRecord, WriteKeyRecord
 from kohort.ports.users import AuditRecord, Grant, TokenRecord, UserRecord
 from kohort.rules.text import write_rule
-from kohort.services.history import SegmentHistory
-from kohort.services.listing import ListedSegment
-from kohort.services.profiles import ProfileCard
-from kohort.services.revisions import revision_of
-from kohort.services.rows_of_profiles import ProfilePage
-from kohort.services.source_status import SourceState
-from kohort.services.stored import segment_of
-from kohort.services.versions import SegmentDiff
+from kohort.services.definitions.listing import ListedSegment
+from kohort.services.definitions.revisions import revision_of
+from kohort.services.definitions.stored import segment_of
+from kohort.services.definitions.versions import SegmentDiff
+from kohort.services.membership.history import SegmentHistory
+from kohort.services.profiles.card import ProfileCard
+from kohort.services.profiles.pages import ProfilePage
+from kohort.services.sources.status import SourceState
 from kohort.web.api.pages import write_cursor
 from kohort.web.api.running import Progress
 from kohort.web.api.shapes import common, runs

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import Query
 
 from kohort.ports.definitions import ParentRecord
-from kohort.services.folders import FolderContents, delete_folder, folder_contents, folder_not_found, move_folder
-from kohort.services.revisions import revision_of
-from kohort.services.save import stored_segment
+from kohort.services.definitions.folders import FolderContents, delete_folder, folder_contents, folder_not_found, move_folder
+from kohort.services.definitions.revisions import revision_of
+from kohort.services.definitions.save import stored_segment
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Body, Folder
 from kohort.web.api.desk import AtDesk, Desk, IfMatch, ParentName, etag, revision_in

@@ -13,12 +13,12 @@ from pydantic import Field
 from kohort.foundation.issues import Issue
 from kohort.ports.definitions import ParentRecord
 from kohort.rules.core import Expr
-from kohort.services.backtest import Backtest, backtest
-from kohort.services.dependents import Dependent, relations_of
-from kohort.services.evaluate import Engine, bind_rule, bind_segment
-from kohort.services.forecast import Forecast, forecast
+from kohort.services.definitions.dependents import Dependent, relations_of
+from kohort.services.evaluation.evaluate import Engine, bind_rule, bind_segment
+from kohort.services.insight.backtest import Backtest, backtest
+from kohort.services.insight.forecast import Forecast, forecast
+from kohort.services.insight.lint import LintReport, lint_segments
 from kohort.services.issue_document import issue_document
-from kohort.services.lint import LintReport, lint_segments
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import RuleToTry
 from kohort.web.api.desk import AsOf, AtDesk, Desk, ParentName, SegmentId

@@ -18,8 +18,8 @@ from fastapi.responses import StreamingResponse
 from kohort.foundation.errors import KohortError, UserError
 from kohort.ports.event_log import EventLog, Position
 from kohort.ports.sources import SourceRecord
-from kohort.services.live_calls import LiveCalls, call_document, calls_after, latest_calls
-from kohort.services.sources import require_source
+from kohort.services.sources.live_calls import LiveCalls, call_document, calls_after, latest_calls
+from kohort.services.sources.registry import require_source
 from kohort.web.api.answers import plain
 from kohort.web.api.desk import AtDesk, Desk
 from kohort.web.api.guard import Routes, recognised

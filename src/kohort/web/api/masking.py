@@ -10,9 +10,9 @@ from kohort.parent.catalog import FieldCatalog
 from kohort.parent.definition import AttributeTable, BehaviorTable, ParentSegment
 from kohort.ports.definitions import ParentRecord
 from kohort.services.access import Access, hidden_attributes, hidden_columns, is_hidden
-from kohort.services.evaluate import Engine
-from kohort.services.explain import CustomerExplanation
-from kohort.services.explanation_document import explanation_document
+from kohort.services.evaluation.evaluate import Engine
+from kohort.services.insight.explain import CustomerExplanation
+from kohort.services.insight.explanation_document import explanation_document
 from kohort.web.api.desk import Desk
 from kohort.web.api.unseen import Unseen, without_hidden_segments
 

@@ -15,10 +15,10 @@ from kohort.parent.codec import located, parent_to_document, read_parent
 from kohort.parent.definition import ParentSegment
 from kohort.ports.definitions import ParentRecord
 from kohort.services.issue_document import issue_document
-from kohort.services.measure_tables import resolve_parent
-from kohort.services.scaffold import MasterKind, scaffold
-from kohort.services.sources import require_source
-from kohort.services.validate_parent import ParentCheck, validate_parent
+from kohort.services.parents.scaffold import MasterKind, scaffold
+from kohort.services.parents.validate import ParentCheck, validate_parent
+from kohort.services.refresh.measure import resolve_parent
+from kohort.services.sources.registry import require_source
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Body
 from kohort.web.api.desk import AtDesk, Desk, ParentName

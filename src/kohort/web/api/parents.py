@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import Path, Query
 
 from kohort.parent.schema_export import editor_document, fields_document
-from kohort.services.fields import parent_fields
-from kohort.services.revisions import revision_of
-from kohort.services.save import save_parent
-from kohort.services.suggestions import field_statistics, suggest_values
+from kohort.services.definitions.revisions import revision_of
+from kohort.services.definitions.save import save_parent
+from kohort.services.parents.fields import parent_fields
+from kohort.services.parents.suggestions import field_statistics, suggest_values
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import ParentDefinition
 from kohort.web.api.desk import AtDesk, IfMatch, ParentName, etag, revision_in

@@ -12,10 +12,10 @@ from kohort.foundation.errors import InvalidInput, UserError
 from kohort.parent.catalog import FieldCatalog
 from kohort.parent.catalog_codec import catalog_from_document
 from kohort.ports.definitions import ParentRecord
-from kohort.services.draft_forms import Forms, forms_of_document, forms_of_text, forms_of_yaml
-from kohort.services.drafts import draft_of_document
 from kohort.services.issue_document import issue_document
-from kohort.services.split_sizes import split_sizes
+from kohort.services.preview.drafts import draft_of_document
+from kohort.services.preview.forms import Forms, forms_of_document, forms_of_text, forms_of_yaml
+from kohort.services.preview.split_sizes import split_sizes
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Body, Folder
 from kohort.web.api.desk import AtDesk, Desk, ParentName

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import Path, Query
 
 from kohort.services.access import hidden_attributes, hidden_columns
-from kohort.services.history import profile_history
-from kohort.services.profiles import profile_card
-from kohort.services.rows_of_profiles import search_profiles
+from kohort.services.membership.history import profile_history
+from kohort.services.profiles.card import profile_card
+from kohort.services.profiles.pages import search_profiles
 from kohort.web.api.answers import Json
 from kohort.web.api.desk import AsOf, AtDesk, ParentName
 from kohort.web.api.documents import card_document, profiles_document

@@ -11,12 +11,12 @@ from kohort.documents.document import Document
 from kohort.foundation.errors import InvalidInput, UserError
 from kohort.ports.definitions import ParentRecord
 from kohort.services.access import hidden_attributes
-from kohort.services.drafts import Draft, draft_of_document, draft_of_text
-from kohort.services.evaluate import Engine, bind_rule, bind_segment, count_expr, resolve_path
-from kohort.services.explain import explain_rule, explain_segment
-from kohort.services.overlap import overlap_matrix
-from kohort.services.preview import Preview, preview
-from kohort.services.preview_document import matrix_document, preview_document
+from kohort.services.evaluation.evaluate import Engine, bind_rule, bind_segment, count_expr, resolve_path
+from kohort.services.evaluation.overlap import overlap_matrix
+from kohort.services.insight.explain import explain_rule, explain_segment
+from kohort.services.preview.document import matrix_document, preview_document
+from kohort.services.preview.drafts import Draft, draft_of_document, draft_of_text
+from kohort.services.preview.preview import Preview, preview
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Explained, Previewed, RuleToTry
 from kohort.web.api.desk import AsOf, AtDesk, Desk, ParentName, SegmentId

@@ -10,8 +10,8 @@ from kohort.foundation.errors import UserError
 from kohort.parent.catalog_codec import catalog_from_document
 from kohort.ports.definitions import ParentRecord, RefreshRecord
 from kohort.ports.runs import RunRecord
-from kohort.services.kept_evaluations import zone_of
-from kohort.services.stored import parent_of
+from kohort.services.definitions.stored import parent_of
+from kohort.services.membership.kept_evaluations import zone_of
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import EvaluationWish, RefreshWish
 from kohort.web.api.desk import AtDesk, Desk, ParentName

@@ -19,15 +19,15 @@ from kohort.parent.catalog_codec import catalog_from_document
 from kohort.parent.layout import CUSTOMER_ID
 from kohort.ports.definitions import ParentRecord, SegmentRecord
 from kohort.services.access import hidden_attributes
-from kohort.services.evaluate import Engine
-from kohort.services.history import segment_history
-from kohort.services.listing import list_segments
-from kohort.services.members import export_members
-from kohort.services.move import move_segments
-from kohort.services.revisions import require_revision, revision_of
-from kohort.services.rows_of_profiles import member_page
-from kohort.services.save import create_segment, delete_segment, read_document, stored_segment, update_segment
-from kohort.services.versions import diff_versions, list_versions, revert_segment
+from kohort.services.definitions.listing import list_segments
+from kohort.services.definitions.move import move_segments
+from kohort.services.definitions.revisions import require_revision, revision_of
+from kohort.services.definitions.save import create_segment, delete_segment, read_document, stored_segment, update_segment
+from kohort.services.definitions.versions import diff_versions, list_versions, revert_segment
+from kohort.services.evaluation.evaluate import Engine
+from kohort.services.membership.history import segment_history
+from kohort.services.membership.members import export_members
+from kohort.services.profiles.pages import member_page
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Definition, Place, Version
 from kohort.web.api.desk import AsOf, AtDesk, Desk, IfMatch, ParentName, SegmentId, etag, revision_in

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from kohort.foundation.errors import UserError
 from kohort.ports.sources import SourceRecord
-from kohort.services.revisions import require_revision, revision_of
-from kohort.services.source_identity import change_identity, identity_document, identity_of_document, identity_rules
-from kohort.services.sources import remove_source, rename_source, require_source, require_tables_unused
+from kohort.services.definitions.revisions import require_revision, revision_of
+from kohort.services.sources.identity import change_identity, identity_document, identity_of_document, identity_rules
+from kohort.services.sources.registry import remove_source, rename_source, require_source, require_tables_unused
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Body
 from kohort.web.api.desk import AtDesk, Desk, IfMatch, etag, revision_in

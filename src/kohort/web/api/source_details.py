@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import Field
 
-from kohort.services.source_misfits import MisfitKind, Misfits, source_misfits
-from kohort.services.sources import require_source, revoke_key
+from kohort.services.sources.misfits import MisfitKind, Misfits, source_misfits
+from kohort.services.sources.registry import require_source, revoke_key
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Body
 from kohort.web.api.desk import AtDesk, Desk

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import Path
 
 from kohort.ports.sources import NewSource
-from kohort.services.revisions import require_revision, revision_of
-from kohort.services.sources import add_source, change_source, parse_grace, require_source, rotate_key, set_status
+from kohort.services.definitions.revisions import require_revision, revision_of
+from kohort.services.sources.registry import add_source, change_source, parse_grace, require_source, rotate_key, set_status
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import AddedSource, ChangedSource, NewKey
 from kohort.web.api.desk import AtDesk, Desk, IfMatch, etag, revision_in

@@ -10,7 +10,7 @@ from kohort.foundation.errors import UserError
 from kohort.ports.users import Grant, UserRecord
 from kohort.services import users
 from kohort.services.access import ACTIONS
-from kohort.services.stored import require_parent
+from kohort.services.definitions.stored import require_parent
 from kohort.services.users import SESSION, SignedIn
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import AddedToken, AddedUser, ChangedUser, Grants, Login, NewPassword, OwnPassword, SetUp

@@ -23,7 +23,7 @@ from kohort.foundation.clock import SystemClock
 from kohort.foundation.errors import UserError
 from kohort.foundation.instants import SECOND, to_micros
 from kohort.ports.event_log import Position
-from kohort.services.duplicate_counts import read_duplicates, write_duplicates
+from kohort.services.sources.duplicate_counts import read_duplicates, write_duplicates
 from kohort.web.broken_requests import BrokenRequests
 from kohort.web.ingest.app import IngestApp, build_app
 from kohort.web.ingest.commits import Committer

@@ -26,7 +26,7 @@ class Sender:
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> Sender:
-        """See `kohort.services.serve.sender_document`."""
+        """See `kohort.services.loading.serve.sender_document`."""
         return Sender(
             document["slug"],
             document["name"],

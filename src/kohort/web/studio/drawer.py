@@ -12,10 +12,10 @@ from kohort.foundation.errors import InvalidInput, UserError
 from kohort.parent.catalog import Field, FieldCatalog
 from kohort.ports.definitions import ParentRecord
 from kohort.services.access import hidden_attributes, hidden_columns
-from kohort.services.evaluate import Engine, resolve_path
-from kohort.services.explain import explain_segment
-from kohort.services.history import ProfileHistory, ProfilePoint, profile_history
-from kohort.services.profiles import BehaviorRow, ProfileCard, profile_card
+from kohort.services.evaluation.evaluate import Engine, resolve_path
+from kohort.services.insight.explain import explain_segment
+from kohort.services.membership.history import ProfileHistory, ProfilePoint, profile_history
+from kohort.services.profiles.card import BehaviorRow, ProfileCard, profile_card
 from kohort.web.api.desk import Desk
 from kohort.web.api.masking import explanation_for
 from kohort.web.studio.explained import Words

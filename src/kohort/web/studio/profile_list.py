@@ -12,8 +12,8 @@ from pydantic import BaseModel, Field
 
 from kohort.parent.catalog import Field as CatalogField
 from kohort.services.access import Access, hidden_attributes
-from kohort.services.evaluate import Engine
-from kohort.services.rows_of_profiles import ProfilePage, ProfileRow, profile_page
+from kohort.services.evaluation.evaluate import Engine
+from kohort.services.profiles.pages import ProfilePage, ProfileRow, profile_page
 from kohort.web.api.pages import read_number, write_cursor
 from kohort.web.studio.values import Values
 

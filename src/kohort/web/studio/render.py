@@ -14,7 +14,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kohort.ports.definitions import ParentRecord
-from kohort.services.listing import ListedSegment
+from kohort.services.definitions.listing import ListedSegment
 from kohort.web.api.desk import Desk
 from kohort.web.packing import FROM_BYTES, coding_for, packed
 from kohort.web.studio.formats import FILTERS, ago_text, when

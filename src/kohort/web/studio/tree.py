@@ -9,7 +9,7 @@ from typing import Literal
 
 from markupsafe import Markup
 
-from kohort.services.listing import ListedSegment
+from kohort.services.definitions.listing import ListedSegment
 
 PLACE = ' data-path="'
 """In every line of a segment or variant, and, since quotes are escaped, nowhere else."""

@@ -10,10 +10,10 @@ from fastapi import Query, Request, Response
 
 from kohort.foundation.errors import UserError
 from kohort.ports.definitions import ParentRecord, SegmentRecord
-from kohort.services.folders import is_inside
-from kohort.services.overlap import OverlapMatrix, overlap_matrix
-from kohort.services.revisions import revision_of
-from kohort.services.trends import SegmentTrend, Trends, segment_trends
+from kohort.services.definitions.folders import is_inside
+from kohort.services.definitions.revisions import revision_of
+from kohort.services.evaluation.overlap import OverlapMatrix, overlap_matrix
+from kohort.services.membership.trends import SegmentTrend, Trends, segment_trends
 from kohort.web.api.desk import AtDesk, Desk
 from kohort.web.studio.charts import Series, chart, spark_points
 from kohort.web.studio.kept import kept_answers

@@ -10,8 +10,8 @@ from fastapi import Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from kohort.ports.definitions import ParentRecord
-from kohort.services.folders import is_inside
-from kohort.services.listing import ListedSegment
+from kohort.services.definitions.folders import is_inside
+from kohort.services.definitions.listing import ListedSegment
 from kohort.web.api.desk import AtDesk, Desk, ParentName
 from kohort.web.studio.render import PARENT_COOKIE, render
 from kohort.web.studio.routes import PageRoutes

@@ -12,9 +12,9 @@ from fastapi import Query, Request, Response
 
 from kohort.foundation.errors import InvalidInput, UserError
 from kohort.parent.catalog import TIME_FIELD, Field, FieldCatalog
-from kohort.services.field_statistics import FieldStatistics
-from kohort.services.fields import parent_fields
-from kohort.services.suggestions import field_statistics, kept_statistics
+from kohort.services.parents.field_statistics import FieldStatistics
+from kohort.services.parents.fields import parent_fields
+from kohort.services.parents.suggestions import field_statistics, kept_statistics
 from kohort.web.api.desk import AtDesk, Desk, ParentName
 from kohort.web.studio.pages.parent_frame import render_parent
 from kohort.web.studio.render import render

@@ -12,7 +12,7 @@ from kohort.parent.definition import AttributeTable, BehaviorTable, ParentSegmen
 from kohort.parent.layout import output_database
 from kohort.parent.report import AttributeReport, BehaviorReport, RefreshReport, report_from_document
 from kohort.parent.schedule import describe_schedule
-from kohort.services.stored import parent_of
+from kohort.services.definitions.stored import parent_of
 from kohort.web.api.desk import AtDesk, ParentName
 from kohort.web.api.masking import Eyes
 from kohort.web.studio.losses import Loss, losses

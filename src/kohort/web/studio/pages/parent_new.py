@@ -8,8 +8,8 @@ from fastapi import Query, Request, Response
 
 from kohort.foundation.errors import UserError
 from kohort.ports.sources import SourceRecord
-from kohort.services.scaffold import MasterKind, ScaffoldWays, scaffold
-from kohort.services.sources import require_source
+from kohort.services.parents.scaffold import MasterKind, ScaffoldWays, scaffold
+from kohort.services.sources.registry import require_source
 from kohort.web.api.desk import AtDesk, Desk
 from kohort.web.studio.render import render
 from kohort.web.studio.routes import PageRoutes

@@ -14,7 +14,7 @@ from kohort.parent.report import report_from_document
 from kohort.parent.schedule import describe_schedule
 from kohort.ports.definitions import ParentRecord
 from kohort.ports.runs import RunRecord
-from kohort.services.stored import parent_of
+from kohort.services.definitions.stored import parent_of
 from kohort.web.api.desk import AtDesk, Desk, ParentName
 from kohort.web.api.masking import Eyes
 from kohort.web.studio.formats import seconds_text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request, Response
 
 from kohort.documents.yaml import write_yaml
-from kohort.services.revisions import revision_of
+from kohort.services.definitions.revisions import revision_of
 from kohort.web.api.desk import AtDesk, ParentName
 from kohort.web.studio.pages.parent_frame import render_parent
 from kohort.web.studio.routes import PageRoutes

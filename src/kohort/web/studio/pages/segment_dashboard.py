@@ -13,13 +13,13 @@ from kohort.foundation.errors import UserError
 from kohort.foundation.instants import load_zone
 from kohort.membership.statistics import Growth
 from kohort.segments.definition import ABTest
-from kohort.services.evaluate import Engine
-from kohort.services.forecast import Forecast, forecast
-from kohort.services.history import SegmentHistory, daily_moves, segment_history
-from kohort.services.listing import ListedSegment
-from kohort.services.overlap import Overlap, overlaps_with
-from kohort.services.revisions import revision_of
-from kohort.services.stored import segment_of
+from kohort.services.definitions.listing import ListedSegment
+from kohort.services.definitions.revisions import revision_of
+from kohort.services.definitions.stored import segment_of
+from kohort.services.evaluation.evaluate import Engine
+from kohort.services.evaluation.overlap import Overlap, overlaps_with
+from kohort.services.insight.forecast import Forecast, forecast
+from kohort.services.membership.history import SegmentHistory, daily_moves, segment_history
 from kohort.web.api.desk import AtDesk, Desk, ParentName, SegmentId
 from kohort.web.studio.charts import Series, chart, line_sentence, moves_sentence
 from kohort.web.studio.kept import kept_answers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import Request, Response
 
-from kohort.services.dependents import relations_of
-from kohort.services.stored import segment_of
+from kohort.services.definitions.dependents import relations_of
+from kohort.services.definitions.stored import segment_of
 from kohort.web.api.desk import AtDesk, ParentName, SegmentId
 from kohort.web.studio.pages.segment_frame import render_tab, segment_view
 from kohort.web.studio.routes import PageRoutes

@@ -9,8 +9,8 @@ from fastapi import Request, Response
 
 from kohort.foundation.errors import UserError
 from kohort.ports.definitions import ParentRecord, SegmentRecord
-from kohort.services.listing import ListedSegment
-from kohort.services.revisions import revision_of
+from kohort.services.definitions.listing import ListedSegment
+from kohort.services.definitions.revisions import revision_of
 from kohort.web.api.desk import Desk
 from kohort.web.studio.render import render
 

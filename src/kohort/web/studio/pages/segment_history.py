@@ -11,9 +11,9 @@ from fastapi import Query, Request, Response
 from kohort.foundation.errors import UserError
 from kohort.ports.definitions import SegmentVersion
 from kohort.rules.text import write_rule
-from kohort.services.history import HistoryPoint
-from kohort.services.stored import segment_of
-from kohort.services.versions import SegmentDiff, compare, list_versions
+from kohort.services.definitions.stored import segment_of
+from kohort.services.definitions.versions import SegmentDiff, compare, list_versions
+from kohort.services.membership.history import HistoryPoint
 from kohort.web.api.desk import AtDesk, ParentName, SegmentId
 from kohort.web.studio.pages.segment_dashboard import known_history
 from kohort.web.studio.pages.segment_frame import SegmentView, render_tab, segment_view

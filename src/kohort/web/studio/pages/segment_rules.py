@@ -12,7 +12,7 @@ from kohort.parent.schema_export import editor_document
 from kohort.ports.definitions import ParentRecord, SegmentRecord
 from kohort.rules.describe import describe
 from kohort.segments.definition import Segment
-from kohort.services.stored import segment_of
+from kohort.services.definitions.stored import segment_of
 from kohort.web.api.desk import AtDesk, Desk, ParentName, SegmentId
 from kohort.web.api.documents import definition_of
 from kohort.web.studio.pages.segment_frame import render_tab, segment_view

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from kohort.foundation.errors import UserError
 from kohort.ports.users import ROLES, Grant, TokenRecord, UserRecord
 from kohort.services.about import free_bytes, places, shown_settings, versions
-from kohort.services.load_events_status import read_status
+from kohort.services.loading.status import read_status
 from kohort.services.users import PASSWORD_CHARACTERS, user_revision
 from kohort.settings import settings_table
 from kohort.web.api.desk import AtDesk, Desk, etag

@@ -14,11 +14,11 @@ from kohort.events.columns import CALL_TABLES, DISCARDS, REJECTS
 from kohort.events.identity import PERIODS, IdentityRules, Limit
 from kohort.foundation.errors import KohortError, UserError
 from kohort.ports.sources import ServerCounts, SourceRecord
-from kohort.services.revisions import revision_of
-from kohort.services.source_identity import identity_document, identity_rules, period_of
-from kohort.services.source_misfits import Misfits, source_misfits
-from kohort.services.source_status import SourceState
-from kohort.services.sources import require_source
+from kohort.services.definitions.revisions import revision_of
+from kohort.services.sources.identity import identity_document, identity_rules, period_of
+from kohort.services.sources.misfits import Misfits, source_misfits
+from kohort.services.sources.registry import require_source
+from kohort.services.sources.status import SourceState
 from kohort.web.api.desk import AtDesk, Desk
 from kohort.web.api.sources import SourceName
 from kohort.web.studio.formats import span_text

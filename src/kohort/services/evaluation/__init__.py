@@ -1,0 +1,1 @@
+"""Who is in which segment: all segments of a parent, one rule, two segments compared."""

@@ -1,0 +1,1 @@
+"""Membership: the members of segments now and at past evaluations, who entered and who left."""

@@ -1,0 +1,1 @@
+"""Parent segments: written, checked, their fields and what values those have, their profile index."""

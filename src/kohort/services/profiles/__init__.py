@@ -1,0 +1,1 @@
+"""Profiles: one customer, pages of customers, those of past refreshes included."""

@@ -1,0 +1,1 @@
+"""Sources: who may send calls, what arrived of each, and what became of it."""
