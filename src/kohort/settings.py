@@ -41,7 +41,7 @@ class Settings:
     serve_grace_seconds: int = _setting(10, "how long open requests may take to finish when the server is stopped")
     serve_drain_seconds: int = _setting(30, "how long a server that is stopped goes on loading what it has received into tables")
     serve_tables_memory: str = _setting(
-        "96MB", "memory of the warehouse while a server only writes tables of sources, doubled when it does not do; empty = memory_limit"
+        "64MB", "memory of the warehouse while a server only writes tables of sources, doubled when it does not do; empty = memory_limit"
     )
     ingest_log: str = _setting("", "folder of the event log: empty = .kohort/log")
     ingest_request_bytes: int = _setting(512_000, "largest request that is taken, unpacked")

@@ -25,7 +25,7 @@ Reason = Literal["created", "shared_ids", "merged_onwards"]
 Obstacle = Literal["limit", "merge_ceiling", "mapping_ceiling"]
 
 _TWO_NUMBERS: Final = struct.Struct("<QQ").unpack
-REMEMBERED_VALUES: Final = 50_000
+REMEMBERED_VALUES: Final = 100_000
 """Values of ids that the readers of all sources know again, together."""
 PROFILE_ID: Final = "_profile_id"
 """Column of tables of calls: the profile a call was of when it came. No key of a call becomes a column of this name."""

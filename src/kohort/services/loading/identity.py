@@ -19,8 +19,8 @@ from kohort.events.identity import (
 from kohort.foundation.instants import Micros
 from kohort.ports.event_tables import EventTables
 
-REMEMBERED_IDS: Final = 100_000
-REMEMBERED_PROFILES: Final = 12_000
+REMEMBERED_IDS: Final = 300_000
+REMEMBERED_PROFILES: Final = 24_000
 """External ids and profiles of all sources that stay in memory between flushes; beyond, those go that were not met for the longest time."""
 
 Seen = tuple[tuple[ExternalId, ...], str, str, Micros, Micros]
