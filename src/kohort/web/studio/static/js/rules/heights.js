@@ -1,5 +1,5 @@
 // How high the rows of a long rule are that nobody has seen yet: found out while nobody waits, so that nothing moves when they are drawn.
-const AT_ONCE = 6;
+const AT_ONCE = 2;
 const ROWS = ".rb-long .rb-item > rule-condition";
 const later = window.requestIdleCallback?.bind(window) ?? ((work) => setTimeout(work, 50));
 const known = new WeakMap(); // row -> the width it was measured at
