@@ -19,6 +19,7 @@ SMALL_PARTS = """async () => {
   const folder = document.querySelector("script[type=module]").src.replace("studio.js", "segment-editor/");
   const parts = ["steps.js", "ab-test.js", "paths.js"].map((name) => import(folder + name));
   const [{ Steps }, { evenly, sumOf }, { lineOf, placeOf, rowOf, same }] = await Promise.all(parts);
+  const exact = (digits) => JSON.rawJSON(`900719925474099${digits}`);
   const steps = new Steps(0);
   steps.push(1, "one", "typing", 0);
   steps.push(2, "two", "typing", 100);
@@ -38,7 +39,13 @@ SMALL_PARTS = """async () => {
     place: placeOf(deep),
     line: lineOf(deep, { "rule": 3, "rule.conditions[1]": 7 }),
     nowhere: lineOf("base", { "rule": 3 }),
-    same: [same({ a: 1, b: [{ c: 2, d: 3 }] }, { b: [{ d: 3, c: 2 }], a: 1 }), same({ a: 1 }, { a: "1" })],
+    same: [
+      same({ a: 1, b: [{ c: 2, d: 3 }] }, { b: [{ d: 3, c: 2 }], a: 1 }), same({ a: 1, b: undefined }, { a: 1 }), same(exact("3"), exact("3")), same(null, null),
+    ],
+    other: [
+      same({ a: 1 }, { a: "1" }), same([1, 2], [2, 1]), same([1], [1, 2]), same({ a: 1 }, { b: 1 }), same({ a: undefined }, { a: null }), same({}, []),
+      same(exact("3"), exact("4")), same(exact("3"), 3), same(null, {}), same({ a: [{ b: 1 }] }, { a: [{ b: 1, c: 2 }] }),
+    ],
   };
 }"""
 
@@ -115,5 +122,6 @@ def test_small_parts_do_what_they_say(studio: RunningStudio, open_page: OpenPage
         "place": "Condition 2.1",
         "line": 7,
         "nowhere": 0,
-        "same": [True, False],
+        "same": [True] * 4,
+        "other": [False] * 10,
     }

@@ -11,6 +11,9 @@ const isFaithful = (value, source) => !/^-?\d+$/.test(source) || String(value) =
 /** True for a number kept as it was written. */
 export const isExact = (value) => typeof value === "object" && value !== null && "rawJSON" in value;
 
+/** True for keys with values. */
+export const isMapping = (value) => typeof value === "object" && value !== null && !Array.isArray(value) && !isExact(value);
+
 /** A typed text as a number; undefined when it is none. */
 export function numberOf(text) {
   const trimmed = text.trim();

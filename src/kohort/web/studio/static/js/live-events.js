@@ -1,6 +1,7 @@
 // <live-events path>: the calls of a source as they arrive, those that were not taken too. A bounded list, newest first.
 import { LitElement, html, nothing, repeat } from "../vendor/lit.js";
 import { EventStream } from "./event-stream.js";
+import { count } from "./numbers.js";
 
 const MOST = 500;
 const LINE = 300;
@@ -79,7 +80,7 @@ customElements.define("live-events", class extends LitElement {
         <button class="button button-quiet" type="button" @click=${this.clear} ?disabled=${!this.calls.length}>Clear</button>
       </div>
       ${this.values ? nothing : html`<p class="live-note">Values are shown to engineers and admins. You see which calls arrive and which keys they have.</p>`}
-      ${this.passedOver ? html`<p class="live-note">More arrives than can be shown: ${this.passedOver.toLocaleString("en")} requests were passed over. Nothing is lost: all of it comes into tables.</p>` : nothing}
+      ${this.passedOver ? html`<p class="live-note">More arrives than can be shown: ${count(this.passedOver)} requests were passed over. Nothing is lost: all of it comes into tables.</p>` : nothing}
       <div class="live-head" aria-hidden="true"><span>Time (UTC)</span><span>Event</span><span>User</span><span>Properties</span></div>
       <div class="live-list">${shown.length ? repeat(shown, (call) => call.key, (call) => this.row(call)) : html`<p class="live-none">${this.none()}</p>`}</div>
     </section>`;

@@ -1,5 +1,6 @@
 // What is done to a segment or a folder as a whole: rename, move, delete; going back to a version of a segment.
 import { call, Problem } from "./api.js";
+import { count } from "./numbers.js";
 import { go, make, reload, toast } from "./page.js";
 
 /** A segment has an id, a folder has none. */
@@ -218,14 +219,12 @@ async function tellEffect(box, api, version) {
   }
 }
 
-const number = (value) => (value ?? 0).toLocaleString("en");
-
 function effectParts({ saved, issues }) {
   const wrong = issues.filter((issue) => issue.severity === "error").map((issue) => issue.message);
   if (wrong.length) return [words("It does not fit any more:"), list(wrong)];
   if (!saved) return [words("What it changes cannot be counted now.")];
-  const said = [words(`${number(saved.before)} members become ${number(saved.after)}: ${number(saved.entered)} enter, ${number(saved.left)} leave.`)];
+  const said = [words(`${count(saved.before)} members become ${count(saved.after)}: ${count(saved.entered)} enter, ${count(saved.left)} leave.`)];
   const touched = saved.dependents.filter((item) => item.entered || item.left);
-  if (touched.length) said.push(words("It changes these, too:"), list(touched.map((item) => `${item.segment}: ${number(item.entered)} enter, ${number(item.left)} leave`)));
+  if (touched.length) said.push(words("It changes these, too:"), list(touched.map((item) => `${item.segment}: ${count(item.entered)} enter, ${count(item.left)} leave`)));
   return said;
 }

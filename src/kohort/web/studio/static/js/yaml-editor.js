@@ -1,5 +1,6 @@
 // <yaml-editor>: a definition as text. The server reads it: issues with their lines, figures of its tables; then it is saved.
 import { call, sentence } from "./api.js";
+import { count } from "./numbers.js";
 import { confirmed, go, toast } from "./page.js";
 
 const LEAVE = "The changes to this definition are not saved.";
@@ -157,7 +158,7 @@ customElements.define("yaml-editor", class extends HTMLElement {
       const row = body.insertRow();
       row.insertCell().textContent = item.part === "master" ? "Master" : `${item.name} (${item.part})`;
       Object.assign(row.insertCell(), { className: "mono", textContent: item.source });
-      Object.assign(row.insertCell(), { className: "number", textContent: item.rows.toLocaleString("en") });
+      Object.assign(row.insertCell(), { className: "number", textContent: count(item.rows) });
       Object.assign(row.insertCell(), { className: "number", textContent: item.matched === null ? "–" : `${item.matched === 1 ? 100 : (item.matched * 100).toFixed(2)}%` });
     }
     box.replaceChildren(table);

@@ -1,6 +1,7 @@
 // <combo-box>: a field with suggestions, for one value or several; what was not suggested may be typed where `free` is set.
 import { LitElement, html, ifDefined, live, nothing, repeat } from "../../vendor/lit.js";
 import { numberOf, shown } from "../exact.js";
+import { count } from "../numbers.js";
 import { icon } from "./parts.js";
 
 let last = 0;
@@ -98,7 +99,7 @@ export class ComboBox extends LitElement {
     const found = await this.source(typed);
     if (turn !== this._turn) return;
     this._busy = false;
-    const items = found.map((item) => ({ value: item.value, label: String(item.value), note: item.count?.toLocaleString("en-US") ?? "" }));
+    const items = found.map((item) => ({ value: item.value, label: String(item.value), note: item.count === undefined || item.count === null ? "" : count(item.count) }));
     this._found = [...known, ...items];
     if (this._at >= this._found.length) this._at = -1;
   }

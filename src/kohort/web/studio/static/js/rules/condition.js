@@ -1,5 +1,6 @@
 // <rule-condition>: one row of the builder. It is drawn again only when its own part of the rule, its count or its problems change.
 import { LitElement, html, nothing } from "../../vendor/lit.js";
+import { count } from "../numbers.js";
 import { arrayMatching } from "./arrays.js";
 import { behaviorFilter, behaviorRow, nameOf, sequenceRow } from "./behavior.js";
 import { labelOf } from "./catalog.js";
@@ -7,7 +8,7 @@ import "./combo-box.js";
 import { NEW_LIMIT, description, limitEditor, moreMenu, negation } from "./extras.js";
 import { REFERENCES, changed, keyOf, kindOf, pathText } from "./model.js";
 import { firstOperator, forType } from "./operators.js";
-import { choose, count, icon, iconButton, issueList } from "./parts.js";
+import { choose, icon, iconButton, issueList } from "./parts.js";
 import { operatorEditor } from "./values.js";
 
 const differs = (one, other) => JSON.stringify(one) !== JSON.stringify(other);

@@ -1,9 +1,10 @@
 // A group of the builder: how its conditions are combined, its conditions, and what can be added.
 import { html, nothing } from "../../vendor/lit.js";
+import { count } from "../numbers.js";
 import { description, limitEditor, moreMenu, negation, NEW_LIMIT } from "./extras.js";
 import { logicOf, nameOf, parse } from "./logic.js";
 import { canUnwrap, changed, keyOf, pathText } from "./model.js";
-import { addButton, count, icon, iconButton, issueList } from "./parts.js";
+import { addButton, icon, iconButton, issueList } from "./parts.js";
 
 const MATCHES = [["And", "All", "all of these"], ["Or", "Any", "any of these"], ["Composite", "Logic", "as written"]];
 const ENDS = { And: "of these", Or: "of these", Composite: "of these by" };

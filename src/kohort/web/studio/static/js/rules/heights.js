@@ -1,10 +1,19 @@
-// How high the rows of a long rule are that nobody has seen yet: found out while nobody waits, so that nothing moves when they are drawn.
+// How high the rows of a long rule are that nobody has seen yet: found out while nobody does anything, so that nothing moves when they are drawn.
 const AT_ONCE = 2;
+const QUIET_MS = 300; // after a key, a movement or a turn of the wheel: what comes next should find the page free
 const ROWS = ".rb-long .rb-item > rule-condition";
-const later = window.requestIdleCallback?.bind(window) ?? ((work) => setTimeout(work, 50));
+const idle = window.requestIdleCallback?.bind(window) ?? ((work) => setTimeout(work, 50));
 const known = new WeakMap(); // row -> the width it was measured at
 const waiting = new WeakSet();
 const watched = new WeakSet();
+let touched = 0;
+for (const kind of ["keydown", "pointerdown", "pointermove", "scroll"]) document.addEventListener(kind, () => (touched = performance.now()), { capture: true, passive: true });
+
+function later(work) {
+  const left = touched + QUIET_MS - performance.now();
+  if (left > 0) setTimeout(() => later(work), left);
+  else idle(() => (performance.now() - touched < QUIET_MS ? later(work) : work()));
+}
 
 /** Measure the rows of a builder that are not known at its width, some at a time. */
 export function heights(builder) {

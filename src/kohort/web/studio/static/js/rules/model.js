@@ -1,6 +1,6 @@
 // The rule document as plain values: where its parts are, and edits that give a new document and leave the old one alone.
 // A path is a list of keys from the rule's own mapping: ["conditions", 0, "operator", "value"].
-import { copied, isExact } from "../exact.js";
+import { copied, isMapping } from "../exact.js";
 import { afterInsert, afterMove, afterRemove } from "./logic.js";
 
 export const GROUPS = { And: "all", Or: "any", Composite: "expr" };
@@ -9,8 +9,6 @@ export const REFERENCES = {
   FunnelStageReference: "funnel stage", PredictiveScoreReference: "predictive score", MlAttributeReference: "prediction",
 };
 export const EVERYBODY = { type: "And", conditions: [] };
-
-const isMapping = (value) => typeof value === "object" && value !== null && !Array.isArray(value) && !isExact(value);
 
 /** What a node is: group, attribute, behavior, sequence, reference, or other (shown as its sentence only). */
 export function kindOf(node) {

@@ -35,8 +35,6 @@ export function numberInput(label, value, onChange, { min = undefined, step = "a
     aria-label=${label} aria-invalid=${invalid ? "true" : "false"} ${ref(show)} @input=${(event) => onChange(read(event.target.value))}>`;
 }
 
-export const count = (number) => (number === null || number === undefined ? "–" : number.toLocaleString("en-US"));
-
 /** What is wrong (or odd) at a place, in words. */
 export function issueList(issues) {
   if (!issues?.length) return nothing;

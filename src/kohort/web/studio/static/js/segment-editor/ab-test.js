@@ -1,6 +1,7 @@
 // The editor of an A/B test: variants and a control group with their ratios, and how many each would have.
 import { html, live, nothing, repeat } from "../../vendor/lit.js";
-import { bar, count, icon, share } from "./format.js";
+import { count } from "../numbers.js";
+import { bar, icon, share } from "./format.js";
 import { withKey } from "./paths.js";
 
 const MOST = 8;

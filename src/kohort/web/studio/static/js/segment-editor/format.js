@@ -1,12 +1,10 @@
 // How the editor writes numbers: as the pages do (see formats.py).
 import { html } from "../../vendor/lit.js";
+import { count } from "../numbers.js";
 
 const ICONS = new URL("../../vendor/icons.svg", import.meta.url).href;
 
 export const icon = (name, size = 16) => html`<svg class="icon" width=${size} height=${size} aria-hidden="true"><use href="${ICONS}#${name}"></use></svg>`;
-
-/** A count with its thousands apart; a dash when it is not known. */
-export const count = (value) => (value === null || value === undefined ? "–" : value.toLocaleString("en-US"));
 
 /** A change with its sign. */
 export const change = (value) => (value === 0 ? "0" : value > 0 ? `+${count(value)}` : value < 0 ? `−${count(-value)}` : count(value));

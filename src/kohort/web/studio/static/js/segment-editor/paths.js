@@ -1,4 +1,5 @@
 // Paths as the server writes them ("rule.conditions[0].operator.value"), and the definition as a document.
+import { isExact, isMapping } from "../exact.js";
 
 /** The path of the row a problem is about: its condition, or its group. */
 export function rowOf(path) {
@@ -36,13 +37,11 @@ export function withKey(definition, key, value) {
   return copy;
 }
 
-/** Whether two values say the same, whatever the order of their keys. */
+/** Whether two values of JSON say the same, whatever the order of their keys; a key without a value is as none. What they share is not looked at. */
 export function same(first, second) {
-  return first === second || JSON.stringify(ordered(first)) === JSON.stringify(ordered(second));
-}
-
-function ordered(value) {
-  if (Array.isArray(value)) return value.map(ordered);
-  if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.keys(value).sort().map((key) => [key, ordered(value[key])]));
+  if (first === second) return true;
+  if (Array.isArray(first) && Array.isArray(second)) return first.length === second.length && first.every((value, at) => same(value, second[at]));
+  if (!isMapping(first) || !isMapping(second)) return isExact(first) && isExact(second) && first.rawJSON === second.rawJSON;
+  const [keys, others] = [first, second].map((value) => Object.keys(value).filter((key) => value[key] !== undefined));
+  return keys.length === others.length && keys.every((key) => second[key] !== undefined && same(first[key], second[key]));
 }

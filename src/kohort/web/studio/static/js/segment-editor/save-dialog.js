@@ -1,7 +1,8 @@
 // The dialog of saving: what would change, a note; and what somebody else saved meanwhile.
 import { html, nothing } from "../../vendor/lit.js";
 import { sentence } from "../api.js";
-import { ago, change, changes, count, icon, many } from "./format.js";
+import { count } from "../numbers.js";
+import { ago, change, changes, icon, many } from "./format.js";
 
 /** state: {stage: review|conflict, name, preview, waiting, isNew, busy, problem, theirs, mine, note}; act: {save, shut, closed, overwrite, takeTheirs, note}. */
 export function saveDialog(state, act) {

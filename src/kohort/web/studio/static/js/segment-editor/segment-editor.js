@@ -321,7 +321,7 @@ export class SegmentEditor extends LitElement {
 
   updated() {
     this.leaving.here();
-    window.htmx?.process(this.querySelector(".editor-side"));
+    this.linked();
     const button = document.getElementById("save-rules");
     if (button) button.setAttribute("aria-disabled", !this.isNew && !this.unsaved ? "true" : "false");
     const state = document.getElementById("save-state");
@@ -330,6 +330,14 @@ export class SegmentEditor extends LitElement {
       performance.measure("kohort-preview", { start: this.editedAt, end: performance.now() });
       this.editedAt = 0;
     }
+  }
+
+  /** Links that came with an answer open inside the frame, as those of the page do. */
+  linked() {
+    const told = this.problem || this.preview;
+    if (told === this.told) return;
+    this.told = told;
+    window.htmx?.process(this.querySelector(".editor-side"));
   }
 }
 

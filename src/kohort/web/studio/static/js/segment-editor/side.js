@@ -1,7 +1,8 @@
 // The column beside the rule: how many, what each condition keeps, what saving changes, what is odd, who is alike, who is in.
 import { html, nothing, repeat } from "../../vendor/lit.js";
 import { inRows, sentence } from "../api.js";
-import { bar, change, changes, count, icon, many, share, value } from "./format.js";
+import { count } from "../numbers.js";
+import { bar, change, changes, icon, many, share, value } from "./format.js";
 import { placeOf } from "./paths.js";
 import { trouble } from "./trouble.js";
 
