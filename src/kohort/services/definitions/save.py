@@ -128,13 +128,13 @@ def save_parent(
 
     Raises InvalidInput, UserError NAME_TAKEN, SLUG_CHANGES, CHANGED_MEANWHILE.
     """
-    definition, issues = read_parent(Document(document))
-    if definition is None or not issues.ok:
-        raise InvalidInput(issues if issues else _nothing())
     with store.transaction():
         stored = store.parent(str(parent.id)) if parent is not None else None
         if stored is not None:
             require_revision(stored, revision)
+        definition, issues = read_parent(Document(document))
+        if definition is None or not issues.ok:
+            raise InvalidInput(issues if issues else _nothing())
         if stored is not None and stored.slug != definition.slug:
             message = f'the slug of "{stored.name}" is {stored.slug} for life, the document gives {definition.slug}'
             raise UserError("SLUG_CHANGES", message, hint=f"keep the name {stored.name}, or write one with that slug")

@@ -31,7 +31,7 @@ SegmentId = Annotated[int, Path(ge=1, lt=2**31, description="The id of a segment
 AsOf = Annotated[
     str, Query(max_length=60, description="The instant: 2024-01-31, 2024-01-31T10:00Z or now; empty: that of the last refresh.")
 ]
-IfMatch = Annotated[str, Header(max_length=200, description="The ETag you read.", examples=['"3-1a2b3c4d5e6f7081"'])]
+IfMatch = Annotated[str, Header(alias="If-Match", max_length=200, description="The ETag you read.", examples=['"3-1a2b3c4d5e6f7081"'])]
 
 
 @dataclass
@@ -135,6 +135,16 @@ def revision_in(if_match: str) -> str | None:
         hint = "send the ETag you read as If-Match, or * to overwrite whatever is there"
         raise UserError("REVISION_MISSING", "a change needs the revision it is made on", hint=hint)
     return None if text == "*" else text.removeprefix("W/").strip('"')
+
+
+def held(if_match: str, check: Callable[[str | None], object]) -> str | None:
+    """The revision that a change is made on, checked before anything that was sent is read.
+
+    Raises UserError REVISION_MISSING, and CHANGED_MEANWHILE by way of check.
+    """
+    revision = revision_in(if_match)
+    check(revision)
+    return revision
 
 
 def etag(revision: str) -> dict[str, str]:

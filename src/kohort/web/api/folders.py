@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Depends, Query
 
 from kohort.ports.definitions import ParentRecord
-from kohort.services.definitions.folders import FolderContents, delete_folder, folder_contents, folder_not_found, move_folder
+from kohort.services.definitions.folders import (
+    FolderContents,
+    delete_folder,
+    folder_contents,
+    folder_not_found,
+    move_folder,
+    require_folder_revision,
+)
 from kohort.services.definitions.revisions import revision_of
 from kohort.services.definitions.save import stored_segment
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Body, Folder
-from kohort.web.api.desk import AtDesk, Desk, IfMatch, ParentName, etag, revision_in
+from kohort.web.api.desk import AtDesk, Desk, IfMatch, ParentName, etag, held
 from kohort.web.api.guard import Routes
 from kohort.web.api.insights import dependent_document
 from kohort.web.api.shapes.insights import FolderContents as FolderShape
@@ -33,6 +41,13 @@ class NewPath(Body):
     to: Folder
 
 
+def _held(desk: AtDesk, parent: ParentName, path: FolderPath, if_match: IfMatch = "") -> str | None:
+    return held(if_match, partial(require_folder_revision, _writable(desk, desk.parent(parent, "parents.read"), path)))
+
+
+HeldRevision = Annotated[str | None, Depends(_held)]
+
+
 @routes.on("GET", "/parents/{parent}/folder", "segments.list", example=_FOLDER, headers=_ETAG)
 def get_folder(desk: AtDesk, parent: ParentName, path: FolderPath) -> Json:
     """What is in a folder and below, and which segments elsewhere refer to it. hidden: how many of these one may not see."""
@@ -46,13 +61,13 @@ def get_folder(desk: AtDesk, parent: ParentName, path: FolderPath) -> Json:
 
 
 @routes.on("POST", "/parents/{parent}/folder/move", "segments.write", problems=(409, 412, 428), example=_MOVED)
-def move_whole_folder(desk: AtDesk, parent: ParentName, path: FolderPath, body: NewPath, if_match: IfMatch = "") -> Json:
+def move_whole_folder(desk: AtDesk, parent: ParentName, path: FolderPath, body: NewPath, revision: HeldRevision) -> Json:
     """Give a folder another path. Everything inside keeps its place in it; references follow, files of the workspace, too."""
     kohort, record = desk.kohort, desk.parent(parent, "parents.read")
     found, target = _writable(desk, record, path), body.to.strip("/")
     for segment in found.segments:
         desk.access.require("segments.write", record.id, target + segment.folder.removeprefix(found.path))
-    before, revision = {s.id: revision_of(s) for s in found.segments}, revision_in(if_match)
+    before = {s.id: revision_of(s) for s in found.segments}
     with desk.change() as note:
         done = move_folder(kohort.store, kohort.workspace, record, found.path, target, revision=revision, by=desk.by, clock=kohort.clock)
         for moved in done.moved:
@@ -73,10 +88,10 @@ def move_whole_folder(desk: AtDesk, parent: ParentName, path: FolderPath, body: 
     problems=(409, 412, 428),
     example={"deleted": "Value", "segments": ["Value/VIP"]},
 )
-def remove_folder(desk: AtDesk, parent: ParentName, path: FolderPath, if_match: IfMatch = "") -> Json:
+def remove_folder(desk: AtDesk, parent: ParentName, path: FolderPath, revision: HeldRevision) -> Json:
     """Delete a folder with all segments inside. One that segments elsewhere refer to stays."""
     record = desk.parent(parent, "parents.read")
-    found, revision = _writable(desk, record, path), revision_in(if_match)
+    found = _writable(desk, record, path)
     with desk.change() as note:
         gone = delete_folder(desk.kohort.store, record, found.path, revision=revision)
         for segment in gone.segments:

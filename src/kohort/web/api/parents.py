@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query
 
 from kohort.parent.schema_export import editor_document, fields_document
-from kohort.services.definitions.revisions import revision_of
+from kohort.services.definitions.revisions import require_revision, revision_of
 from kohort.services.definitions.save import save_parent
 from kohort.services.parents.fields import parent_fields
 from kohort.services.parents.suggestions import field_statistics, suggest_values
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import ParentDefinition
-from kohort.web.api.desk import AtDesk, IfMatch, ParentName, etag, revision_in
+from kohort.web.api.desk import AtDesk, IfMatch, ParentName, etag, held
 from kohort.web.api.documents import parent_document
 from kohort.web.api.guard import Routes
 from kohort.web.api.pages import Cursor, Limit, page_of
@@ -25,6 +26,13 @@ RefreshNumber = Annotated[int, Path(ge=1, lt=2**31, description="Refreshes of a 
 _PARENT = {"id": 1, "slug": "all-customers", "name": "All Customers", "version": 3, "revision": "3-1a2b3c4d5e6f7081", "population": 14}
 _RUN = {"id": 7, "kind": "refresh", "parent": "all-customers", "number": 4, "status": "running", "started_at": "2024-03-01T03:00:00Z"}
 _ETAG = {"ETag": "The revision: send it as If-Match when you change this."}
+
+
+def _held(desk: AtDesk, parent: ParentName, if_match: IfMatch = "") -> str | None:
+    return held(if_match, partial(require_revision, desk.parent(parent, "parents.write")))
+
+
+HeldRevision = Annotated[str | None, Depends(_held)]
 
 
 @routes.on("GET", "/parents", "parents.list", example={"items": [_PARENT], "next": None})
@@ -54,10 +62,9 @@ def get_parent(desk: AtDesk, parent: ParentName) -> Json:
 
 
 @routes.on("PUT", "/parents/{parent}", "parents.write", problems=(409, 412, 428), example={**_PARENT, "definition": {}}, headers=_ETAG)
-def put_parent(desk: AtDesk, parent: ParentName, body: ParentDefinition, if_match: IfMatch = "") -> Json:
+def put_parent(desk: AtDesk, parent: ParentName, body: ParentDefinition, revision: HeldRevision) -> Json:
     """Change the definition. It takes effect with the next refresh."""
     kohort, record = desk.kohort, desk.parent(parent, "parents.write")
-    revision = revision_in(if_match)
     with desk.change() as note:
         before, saved = save_parent(kohort.store, body.definition, parent=record, revision=revision, by=desk.by, clock=kohort.clock)
         if before != saved:

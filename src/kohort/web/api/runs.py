@@ -26,7 +26,10 @@ RefreshNumber = Annotated[int, Path(ge=1, lt=2**31, description="Refreshes of a 
 RunId = Annotated[int, Path(ge=1, lt=2**31, description="The id of a run.")]
 Kind = Annotated[Literal["refresh", "evaluation"] | None, Query(description="Only runs of this kind.")]
 Prefer = Annotated[
-    str, Header(max_length=200, description="`respond-async`: the answer is the run, at once (202).", examples=["respond-async"])
+    str,
+    Header(
+        alias="Prefer", max_length=200, description="`respond-async`: the answer is the run, at once (202).", examples=["respond-async"]
+    ),
 ]
 ParentFilter = Annotated[str, Query(max_length=300, description="Only those of this parent segment: slug or id.")]
 _STEP = {"name": "Read the master table", "seconds": 1.25}

@@ -6,10 +6,11 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any
 
-from fastapi import Query
+from fastapi import Depends, Query
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
@@ -30,7 +31,7 @@ from kohort.services.membership.members import export_members
 from kohort.services.profiles.pages import member_page
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Definition, Place, Version
-from kohort.web.api.desk import AsOf, AtDesk, Desk, IfMatch, ParentName, SegmentId, etag, revision_in
+from kohort.web.api.desk import AsOf, AtDesk, Desk, IfMatch, ParentName, SegmentId, etag, held
 from kohort.web.api.documents import definition_of, diff_document, history_document, profiles_document, segment_document, version_document
 from kohort.web.api.guard import Routes
 from kohort.web.api.pages import Cursor, Limit, page_of, read_number
@@ -44,6 +45,13 @@ _WHOLE = {**_SEGMENT, "definition": {"name": "VIP", "folder": "Value", "rule": {
 _ETAG = {"ETag": "The revision: send it as If-Match when you change this."}
 _BASE = "/parents/{parent}/segments"
 _ONE = f"{_BASE}/{{segment}}"
+
+
+def _held(desk: AtDesk, parent: ParentName, segment: SegmentId, if_match: IfMatch = "") -> str | None:
+    return held(if_match, partial(require_revision, desk.segment(parent, segment, "segments.write")[1]))
+
+
+HeldRevision = Annotated[str | None, Depends(_held)]
 
 
 @routes.on("GET", _BASE, "segments.list", example={"items": [_SEGMENT], "next": None})
@@ -103,10 +111,10 @@ def get_segment(desk: AtDesk, parent: ParentName, segment: SegmentId) -> Json:
 
 
 @routes.on("PUT", _ONE, "segments.write", problems=(409, 412, 428), example=_WHOLE, headers=_ETAG)
-def put_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Definition, if_match: IfMatch = "") -> Json:
+def put_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Definition, revision: HeldRevision) -> Json:
     """Save a segment. Another meaning makes a new version; name and folder change by a move only."""
     kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.write")
-    wanted, revision = read_document({"name": stored.name, "folder": stored.folder, **body.definition}), revision_in(if_match)
+    wanted = read_document({"name": stored.name, "folder": stored.folder, **body.definition})
     with desk.change() as note:
         before, saved = update_segment(
             kohort.store,
@@ -125,10 +133,9 @@ def put_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Defi
 
 
 @routes.on("DELETE", _ONE, "segments.write", status=200, problems=(409, 412, 428), example={"deleted": "Value/VIP"})
-def remove_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, if_match: IfMatch = "") -> Json:
+def remove_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, revision: HeldRevision) -> Json:
     """Delete a segment with its versions. One that others refer to stays."""
     record, _ = desk.segment(parent, segment, "segments.write")
-    revision = revision_in(if_match)
     with desk.change() as note:
         gone = delete_segment(desk.kohort.store, record, segment, revision=revision)
         note("segment.delete", "segment", f"{record.slug}:{gone.path}", before=revision_of(gone))
@@ -136,12 +143,11 @@ def remove_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, if_matc
 
 
 @routes.on("POST", f"{_ONE}/move", "segments.write", problems=(409, 412, 428), example={"moved": [], "rewritten": []})
-def move_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Place, if_match: IfMatch = "") -> Json:
+def move_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Place, revision: HeldRevision) -> Json:
     """Give it another folder or name. References to it follow; its file in the workspace, too."""
     kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.write")
     folder = None if body.folder is None else body.folder.strip("/")
     desk.access.require("segments.write", record.id, stored.folder if folder is None else folder)
-    revision = revision_in(if_match)
     with desk.change() as note:
         require_revision(stored_segment(kohort.store, record, segment), revision)
         done = move_segments(
@@ -173,10 +179,9 @@ def diff_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, old: Chos
 
 
 @routes.on("POST", f"{_ONE}/revert", "segments.write", problems=(409, 412, 428), example=_WHOLE, headers=_ETAG, name="revert_segment")
-def revert(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Version, if_match: IfMatch = "") -> Json:
+def revert(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Version, revision: HeldRevision) -> Json:
     """Make a new version of an old one."""
     kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.write")
-    revision = revision_in(if_match)
     with desk.change() as note:
         require_revision(stored_segment(kohort.store, record, segment), revision)
         done = revert_segment(

@@ -14,10 +14,10 @@ from kohort.services.sources.identity import change_identity, identity_document,
 from kohort.services.sources.registry import remove_source, rename_source, require_source, require_tables_unused
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Body
-from kohort.web.api.desk import AtDesk, Desk, IfMatch, etag, revision_in
+from kohort.web.api.desk import AtDesk, Desk, etag
 from kohort.web.api.documents import source_document
 from kohort.web.api.guard import Routes
-from kohort.web.api.sources import REVISED, SourceName
+from kohort.web.api.sources import REVISED, HeldRevision, SourceName
 
 routes = Routes("Sources")
 DropTables = Annotated[bool, Query(description="Drop its tables, too; without this they stay.")]
@@ -47,9 +47,9 @@ class Identity(Body):
 @routes.on(
     "POST", "/sources/{source}/rename", "sources.write", problems=(409, 412, 428), example=_SOURCE, headers=REVISED, name="rename_source"
 )
-def rename(desk: AtDesk, source: SourceName, body: NewName, if_match: IfMatch = "") -> Json:
+def rename(desk: AtDesk, source: SourceName, body: NewName, revision: HeldRevision) -> Json:
     """Another name. The schema and the keys stay."""
-    kohort, revision = desk.kohort, revision_in(if_match)
+    kohort = desk.kohort
     with desk.change() as note:
         before = require_source(kohort.store, source)
         require_revision(before, revision)
@@ -68,9 +68,9 @@ def get_identity(desk: AtDesk, source: SourceName) -> Json:
 
 
 @routes.on("PUT", "/sources/{source}/identity", "sources.write", problems=(412, 428), example=_IDENTITY, headers=REVISED)
-def put_identity(desk: AtDesk, source: SourceName, body: Identity, if_match: IfMatch = "") -> Json:
+def put_identity(desk: AtDesk, source: SourceName, body: Identity, revision: HeldRevision) -> Json:
     """Resolve calls that come from now on by these rules; merges are never undone. An empty object: the rules of every source."""
-    kohort, revision = desk.kohort, revision_in(if_match)
+    kohort = desk.kohort
     rules = identity_of_document(body.model_dump(exclude_none=True))
     with desk.change() as note:
         before = require_source(kohort.store, source)
@@ -88,9 +88,9 @@ def put_identity(desk: AtDesk, source: SourceName, body: Identity, if_match: IfM
     problems=(409, 412, 428, 503),
     example={"removed": "web_shop", "dropped": ["tracks"]},
 )
-def drop_source(desk: AtDesk, source: SourceName, drop_tables: DropTables = False, if_match: IfMatch = "") -> Json:
+def drop_source(desk: AtDesk, source: SourceName, revision: HeldRevision, drop_tables: DropTables = False) -> Json:
     """Remove a source that is disabled and of which nothing waits for tables. Its keys are never taken again."""
-    kohort, revision = desk.kohort, revision_in(if_match)
+    kohort = desk.kohort
     record = require_source(kohort.store, source)
     require_revision(record, revision)
     if record.status == "disabled":

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
-from fastapi import Path
+from fastapi import Depends, Path
 
 from kohort.ports.sources import NewSource
 from kohort.services.definitions.revisions import require_revision, revision_of
 from kohort.services.sources.registry import add_source, change_source, parse_grace, require_source, rotate_key, set_status
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import AddedSource, ChangedSource, NewKey
-from kohort.web.api.desk import AtDesk, Desk, IfMatch, etag, revision_in
+from kohort.web.api.desk import AtDesk, Desk, IfMatch, etag, held
 from kohort.web.api.documents import source_document, state_document
 from kohort.web.api.guard import Routes
 from kohort.web.api.pages import Cursor, Limit, page_of
@@ -27,6 +28,13 @@ _SOURCE = {
 }
 _ISSUED = {**_SOURCE, "write_key": "shown this once"}
 REVISED = {"ETag": "The revision: send it as If-Match when you change this."}
+
+
+def _held(desk: AtDesk, source: SourceName, if_match: IfMatch = "") -> str | None:
+    return held(if_match, partial(require_revision, require_source(desk.kohort.store, source)))
+
+
+HeldRevision = Annotated[str | None, Depends(_held)]
 
 
 @routes.on("GET", "/sources", "sources.read", example={"items": [_SOURCE], "next": None})
@@ -56,9 +64,9 @@ def get_source(desk: AtDesk, source: SourceName) -> Json:
 
 
 @routes.on("PATCH", "/sources/{source}", "sources.write", problems=(409, 412, 428), example=_SOURCE, headers=REVISED, name="change_source")
-def change(desk: AtDesk, source: SourceName, body: ChangedSource, if_match: IfMatch = "") -> Json:
+def change(desk: AtDesk, source: SourceName, body: ChangedSource, revision: HeldRevision) -> Json:
     """Enable, disable, or change the switches. It takes effect within seconds."""
-    kohort, revision = desk.kohort, revision_in(if_match)
+    kohort = desk.kohort
     with desk.change() as note:
         before = require_source(kohort.store, source)
         require_revision(before, revision)

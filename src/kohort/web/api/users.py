@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Request
+from fastapi import Depends, Path, Query, Request
 
 from kohort.foundation.errors import UserError
 from kohort.ports.users import Grant, UserRecord
@@ -14,7 +15,7 @@ from kohort.services.definitions.stored import require_parent
 from kohort.services.users import SESSION, SignedIn
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import AddedToken, AddedUser, ChangedUser, Grants, Login, NewPassword, OwnPassword, SetUp
-from kohort.web.api.desk import AtDesk, Desk, IfMatch, etag, revision_in
+from kohort.web.api.desk import AtDesk, Desk, IfMatch, etag, held
 from kohort.web.api.documents import audit_document, grant_document, token_document, user_document
 from kohort.web.api.guard import COOKIE, PUBLIC, Routes, address_of
 from kohort.web.api.pages import Cursor, Limit, page_of, read_number, write_cursor
@@ -123,10 +124,17 @@ def get_user(desk: AtDesk, user: UserId) -> Json:
     return _answer(desk, _by_id(desk, user))
 
 
+def _held(desk: AtDesk, user: UserId, if_match: IfMatch = "") -> str | None:
+    return held(if_match, partial(users.require_user_revision, desk.kohort.store, _by_id(desk, user)))
+
+
+HeldRevision = Annotated[str | None, Depends(_held)]
+
+
 @routes.on("PATCH", "/users/{user}", "users.write", problems=(409, 412, 428), example=_USER, headers=_ETAG)
-def change_user(desk: AtDesk, user: UserId, body: ChangedUser, if_match: IfMatch = "") -> Json:
+def change_user(desk: AtDesk, user: UserId, body: ChangedUser, revision: HeldRevision) -> Json:
     """Give another role, disable or enable. Who is disabled is signed out at once."""
-    kohort, name, revision = desk.kohort, _by_id(desk, user).name, revision_in(if_match)
+    kohort, name = desk.kohort, _by_id(desk, user).name
     changed = users.change_user(
         kohort.store, name, role=body.role, disabled=body.disabled, revision=revision, actor=desk.actor, clock=kohort.clock
     )
@@ -142,9 +150,9 @@ def set_password(desk: AtDesk, user: UserId, body: NewPassword) -> Json:
 
 
 @routes.on("PUT", "/users/{user}/grants", "users.write", problems=(412, 428), example=_USER, headers=_ETAG)
-def put_grants(desk: AtDesk, user: UserId, body: Grants, if_match: IfMatch = "") -> Json:
+def put_grants(desk: AtDesk, user: UserId, body: Grants, revision: HeldRevision) -> Json:
     """Limit a user to parent segments and folders; replaces what was granted before."""
-    kohort, found, revision = desk.kohort, _by_id(desk, user), revision_in(if_match)
+    kohort, found = desk.kohort, _by_id(desk, user)
     wanted = [Grant(require_parent(kohort.store, grant.parent).id, grant.folder, grant.role) for grant in body.grants]
     users.set_grants(kohort.store, found.name, wanted, revision=revision, actor=desk.actor, clock=kohort.clock)
     return _answer(desk, found)
