@@ -11,9 +11,12 @@ import pytest
 
 from kohort.adapters.sqlalchemy import SQLAlchemyStore
 from kohort.foundation.clock import FixedClock
-from kohort.ports.definitions import ParentRecord, SegmentRecord
+from kohort.ports.definitions import DefinitionStore, ParentRecord, SegmentRecord
+from kohort.ports.users import UserRecord
 from kohort.services.definitions.push import PushResult, push_parents, push_segments
+from kohort.services.users import add_user
 from kohort.workspace.workspace import Workspace, init_workspace
+from tests.services.people import CLI, PASSWORDS, RIGHT
 from tests.services.shop import TABLES, Shop, open_shop
 
 PARENT = """\
@@ -78,3 +81,22 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
     made.sql(TABLES)
     yield made
     made.close()
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock(datetime(2024, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[DefinitionStore]:
+    """Nothing is in it."""
+    store = SQLAlchemyStore(tmp_path / "kohort.db")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def ann(store: DefinitionStore, clock: FixedClock) -> UserRecord:
+    """An engineer who knows her password."""
+    return add_user(store, PASSWORDS, " Ann ", "engineer", RIGHT, actor=CLI, clock=clock)

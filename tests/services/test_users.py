@@ -1,50 +1,20 @@
-"""Users: passwords, lock-out, sessions, tokens, set-up links, roles and grants."""
+"""Users: passwords, lock-out, sessions, set-up links."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
-from pathlib import Path
 
 import pytest
 
-from kohort.adapters.passwords import Argon2Passwords
-from kohort.adapters.sqlalchemy import SQLAlchemyStore
 from kohort.foundation.clock import FixedClock
-from kohort.foundation.errors import UserError
 from kohort.ports.definitions import DefinitionStore
-from kohort.ports.users import ROLES, Grant, UserRecord
+from kohort.ports.users import Grant, UserRecord
 from kohort.services import users
-from kohort.services.access import ACTIONS, Access
+from kohort.services.access import Access
 from kohort.services.users import Actor
-
-CLI = Actor("ops")
-PASSWORDS = Argon2Passwords(memory_kib=64, rounds=1)
-RIGHT = "correct horse battery"
-
-
-@pytest.fixture
-def clock() -> FixedClock:
-    return FixedClock(datetime(2024, 1, 1, tzinfo=UTC))
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[DefinitionStore]:
-    store = SQLAlchemyStore(tmp_path / "kohort.db")
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def ann(store: DefinitionStore, clock: FixedClock) -> UserRecord:
-    return users.add_user(store, PASSWORDS, " Ann ", "engineer", RIGHT, actor=CLI, clock=clock)
-
-
-def code(call: Callable[[], object]) -> str:
-    with pytest.raises(UserError) as caught:
-        call()
-    return caught.value.code
+from tests.services.people import CLI, PASSWORDS, RIGHT, code
 
 
 def sign_in(store: DefinitionStore, clock: FixedClock, password: str = RIGHT, name: str = "ann", address: str = "::1") -> users.SignedIn:
@@ -162,59 +132,6 @@ class TestSigningIn:
         assert sign_in(store, clock, address="6.6.6.6").user.id == ann.id
 
 
-class TestTokens:
-    def test_a_token_acts_for_its_owner_and_no_higher(self, store: DefinitionStore, ann: UserRecord, clock: FixedClock) -> None:
-        issued = users.add_token(store, ann, "job", role="marketer", actor=CLI, clock=clock)
-        assert issued.token not in repr(list(store.tokens()))
-        assert issued.record.last_four == issued.token[-4:]
-        caller = users.caller_of_token(store, issued.token, address="", clock=clock)
-        assert caller is not None
-        assert (caller.access.role, caller.actor.way) == ("marketer", "token")
-        users.change_user(store, "ann", role="viewer", actor=CLI, clock=clock)
-        caller = users.caller_of_token(store, issued.token, address="", clock=clock)
-        assert caller is not None
-        assert caller.access.role == "viewer"
-
-    def test_what_is_too_much_is_refused(self, store: DefinitionStore, ann: UserRecord, clock: FixedClock) -> None:
-        assert code(lambda: users.add_token(store, ann, "x", role="admin", actor=CLI, clock=clock)) == "ROLE_TOO_HIGH"
-        assert code(lambda: users.add_token(store, ann, "x", role="engineer", most="viewer", actor=CLI, clock=clock)) == "ROLE_TOO_HIGH"
-        assert code(lambda: users.add_token(store, ann, "x", days=0, actor=CLI, clock=clock)) == "DAYS_INVALID"
-        assert code(lambda: users.add_token(store, ann, "\t", actor=CLI, clock=clock)) == "NAME_INVALID"
-        assert list(store.tokens()) == []
-
-    def test_tokens_expire_and_are_revoked(self, store: DefinitionStore, ann: UserRecord, clock: FixedClock) -> None:
-        short = users.add_token(store, ann, "short", days=1, actor=CLI, clock=clock)
-        long = users.add_token(store, ann, "long", days=None, actor=CLI, clock=clock)
-        clock.move_to(clock.now() + timedelta(days=1))
-        assert users.caller_of_token(store, short.token, address="", clock=clock) is None
-        assert users.caller_of_token(store, long.token, address="", clock=clock) is not None
-        bob = users.add_user(store, PASSWORDS, "bob", "viewer", "", actor=CLI, clock=clock)
-        assert code(lambda: users.revoke_token(store, long.record.id, owner=bob, actor=CLI, clock=clock)) == "TOKEN_NOT_FOUND"
-        users.revoke_token(store, long.record.id, owner=ann, actor=CLI, clock=clock)
-        assert users.caller_of_token(store, long.token, address="", clock=clock) is None
-
-    def test_what_was_made_with_a_token_ends_with_it(self, store: DefinitionStore, ann: UserRecord, clock: FixedClock) -> None:
-        first = users.add_token(store, ann, "first", actor=CLI, clock=clock)
-        second = users.add_token(store, ann, "second", used=first.record, actor=CLI, clock=clock)
-        third = users.add_token(store, ann, "third", used=second.record, actor=CLI, clock=clock)
-        other = users.add_token(store, ann, "other", actor=CLI, clock=clock)
-        users.revoke_token(
-            store, users.add_token(store, ann, "gone", used=first.record, actor=CLI, clock=clock).record.id, actor=CLI, clock=clock
-        )
-        done = users.revoke_token(store, first.record.id, owner=ann, actor=CLI, clock=clock)
-        assert [token.name for token in done.with_it] == ["second", "third"]
-        for issued in (first, second, third):
-            assert users.caller_of_token(store, issued.token, address="", clock=clock) is None
-        assert users.caller_of_token(store, other.token, address="", clock=clock) is not None
-        told = [(record.entry.object, record.entry.detail) for record in store.audit(limit=3)]
-        assert told == [
-            (str(third.record.id), f"third: made with token {second.record.id}"),
-            (str(second.record.id), f"second: made with token {first.record.id}"),
-            (str(first.record.id), "first"),
-        ]
-        assert code(lambda: users.add_token(store, ann, "late", used=second.record, actor=CLI, clock=clock)) == "SIGN_IN_FIRST"
-
-
 class TestFirstStart:
     def test_a_setup_link_makes_one_admin(self, store: DefinitionStore, clock: FixedClock) -> None:
         secret = users.new_setup_link(store, clock=clock)
@@ -232,43 +149,3 @@ class TestFirstStart:
         unused = users.new_setup_link(store, clock=clock)
         users.add_user(store, PASSWORDS, "ann", "admin", RIGHT, actor=CLI, clock=clock)
         assert code(lambda: users.set_up(store, PASSWORDS, unused, "eve", RIGHT, address="", clock=clock)) == "LINK_INVALID"
-
-
-class TestAccess:
-    @pytest.mark.parametrize("action", ACTIONS)
-    def test_each_role_may_what_those_before_it_may(self, action: str) -> None:
-        allowed = [Access(role).may(action) for role in ROLES]
-        assert allowed == sorted(allowed)
-        assert allowed[ROLES.index(ACTIONS[action].role)]
-        assert not any(allowed[: ROLES.index(ACTIONS[action].role)])
-
-    def test_grants_narrow_to_places(self) -> None:
-        access = Access("marketer", (Grant(1, "", "viewer"), Grant(1, "Marketing", "marketer"), Grant(2, "A/B", "admin")))
-        assert access.may("segments.write")
-        assert not access.may("segments.write", 1, "")
-        assert access.may("segments.read", 1, "")
-        assert access.may("segments.write", 1, "Marketing/VIP")
-        assert not access.may("segments.write", 1, "Marketing2")
-        assert access.may("profiles.read", 1)
-        assert access.may("parents.read", 2)
-        assert not access.may("profiles.read", 2)
-        assert not access.may("segments.read", 2, "A")
-        assert access.may("segments.write", 2, "A/B")
-        assert not access.may("parents.refresh", 2)
-        assert not access.may("parents.read", 3)
-
-    def test_a_nearer_grant_can_take_away(self) -> None:
-        access = Access("engineer", (Grant(1, "", "engineer"), Grant(1, "Secret", "viewer")))
-        assert access.may("segments.write", 1, "Open")
-        assert not access.may("segments.write", 1, "Secret/Deep")
-
-    def test_grants_do_not_narrow_admins(self) -> None:
-        assert Access("admin", (Grant(1, "", "viewer"),)).may("parents.refresh", 2)
-
-    def test_a_refusal_says_what_it_takes(self) -> None:
-        with pytest.raises(UserError, match="may not add and change users") as caught:
-            Access("viewer").require("users.write")
-        assert (caught.value.code, caught.value.hint) == ("FORBIDDEN", "it takes the role admin: ask an admin")
-        with pytest.raises(UserError, match="here") as caught:
-            Access("viewer", (Grant(1, "", "viewer"),)).require("parents.read", 2)
-        assert "other places" in caught.value.hint

@@ -196,7 +196,7 @@ def add_token(
     as_json: JSON = False,
 ) -> None:
     """Make an API token and show it, this once."""
-    from kohort.services.users import add_token as issue
+    from kohort.services.tokens import add_token as issue
     from kohort.services.users import require_user
 
     session = open_session()
@@ -240,7 +240,7 @@ def list_tokens(as_json: JSON = False) -> None:
 @token_app.command("revoke")
 def revoke(token: Annotated[int, typer.Argument(help="Its id: see kohort token list.")], as_json: JSON = False) -> None:
     """Refuse a token from now on, and those that were made with it."""
-    from kohort.services.users import revoke_token
+    from kohort.services.tokens import revoke_token
 
     session = open_session()
     done = revoke_token(session.store, token, actor=_actor(), clock=session.clock)

@@ -1,4 +1,4 @@
-"""Users: add and change them, sign them in, give out API tokens.
+"""Users: add and change them, sign them in, and write down what they did.
 
 Secrets are shown once and kept as hashes; every change is in the audit log.
 """
@@ -17,14 +17,12 @@ from kohort.foundation.errors import UserError
 from kohort.foundation.fingerprints import fingerprint
 from kohort.foundation.issues import did_you_mean
 from kohort.ports.definitions import DefinitionStore
-from kohort.ports.users import ROLES, AuditEntry, Grant, Role, TokenRecord, UserRecord
-from kohort.services.access import Access, lower
+from kohort.ports.users import ROLES, AuditEntry, Grant, Role, UserRecord
+from kohort.services.access import Access
 
 SESSION = timedelta(hours=12)
 SETUP_LINK = timedelta(hours=1)
-LONGEST_TOKEN_DAYS = 3650
 PASSWORD_CHARACTERS = (10, 1000)
-TOKEN_PREFIX = "kht_"
 ACCOUNT_TRIES, ADDRESS_TRIES = 5, 20
 FIRST_WAIT, LONGEST_WAIT, FORGOTTEN_AFTER = timedelta(seconds=15), timedelta(hours=1), timedelta(days=1)
 
@@ -56,14 +54,6 @@ class Caller:
     access: Access
     actor: Actor
     secret_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedToken:
-    """A new API token: the only time that it is known itself."""
-
-    record: TokenRecord
-    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +134,7 @@ def change_user(
     """
     with store.transaction():
         user = require_user(store, name)
-        require_user_revision(store, user, revision)
+        _require_revision(store, user, revision)
         wanted = replace(user, role=checked_role(role) if role is not None else user.role)
         wanted = replace(wanted, disabled=user.disabled if disabled is None else disabled)
         changed = store.update_user(wanted, by=actor.name, at=clock.now())
@@ -189,7 +179,7 @@ def set_grants(
     with store.transaction():
         user = require_user(store, name)
         before = store.grants(user.id)
-        require_user_revision(store, user, revision)
+        _require_revision(store, user, revision)
         store.set_grants(user.id, wanted)
         after = tuple(store.grants(user.id))
         names = {parent.id: parent.slug for parent in store.parents()}
@@ -226,8 +216,7 @@ def user_revision(store: DefinitionStore, user: UserRecord) -> str:
     return fingerprint([user_fingerprint(user), _marks(store.grants(user.id))])[:16]
 
 
-def require_user_revision(store: DefinitionStore, user: UserRecord, revision: str | None) -> None:
-    """None: it does not matter. Raises UserError CHANGED_MEANWHILE."""
+def _require_revision(store: DefinitionStore, user: UserRecord, revision: str | None) -> None:
     if revision is not None and revision != user_revision(store, user):
         message = f'"{user.name}" is not as it was when you read it'
         raise UserError("CHANGED_MEANWHILE", message, hint="read it again, then change it")
@@ -311,118 +300,12 @@ def caller_of_session(store: DefinitionStore, secret: str, *, address: str, cloc
     if found is None:
         return None
     user = found[1]
-    return Caller(user, _access(store, user, user.role), Actor(user.name, "session", address), secret_hash(secret))
+    return Caller(user, access_of(store, user, user.role), Actor(user.name, "session", address), secret_hash(secret))
 
 
-def caller_of_token(store: DefinitionStore, token: str, *, address: str, clock: Clock) -> Caller | None:
-    """Who came with an API token; it may no more than its owner may today."""
-    found = store.token(secret_hash(token), clock.now())
-    if found is None:
-        return None
-    record, user = found
-    access = _access(store, user, lower(record.role, user.role))
-    return Caller(user, access, Actor(user.name, "token", address), secret_hash(token))
-
-
-def _access(store: DefinitionStore, user: UserRecord, role: Role) -> Access:
+def access_of(store: DefinitionStore, user: UserRecord, role: Role) -> Access:
+    """What a user may with a role, where their grants let them."""
     return Access(role, tuple(store.grants(user.id)))
-
-
-# --- API tokens ---------------------------------------------------------------------------------------------------
-
-
-def add_token(
-    store: DefinitionStore,
-    owner: UserRecord,
-    name: str,
-    *,
-    role: str = "",
-    days: int | None = 90,
-    most: Role | None = None,
-    used: TokenRecord | None = None,
-    actor: Actor,
-    clock: Clock,
-) -> IssuedToken:
-    """A new API token. role "": the owner's; days None: it does not expire; most: what the one who asks may at most.
-
-    used: the token with which it is made: it ends no later than that, and is revoked with it.
-
-    Raises UserError NAME_INVALID, ROLE_INVALID, ROLE_TOO_HIGH, DAYS_INVALID.
-    """
-    name = name.strip()
-    if not name or not name.isprintable():
-        raise UserError("NAME_INVALID", "a token needs a name", hint="say what it is for")
-    highest = lower(owner.role, most or owner.role)
-    wanted = checked_role(role) if role else highest
-    if lower(wanted, highest) != wanted:
-        raise UserError("ROLE_TOO_HIGH", f"a token of {owner.name} may be {highest} at most, not {wanted}", hint="choose a lower role")
-    if days is not None and not 1 <= days <= LONGEST_TOKEN_DAYS:
-        raise UserError("DAYS_INVALID", f"a token cannot be valid for {days} days", hint=f"write 1 to {LONGEST_TOKEN_DAYS}")
-    now, token = clock.now(), TOKEN_PREFIX + new_secret()
-    until = used.expires_at if used else None
-    ends = min((end for end in (now + timedelta(days=days) if days is not None else None, until) if end is not None), default=None)
-    with store.transaction():
-        if used is not None:
-            _require_valid(store, used, now)
-        record = store.add_token(
-            secret_hash(token),
-            token[-4:],
-            owner.id,
-            name,
-            wanted,
-            by=actor.name,
-            at=now,
-            expires_at=ends,
-            made_with=used.id if used else None,
-        )
-        detail = f"{owner.name}: {name}, {wanted}" + (f", made with token {used.id}" if used else "")
-        note_audit(store, actor, clock, "token.add", "token", f"{record.id}", after=record.last_four, detail=detail)
-    return IssuedToken(record, token)
-
-
-def _require_valid(store: DefinitionStore, used: TokenRecord, now: datetime) -> None:
-    """Nobody who revokes a token at this moment overlooks one that is being made with it. Raises UserError SIGN_IN_FIRST."""
-    if not any(token.id == used.id and token.valid_at(now) for token in store.tokens(used.user_id)):
-        raise UserError("SIGN_IN_FIRST", "this token is not valid any more", hint="send another one")
-
-
-@dataclass(frozen=True, slots=True)
-class Revoked:
-    """A token that is refused from now on. with_it: valid ones that were made with it, directly or not, and ended with it."""
-
-    token: TokenRecord
-    with_it: tuple[TokenRecord, ...]
-
-
-def revoke_token(store: DefinitionStore, token_id: int, *, owner: UserRecord | None = None, actor: Actor, clock: Clock) -> Revoked:
-    """Refuse a token from now on, and those that were made with it. owner: only one of theirs. Raises UserError TOKEN_NOT_FOUND."""
-    now = clock.now()
-    with store.transaction():
-        tokens = store.tokens(owner.id if owner else None)
-        found = next((token for token in tokens if token.id == token_id), None)
-        if found is None:
-            raise UserError("TOKEN_NOT_FOUND", f"there is no token with id {token_id}", hint="list them with: kohort token list")
-        revoked = _revoke(store, found, found.name, actor, clock)
-        valid = [token for token in made_with(token_id, tokens) if token.valid_at(now)]
-        others = tuple(_revoke(store, token, f"{token.name}: made with token {token.made_with}", actor, clock) for token in valid)
-    return Revoked(revoked, others)
-
-
-def _revoke(store: DefinitionStore, token: TokenRecord, detail: str, actor: Actor, clock: Clock) -> TokenRecord:
-    revoked = store.revoke_token(token.id, clock.now())
-    if revoked != token:
-        note_audit(store, actor, clock, "token.revoke", "token", str(token.id), before=token.last_four, detail=detail)
-    return revoked
-
-
-def made_with(token_id: int, tokens: Sequence[TokenRecord]) -> list[TokenRecord]:
-    """Those of the tokens that were made with one, or with one that was, and so on; oldest first."""
-    reached, found = {token_id}, list[TokenRecord]()
-    for token in sorted(tokens, key=lambda token: token.id):
-        if token.made_with in reached:
-            reached.add(token.id)
-            found.append(token)
-    return found
 
 
 # --- the first start ----------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from fastapi import FastAPI
 from kohort.adapters.passwords import Argon2Passwords
 from kohort.bootstrap import Kohort, open_kohort
 from kohort.ports.users import ROLES
-from kohort.services.users import Actor, add_token, add_user
+from kohort.services.tokens import add_token
+from kohort.services.users import Actor, add_user
 from kohort.web.api.app import build_api
 from tests.cli.workspaces import make_workspace
 

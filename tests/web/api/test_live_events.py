@@ -18,7 +18,8 @@ from kohort.ports.event_log import Position
 from kohort.ports.sources import NewSource, SourceRecord
 from kohort.services.sources.live_calls import MOST_CALLS, MOST_REQUESTS, calls_after, latest_calls
 from kohort.services.sources.registry import add_source
-from kohort.services.users import Caller, caller_of_token
+from kohort.services.tokens import caller_of_token
+from kohort.services.users import Caller
 from kohort.testing.server import RunningServer, make_sources, running_server
 from kohort.web.api.desk import Desk
 from kohort.web.api.live_events import Streams, _Watch

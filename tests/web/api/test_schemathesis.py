@@ -27,7 +27,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from kohort.services.users import Actor, add_token, add_user
+from kohort.services.tokens import add_token
+from kohort.services.users import Actor, add_user
 from tests.web.api.conftest import PASSWORD, Api, open_api
 
 CHECKS = [

@@ -16,7 +16,8 @@ from kohort.adapters.server_link import USER_HEADER
 from kohort.foundation.errors import UserError
 from kohort.ports.users import UserRecord
 from kohort.services.access import ACTIONS, Access
-from kohort.services.users import Actor, Caller, caller_of_session, caller_of_token
+from kohort.services.tokens import caller_of_token
+from kohort.services.users import Actor, Caller, caller_of_session
 from kohort.web.api.answers import Json
 from kohort.web.api.contract import ANSWERS, MORE_ANSWERS
 from kohort.web.api.unseen import Unseen

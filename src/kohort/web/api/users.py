@@ -9,7 +9,7 @@ from fastapi import Depends, Path, Query, Request
 
 from kohort.foundation.errors import UserError
 from kohort.ports.users import Grant, UserRecord
-from kohort.services import users
+from kohort.services import tokens, users
 from kohort.services.access import ACTIONS
 from kohort.services.definitions.stored import require_parent
 from kohort.services.users import SESSION, SignedIn
@@ -201,7 +201,7 @@ def add_token(desk: AtDesk, body: AddedToken) -> Json:
     """A new API token of one's own. It is in the answer, this once. One that is made with a token ends no later, and with it."""
     kohort, user = desk.kohort, desk.caller.user
     used = kohort.store.token(desk.caller.secret_hash, kohort.clock.now()) if desk.actor.way == "token" else None
-    issued = users.add_token(
+    issued = tokens.add_token(
         kohort.store,
         user,
         body.name,
@@ -220,7 +220,7 @@ def revoke_token(desk: AtDesk, token: TokenId) -> Json:
     """Refuse a token from now on, and those that were made with it: one's own; of others only admins may."""
     kohort = desk.kohort
     owner = None if desk.access.may("tokens.all") else desk.caller.user
-    revoked = users.revoke_token(kohort.store, token, owner=owner, actor=desk.actor, clock=kohort.clock)
+    revoked = tokens.revoke_token(kohort.store, token, owner=owner, actor=desk.actor, clock=kohort.clock)
     names = {user.id: user.name for user in kohort.store.users()}
     document = token_document(revoked.token, names.get(revoked.token.user_id, ""), kohort.clock.now())
     return Json({**document, "revoked_with_it": [other.id for other in revoked.with_it]})
