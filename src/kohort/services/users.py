@@ -134,7 +134,7 @@ def change_user(
     """
     with store.transaction():
         user = require_user(store, name)
-        _require_revision(store, user, revision)
+        require_user_revision(store, user, revision)
         wanted = replace(user, role=checked_role(role) if role is not None else user.role)
         wanted = replace(wanted, disabled=user.disabled if disabled is None else disabled)
         changed = store.update_user(wanted, by=actor.name, at=clock.now())
@@ -179,7 +179,7 @@ def set_grants(
     with store.transaction():
         user = require_user(store, name)
         before = store.grants(user.id)
-        _require_revision(store, user, revision)
+        require_user_revision(store, user, revision)
         store.set_grants(user.id, wanted)
         after = tuple(store.grants(user.id))
         names = {parent.id: parent.slug for parent in store.parents()}
@@ -216,7 +216,8 @@ def user_revision(store: DefinitionStore, user: UserRecord) -> str:
     return fingerprint([user_fingerprint(user), _marks(store.grants(user.id))])[:16]
 
 
-def _require_revision(store: DefinitionStore, user: UserRecord, revision: str | None) -> None:
+def require_user_revision(store: DefinitionStore, user: UserRecord, revision: str | None) -> None:
+    """None: it does not matter. Raises UserError CHANGED_MEANWHILE."""
     if revision is not None and revision != user_revision(store, user):
         message = f'"{user.name}" is not as it was when you read it'
         raise UserError("CHANGED_MEANWHILE", message, hint="read it again, then change it")
