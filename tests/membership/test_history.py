@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from kohort.adapters.sqlalchemy.store import SQLAlchemyStore
+from kohort.evaluation.bitmap import Bitmap
 from kohort.foundation.errors import UserError
-from kohort.membership.snapshots import SnapshotStore
+from kohort.membership.snapshots import SegmentKey, SnapshotManifest, SnapshotSegment, SnapshotStore
 from kohort.parent.codec import parent_to_document
 from kohort.ports.definitions import ParentRecord, PopulationRecord, SegmentRecord
-from kohort.services.membership.history import segment_history
+from kohort.services.membership.history import daily_moves, segment_history
 from tests.services.shop import BOOK, START, parent_of
 
 
@@ -66,3 +67,38 @@ def test_a_segment_that_was_never_evaluated_has_no_history(store: SQLAlchemyStor
     with pytest.raises(UserError) as failure:
         segment_history(store, SnapshotStore(tmp_path), parent, "VIP")
     assert failure.value.code == "NOT_EVALUATED"
+
+
+def kept_days(store: SQLAlchemyStore, folder: Path, days: list[list[tuple[str, bool]]]) -> list[tuple[int | None, int | None]]:
+    """(entered, left) of each day. days: the evaluations of its noon as (a digit for each member, whether they are kept)."""
+    parent, segment = made(store, "UTC")
+    snapshots, key = SnapshotStore(folder / "membership"), SegmentKey(segment.id)
+    for day, evaluations in enumerate(days):
+        moment = START + timedelta(days=day, hours=12)
+        for members, is_kept in evaluations:
+            population = PopulationRecord("VIP", segment.id, 1, len(members), "All Customers", 10)
+            record = store.save_evaluation(parent.id, 1, as_of=moment, at=moment, total=10, populations=[population])
+            if is_kept:
+                named = SnapshotSegment(key, "VIP", 1, len(members))
+                manifest = SnapshotManifest(parent.id, record.id, 1, int(moment.timestamp() * 1e6), 64, (named,))
+                words = Bitmap.of([int(digit) for digit in members], 64).words
+                snapshots.save(manifest, {"VIP": words}, words, 30)
+    found = segment_history(store, snapshots, parent, "VIP", days=len(days))
+    return [(day.entered, day.left) for day in daily_moves(found)][1:]
+
+
+def test_evaluations_of_one_instant_that_are_not_kept_do_not_hide_who_came_and_went(store: SQLAlchemyStore, tmp_path: Path) -> None:
+    days = [[("12", False), ("1", True)], [("9", False), ("8", False), ("123", True)], [("23", True), ("7", False), ("34", True)]]
+    assert kept_days(store, tmp_path, days) == [(2, 0), (0 + 1, 1 + 1)]
+
+
+@pytest.mark.parametrize("first", [[("1", False)], [("1", True), ("1", False)]])
+def test_who_came_is_not_known_when_the_last_members_of_the_instant_before_are_not_kept(
+    store: SQLAlchemyStore, tmp_path: Path, first: list[tuple[str, bool]]
+) -> None:
+    assert kept_days(store, tmp_path, [first, [("12", True), ("123", True)]]) == [(None, None)]
+
+
+def test_who_came_is_not_known_on_a_day_whose_last_members_are_not_kept(store: SQLAlchemyStore, tmp_path: Path) -> None:
+    days = [[("1", True)], [("12", True), ("123", False)], [("123", True)]]
+    assert kept_days(store, tmp_path, days) == [(None, None), (None, None)]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from kohort.foundation.errors import UserError
@@ -21,7 +20,10 @@ from kohort.services.profiles.customers import Customer, find_customer
 
 @dataclass(frozen=True, slots=True)
 class HistoryPoint:
-    """One evaluation of a segment. entered, left: since the evaluation before it; None when members of one of both are not kept."""
+    """One evaluation of a segment. entered, left: since the evaluation before it; None when members of one of both are not kept.
+
+    is_replaced: its members are not kept, and a later evaluation as of the same instant says what happened since the one before.
+    """
 
     evaluation: EvaluationSummary
     path: str
@@ -31,6 +33,7 @@ class HistoryPoint:
     base_count: int
     entered: int | None
     left: int | None
+    is_replaced: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ def segment_history(store: DefinitionStore, snapshots: SnapshotStore, parent: Pa
     first = last - timedelta(days=days - 1)
     found, unreadable = open_readable(snapshots, [_summary(record) for record in counted])
     moves, broken = _moves(counted, target.key, found)
-    points = _points(counted, target.key, moves)
+    points = _points(counted, target.key, moves, found.keys() - set(broken))
     return SegmentHistory(
         target.path,
         str(zone),
@@ -84,29 +87,38 @@ def _summary(record: EvaluationRecord) -> EvaluationSummary:
 def _moves(
     records: Sequence[EvaluationRecord], key: SegmentKey, found: Mapping[int, Snapshot]
 ) -> tuple[dict[int, tuple[int, int]], tuple[int, ...]]:
-    """((entered, left) by evaluation where both members are kept, the evaluations found damaged)."""
+    """((entered, left) by evaluation where both members are kept, the evaluations found damaged).
+
+    What is not kept is passed over where a later evaluation stands for the same instant.
+    """
     moves: dict[int, tuple[int, int]] = {}
-    readable, broken = dict(found), []
-    for earlier, later in pairwise(records):
-        if earlier.id not in readable or later.id not in readable:
-            continue
-        try:
-            change = count_changes(readable[earlier.id], readable[later.id], [key]).get(key)
-        except SnapshotDamaged as error:
-            del readable[error.evaluation_id]
-            broken.append(error.evaluation_id)
-            continue
-        if change:
-            moves[later.id] = (change.entered, change.left)
+    broken: list[int] = []
+    earlier: Snapshot | None = None
+    for record, following in zip(records, (*records[1:], None), strict=True):
+        later = found.get(record.id)
+        if earlier is not None and later is not None:
+            try:
+                change = count_changes(earlier, later, [key]).get(key)
+            except SnapshotDamaged as error:
+                broken.append(error.evaluation_id)
+                later = None if error.evaluation_id == record.id else later
+            else:
+                if change:
+                    moves[record.id] = (change.entered, change.left)
+        if later is not None or following is None or following.as_of != record.as_of:
+            earlier = later
     return moves, tuple(broken)
 
 
-def _points(records: Sequence[EvaluationRecord], key: SegmentKey, moves: Mapping[int, tuple[int, int]]) -> list[HistoryPoint]:
+def _points(
+    records: Sequence[EvaluationRecord], key: SegmentKey, moves: Mapping[int, tuple[int, int]], kept: Collection[int]
+) -> list[HistoryPoint]:
     points = []
-    for record in records:
+    for record, following in zip(records, (*records[1:], None), strict=True):
         population = population_of(record, key)
         assert population is not None
         entered, left = moves.get(record.id, (None, None))
+        is_replaced = record.id not in kept and following is not None and following.as_of == record.as_of
         points.append(
             HistoryPoint(
                 _summary(record),
@@ -117,6 +129,7 @@ def _points(records: Sequence[EvaluationRecord], key: SegmentKey, moves: Mapping
                 population.base_count,
                 entered,
                 left,
+                is_replaced,
             )
         )
     return points
@@ -124,7 +137,10 @@ def _points(records: Sequence[EvaluationRecord], key: SegmentKey, moves: Mapping
 
 @dataclass(frozen=True, slots=True)
 class DayMoves:
-    """Who came and went on one calendar day, over all its evaluations. None: members of one of them, or of the one before, are not kept."""
+    """Who came and went on one calendar day, over all its evaluations. None: members of one of them, or of the one before, are not kept.
+
+    Of several evaluations as of one instant, those that are not kept do not matter as long as a later one is.
+    """
 
     day: date
     entered: int | None
@@ -141,7 +157,8 @@ def daily_moves(history: SegmentHistory) -> tuple[DayMoves, ...]:
 
 
 def _day_moves(day: date, points: Sequence[HistoryPoint]) -> DayMoves:
-    entered, left = [point.entered for point in points], [point.left for point in points]
+    counted = [point for point in points if not point.is_replaced]
+    entered, left = [point.entered for point in counted], [point.left for point in counted]
     known = None not in entered and None not in left
     return DayMoves(day, sum(e or 0 for e in entered) if known else None, sum(m or 0 for m in left) if known else None)
 
