@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -35,6 +36,18 @@ def postgres_url(postgres_server: str) -> str:
     with psycopg.connect(host=str(url.query["host"]), user="postgres", dbname="postgres", autocommit=True) as connection:
         connection.execute(f"CREATE SCHEMA {schema}")
     return url.update_query_dict({"options": f"-c search_path={schema}"}).render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/.kohort/kohort.db"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def any_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty store of either kind."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
 
 
 @pytest.fixture

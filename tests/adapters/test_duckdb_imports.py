@@ -231,12 +231,64 @@ def test_tables_that_are_not_there(warehouse: DuckDBWarehouse, tmp_path: Path) -
     warehouse.import_files(ORDERS, [write(tmp_path, "o.csv", "a\n1\n")])
     for sql in ("SELECT * FROM sales.order", "SELECT * FROM sale.orders", "SELECT * FROM orders"):
         problem = refusal(lambda sql=sql: warehouse.query(sql))
-        assert (problem.code, problem.hint) == ("TABLE_NOT_FOUND", 'did you mean "sales.orders"?')
+        assert problem.code == "TABLE_NOT_FOUND"
+        assert problem.hint.startswith('did you mean "sales.orders"? tables')
+
+
+@pytest.mark.parametrize(
+    ("sql", "name", "hint"),
+    [
+        ("SELECT * FROM sales.order", "sales.order", 'did you mean "sales.orders"? tables of sales: orders, refunds'),
+        ('SELECT * FROM "Sales"."we ird"', "Sales.we ird", "tables of sales: orders, refunds"),
+        ("SELECT * FROM sale.orders AS o", "sale.orders", 'did you mean "sales.orders"? tables: sales.orders, sales.refunds'),
+        ("SELECT * FROM nothing", "nothing", "tables: sales.orders, sales.refunds"),
+        ("SELECT 1 FROM sales.orders JOIN sales.refund USING (a)", "sales.refund", 'did you mean "sales.refunds"? tables of sales: '),
+        ("SELECT * FROM cdp_audience_1_r1.profile", "cdp_audience_1_r1.profile", 'did you mean "cdp_audience_1_r1.profiles"? tables of '),
+    ],
+)
+def test_a_table_that_is_not_there_is_told_whole_with_near_ones_and_those_there_are(
+    warehouse: DuckDBWarehouse, tmp_path: Path, sql: str, name: str, hint: str
+) -> None:
+    for table in (ORDERS, TableRef("sales", "refunds"), TableRef("cdp_audience_1_r1", "profiles")):
+        warehouse.import_files(table, [write(tmp_path, "o.csv", "a\n1\n")])
+    for asked in (lambda: warehouse.query(sql), lambda: warehouse.stream(sql), lambda: warehouse.execute(f"CREATE VIEW x AS {sql}")):
+        problem = refusal(asked)
+        assert (problem.code, problem.message) == ("TABLE_NOT_FOUND", f"there is no table {name}")
+        assert problem.hint.startswith(hint)
+
+
+@pytest.mark.parametrize(
+    ("sql", "told", "hint"),
+    [
+        (
+            "SELECT\n  amuont FROM sales.orders",
+            "amuont in sales.orders (line 2, column 3: amuont)",
+            'did you mean "amount"? sales.orders has amount, day',
+        ),
+        ("SELECT o.zz FROM sales.orders o, sales.refunds r", "zz in sales.orders (", "sales.orders has amount, day"),
+        (
+            "SELECT zz FROM sales.orders o JOIN sales.refunds r ON true",
+            "zz in sales.orders or sales.refunds (",
+            "sales.orders has amount, day; sales.refunds has reason",
+        ),
+        ("WITH t AS (SELECT amount FROM sales.orders) SELECT amoun FROM t", "amoun (", "known: amount"),
+        ("SELECT amoun FROM (SELECT amount FROM sales.orders)", "amoun (", "known: amount"),
+    ],
+)
+def test_a_column_that_is_not_there_is_told_with_those_there_are(
+    warehouse: DuckDBWarehouse, tmp_path: Path, sql: str, told: str, hint: str
+) -> None:
+    warehouse.import_files(ORDERS, [write(tmp_path, "o.csv", "amount,day\n1,2\n")])
+    warehouse.import_files(TableRef("sales", "refunds"), [write(tmp_path, "r.csv", "reason\nx\n")])
+    for asked in (lambda: warehouse.query(sql), lambda: warehouse.stream(sql)):
+        problem = refusal(asked)
+        assert (problem.code, problem.hint) == ("COLUMN_NOT_FOUND", hint)
+        assert problem.message.startswith(f"there is no column {told}")
 
 
 def test_sql_errors_are_short_and_placed(warehouse: DuckDBWarehouse) -> None:
     problem = refusal(lambda: warehouse.query("SELECT 1,\n  nope FROM (SELECT 1 AS known)"))
-    assert problem.code == "SQL_ERROR"
+    assert problem.code == "COLUMN_NOT_FOUND"
     assert "line 2, column 3: nope" in problem.message
     assert problem.hint == "known: known"
     assert "line 1, column 1: SELEC" in refusal(lambda: warehouse.query("SELEC 1")).message

@@ -8,31 +8,50 @@ from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection, Engine, create_engine, text
 
 from kohort.adapters.sqlalchemy import remembered
+from kohort.adapters.sqlalchemy.engine import parse_url
 from kohort.adapters.sqlalchemy.store import SQLAlchemyStore
+from kohort.foundation.errors import UserError
 from kohort.ports.users import Grant
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SQLAlchemyStore]:
-    opened = SQLAlchemyStore(tmp_path / "kohort.db")
+def store(any_url: str) -> Iterator[SQLAlchemyStore]:
+    opened = SQLAlchemyStore(any_url)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def other(tmp_path: Path, store: SQLAlchemyStore) -> Iterator[SQLAlchemyStore]:  # noqa: ARG001
+def other(any_url: str, store: SQLAlchemyStore) -> Iterator[SQLAlchemyStore]:  # noqa: ARG001
     """The same database, opened by somebody else."""
-    opened = SQLAlchemyStore(tmp_path / "kohort.db")
+    opened = SQLAlchemyStore(any_url)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def server(postgres_url: str) -> Iterator[SQLAlchemyStore]:
+    """A store on a server."""
+    opened = SQLAlchemyStore(postgres_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def elsewhere(server: SQLAlchemyStore, postgres_url: str) -> Iterator[Engine]:  # noqa: ARG001
+    """A connection of a program that is not Kohort."""
+    engine = create_engine(parse_url(postgres_url))
+    yield engine
+    engine.dispose()
 
 
 def in_request(store: SQLAlchemyStore, work: Callable[[], Any]) -> Any:
@@ -168,14 +187,25 @@ def test_a_user_who_is_disabled_or_gets_grants_is_another_one_with_the_next_requ
 def test_at_once_reads_nothing(store: SQLAlchemyStore) -> None:
     save(store, "Customers")
     assert store.at_once(lambda: names(store)) is None
-    assert in_request(store, lambda: store.at_once(lambda: names(store))) is None
+
+    def after_a_look(work: Callable[[], Any]) -> Any:
+        store._remembered.mark()
+        return store.at_once(work)
+
+    assert in_request(store, lambda: after_a_look(lambda: names(store))) is None
     in_request(store, lambda: names(store))
-    assert in_request(store, lambda: store.at_once(lambda: names(store))) == ["Customers"]
-    assert in_request(store, lambda: store.at_once(lambda: store.users())) is None
+    assert in_request(store, lambda: after_a_look(lambda: names(store))) == ["Customers"]
+    assert in_request(store, lambda: after_a_look(store.users)) is None
 
 
-def test_only_so_much_is_kept(tmp_path: Path) -> None:
-    store = SQLAlchemyStore(tmp_path / "kohort.db")
+def test_at_once_asks_a_file_but_never_waits_for_a_server(store: SQLAlchemyStore) -> None:
+    save(store, "Customers")
+    in_request(store, lambda: names(store))
+    is_file = store._url.get_backend_name() == "sqlite"
+    assert in_request(store, lambda: store.at_once(lambda: names(store))) == (["Customers"] if is_file else None)
+
+
+def test_only_so_much_is_kept(store: SQLAlchemyStore) -> None:
     store._remembered._most = 2
     made: list[int] = []
 
@@ -184,7 +214,6 @@ def test_only_so_much_is_kept(tmp_path: Path) -> None:
             store.remembered(number, lambda: made.append(number))  # noqa: B023
 
     in_request(store, work)
-    store.close()
     assert made == [1, 2, 3, 1]
 
 
@@ -205,3 +234,197 @@ def test_many_who_write_and_read_see_what_they_wrote(store: SQLAlchemyStore) -> 
         thread.join()
     assert missing == []
     assert len(in_request(store, lambda: names(store))) == 30
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_kept_answers_are_those_of_fresh_reads(store: SQLAlchemyStore, other: SQLAlchemyStore, seed: int) -> None:
+    draw = Random(seed)
+    answers = _all_answers(store.save_parent("A", "a", {}, by="ada", at=AT).id)
+    for _ in range(60):
+        _do_something(draw, draw.choice((store, other)))
+        for asked in (store, other):
+            wanted = draw.sample(sorted(answers), 3)
+            kept = in_request(asked, lambda asked=asked, wanted=wanted: [answers[each](asked) for each in wanted])
+            assert kept == [answers[each](asked) for each in wanted]
+
+
+def _all_answers(parent_id: int) -> dict[str, Callable[[SQLAlchemyStore], Any]]:
+    """What a request may ask, by name."""
+    return {
+        "parents": lambda asked: asked.parents(),
+        "parent": lambda asked: asked.parent("a"),
+        "segments": lambda asked: asked.segments(parent_id),
+        "mark": lambda asked: asked.definitions_mark(parent_id),
+        "refresh": lambda asked: asked.last_refresh(parent_id),
+        "evaluation": lambda asked: asked.last_evaluation(parent_id),
+        "grants": lambda asked: asked.grants(1),
+    }
+
+
+def _do_something(draw: Random, by: SQLAlchemyStore) -> None:
+    """A change, one that is taken back, several at once, or none."""
+    [parent] = by.parents()
+    number = draw.randrange(10**6)
+    match draw.randrange(7):
+        case 0:
+            by.save_parent("A", "a", {"number": number}, by="ada", at=AT)
+        case 1:
+            by.save_segment(parent.id, "", f"S{draw.randrange(4)}", "batch", {"number": number}, str(number), by="ada", at=AT)
+        case 2 if found := by.segments(parent.id):
+            by.delete_segment(draw.choice(found).id)
+        case 3:
+            refresh = by.start_refresh(parent.id, as_of=AT, at=AT)
+            by.finish_refresh(refresh.id, "success", at=AT, population=number)
+        case 4:
+            with suppress(ZeroDivisionError), by.transaction():
+                by.save_parent("A", "a", {"number": -number}, by="ada", at=AT)
+                raise ZeroDivisionError
+        case 5:
+            with by.transaction():
+                by.save_evaluation(parent.id, 1, as_of=AT, at=AT, total=number, populations=[])
+                user = by.users()[0] if by.users() else by.add_user("ada", "viewer", "-", by="ada", at=AT)
+                by.set_grants(user.id, [Grant(parent.id, str(number), "viewer")])
+        case _:
+            pass
+
+
+def test_many_at_once_are_never_told_what_was_before_they_asked(store: SQLAlchemyStore, other: SQLAlchemyStore) -> None:
+    """Somebody counts up; whoever asks is told at least what was committed when the request began, however many ask."""
+    committed, older = [save(store, "0")], []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            least = committed[-1]
+            found = in_request(store, lambda: [store.definitions_mark(1), store.parents()[-1].id][1])
+            if found < least:
+                older.append((found, least))
+
+    threads = [threading.Thread(target=ask) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for number in range(1, 10):
+        committed.append(save(other if number % 2 else store, str(number)))  # noqa: PERF401
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert older == []
+
+
+@pytest.mark.postgres
+class TestServer:
+    """What two connections of a server can do to each other."""
+
+    def rename(self, connection: Connection, name: str) -> None:
+        connection.execute(text("UPDATE parent_segments SET name = :name"), {"name": name})
+
+    def look(self, store: SQLAlchemyStore) -> list[str]:
+        return list(in_request(store, lambda: names(store)))
+
+    def test_what_is_not_committed_is_neither_seen_nor_taken_for_seen(self, server: SQLAlchemyStore, elsewhere: Engine) -> None:
+        save(server, "before")
+        with elsewhere.connect() as connection:
+            for ends, seen in ((connection.rollback, "before"), (connection.commit, "after")):
+                self.rename(connection, "after")
+                assert self.look(server) == ["before"]
+                assert self.look(server) == ["before"]
+                ends()
+                assert self.look(server) == [seen]
+
+    def test_a_commit_between_the_look_and_the_read_is_seen_by_the_next(self, server: SQLAlchemyStore, elsewhere: Engine) -> None:
+        save(server, "before")
+
+        def between() -> list[str]:
+            server._remembered.mark()
+            with elsewhere.begin() as connection:
+                self.rename(connection, "after")
+            return names(server)
+
+        assert in_request(server, between) == ["after"]
+        with elsewhere.begin() as connection:
+            self.rename(connection, "later")
+        assert self.look(server) == ["later"]
+
+    def test_one_transaction_is_counted_once_however_much_it_changes(self, server: SQLAlchemyStore, elsewhere: Engine) -> None:
+        def number() -> int:
+            with elsewhere.connect() as connection:
+                return int(connection.execute(text("SELECT number FROM changes")).scalar_one())
+
+        before = number()
+        with server.transaction():
+            for name in ("a", "b", "c"):
+                save(server, name)
+        save(server, "c")
+        assert number() == before + 1, "the last one changed nothing"
+
+    def test_who_changes_something_holds_the_count_before_anything_else(self, server: SQLAlchemyStore, elsewhere: Engine) -> None:
+        """So numbers are given in the order of the commits, and nobody can wait for each other crosswise."""
+        save(server, "Customers")
+        with elsewhere.connect() as first, elsewhere.connect() as second:
+            first.execute(text("UPDATE users SET name = name"))
+            second.execute(text("SET lock_timeout = '50ms'"))
+            with pytest.raises(Exception, match="lock timeout") as caught:
+                self.rename(second, "after")
+            assert "changes" in str(caught.value)
+            self.rename(first, "first")
+            first.commit()
+        assert self.look(server) == ["first"]
+
+    def test_tables_of_another_schema_are_found_by_their_full_name(self, server: SQLAlchemyStore, elsewhere: Engine) -> None:
+        save(server, "before")
+        assert self.look(server) == ["before"]
+        with elsewhere.begin() as connection:
+            schema = connection.execute(text("SELECT current_schema()")).scalar_one()
+            connection.execute(text("SET search_path = ''"))
+            connection.execute(text(f"UPDATE {schema}.parent_segments SET name = 'after'"))
+        assert self.look(server) == ["after"]
+
+    def test_a_count_from_an_older_dump_is_another_one(self, server: SQLAlchemyStore, elsewhere: Engine) -> None:
+        save(server, "before")
+        assert self.look(server) == ["before"]
+        with elsewhere.begin() as connection:
+            number = connection.execute(text("SELECT number FROM changes")).scalar_one()
+            self.rename(connection, "after")
+            connection.execute(text("DELETE FROM changes"))
+            connection.execute(text("INSERT INTO changes VALUES (:number)"), {"number": number})
+        assert self.look(server) == ["after"]
+
+    def test_a_watch_that_lost_its_connection_begins_anew(self, server: SQLAlchemyStore, elsewhere: Engine) -> None:
+        save(server, "before")
+        assert self.look(server) == ["before"]
+        with elsewhere.begin() as connection:
+            ended = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%FROM changes' AND pid <> pg_backend_pid()"
+            assert connection.execute(text(ended)).all()
+            self.rename(connection, "after")
+        assert in_request(server, server._remembered.mark) is None
+        assert self.look(server) == ["after"]
+        with elsewhere.begin() as connection:
+            self.rename(connection, "later")
+        assert self.look(server) == ["later"]
+
+    def test_a_count_that_somebody_took_away_keeps_nothing(self, server: SQLAlchemyStore, elsewhere: Engine) -> None:
+        save(server, "before")
+        assert self.look(server) == ["before"]
+        with elsewhere.begin() as connection:
+            connection.execute(text("DELETE FROM changes"))
+            self.rename(connection, "after")
+        assert self.look(server) == ["after"]
+
+    def test_a_closed_store_looks_no_more(self, server: SQLAlchemyStore) -> None:
+        def closed() -> None:
+            server.close()
+            server._remembered.mark()
+
+        assert in_request(server, server._remembered.mark) is not None
+        in_request(server, closed)
+        assert in_request(server, server._remembered.mark) is None
+
+    def test_a_server_that_is_gone_is_a_message(self, server: SQLAlchemyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+        def gone(*_: object, **__: object) -> None:
+            raise server._engine.dialect.loaded_dbapi.OperationalError("server closed the connection unexpectedly")
+
+        monkeypatch.setattr(server._engine.dialect, "connect", gone)
+        monkeypatch.setattr(server._remembered._watch._engine.dialect, "connect", gone)  # type: ignore[attr-defined]
+        server._engine.dispose()
+        with pytest.raises(UserError):
+            self.look(server)

@@ -14,12 +14,13 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 from kohort.adapters.sqlalchemy import SQLAlchemyStore
 from kohort.adapters.sqlalchemy.engine import create_store_engine, parse_url
 from kohort.adapters.sqlalchemy.processes import is_dead, this_process
 from kohort.adapters.sqlalchemy.schema import HEAD, MIGRATIONS, REVISIONS, migrate
-from kohort.adapters.sqlalchemy.tables import metadata
+from kohort.adapters.sqlalchemy.tables import metadata, server_metadata
 from kohort.foundation.errors import UserError
 from kohort.testing.definition_contract import DefinitionContract
 from kohort.testing.run_contract import RunContract
@@ -29,11 +30,6 @@ from kohort.testing.transaction_contract import TransactionContract
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)
 T1 = datetime(2024, 1, 2, tzinfo=UTC)
-
-
-@pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/.kohort/kohort.db"
 
 
 class TestSQLite(DefinitionContract, TransactionContract, RunContract, SourceContract):
@@ -49,11 +45,6 @@ class TestPostgreSQL(DefinitionContract, TransactionContract, RunContract, Sourc
         return lambda: SQLAlchemyStore(postgres_url)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def any_url(request: pytest.FixtureRequest) -> str:
-    return request.getfixturevalue(f"{request.param}_url")
-
-
 def code_of(url: str, **options: float) -> str:
     with pytest.raises(UserError) as caught:
         SQLAlchemyStore(url, **options)
@@ -66,7 +57,17 @@ class TestSchema:
         engine = create_engine(parse_url(any_url))
         with engine.connect() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
-            assert compare_metadata(context, metadata) == []
+            there = metadata if connection.dialect.name == "sqlite" else [metadata, server_metadata]
+            assert compare_metadata(context, there) == []
+        engine.dispose()
+
+    @pytest.mark.postgres
+    def test_on_a_server_every_table_counts_changes(self, postgres_url: str) -> None:
+        SQLAlchemyStore(postgres_url).close()
+        engine = create_engine(parse_url(postgres_url))
+        with engine.connect() as connection:
+            found = connection.execute(text("SELECT CAST(CAST(tgrelid AS regclass) AS text) FROM pg_trigger WHERE NOT tgisinternal")).all()
+            assert {name for (name,) in found} >= set(metadata.tables)
         engine.dispose()
 
     def test_the_list_of_revisions_is_that_of_the_files(self) -> None:
@@ -222,6 +223,27 @@ class TestUrls:
             SQLAlchemyStore("postgresql://ann:secret@127.0.0.1:1/kohort")
         assert caught.value.code == "STORE_DRIVER_MISSING"
         assert 'pip install "kohort[postgres]"' in caught.value.hint
+
+
+@pytest.mark.postgres
+def test_turns_are_taken_whatever_the_default_of_the_server_is(postgres_url: str) -> None:
+    stricter = make_url(postgres_url)
+    options = f"{stricter.query['options']} -c default_transaction_isolation=serializable"
+    url = stricter.update_query_dict({"options": options}).render_as_string(hide_password=False)
+    setup = SQLAlchemyStore(url)
+    parent = setup.save_parent("Shop", "shop", {}, by="ann", at=T0)
+
+    def work(number: int) -> None:
+        for index in range(5):
+            setup.save_segment(parent.id, f"F{number}", f"S{index}", "batch", {}, "f", by="ann", at=T0)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(setup.segments(parent.id)) == 20
+    setup.close()
 
 
 def test_a_refresh_of_a_dead_process_becomes_an_error(any_url: str) -> None:

@@ -96,7 +96,9 @@ def _postgres_engine(url: URL, wait_seconds: float) -> Engine:
     given = options if isinstance(options, str) else " ".join(options)
     arguments["options"] = f"{given} -c timezone=UTC -c lock_timeout={milliseconds}".strip()
     try:
-        return create_engine(url, json_serializer=_json_text, connect_args=arguments, pool_pre_ping=True)
+        return create_engine(
+            url, json_serializer=_json_text, connect_args=arguments, pool_pre_ping=True, isolation_level="READ COMMITTED"
+        )  # whoever waited for its turn reads what the one before committed, whatever the server's default is
     except ModuleNotFoundError as error:
         hint = 'install it: pip install "kohort[postgres]"'
         raise UserError("STORE_DRIVER_MISSING", "the driver for PostgreSQL is not installed", hint=hint) from error

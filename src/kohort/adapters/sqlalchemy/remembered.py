@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy.engine import URL
+from kohort.adapters.sqlalchemy.watching import Watch
 
 T = TypeVar("T")
 Mark = tuple[int, int]
@@ -22,11 +20,12 @@ LONGEST_SECONDS = 0.25
 
 @dataclass(slots=True)
 class _Moment:
-    """What was committed when a request began. looked: by the monotonic clock; waits: whether what is not known may be read."""
+    """What was committed when a request began. version: None when nobody knows; looked: by the monotonic clock, None: not yet; waits:
+    whether what is not known may be read."""
 
     of: Remembered
-    version: int
-    looked: float
+    version: int | None = None
+    looked: float | None = None
     waits: bool = True
 
 
@@ -38,37 +37,46 @@ _MOMENT: ContextVar[_Moment | None] = ContextVar("moment", default=None)
 
 
 class Remembered:
-    """Answers of a store. Nothing is kept for those who did not say that a request begins, and nothing of databases on a server.
+    """Answers of a store. Nothing is kept for those who did not say that a request begins.
 
-    A commit of any process makes everything unknown; whoever commits sees that at once, others with their next request.
+    A commit of any process makes everything unknown; whoever commits sees that at once, others with their next request. What is kept for
+    a version was read after that version was seen: it may be newer than it says, and is forgotten with it, but it is never older.
     """
 
-    def __init__(self, url: URL, most: int = MOST) -> None:
-        self._file = url.database if url.get_backend_name() == "sqlite" else None
+    def __init__(self, watch: Watch, most: int = MOST) -> None:
+        self._watch = watch
         self._most = most
         self._lock = threading.Lock()
-        self._watching: sqlite3.Connection | None = None
+        self._looking = threading.Lock()
+        self._looks = 0
+        self._seen: Hashable | None = None
+        self._version: int | None = None
+        self._versions = 0
         self._own = 0
         self._mark: Mark = (0, 0)
         self._answers: dict[Hashable, Any] = {}
+        self._is_open = True
 
     def begin(self) -> None:
-        """A request begins: until its end it is answered what was committed now, or up to a quarter of a second ago."""
-        version = self._version()
-        _MOMENT.set(None if version is None else _Moment(self, version, time.monotonic()))
+        """A request begins: until its end it is answered what was committed now, or up to a quarter of a second ago.
+
+        Where looking takes a while that is left to the first who asks for something.
+        """
+        moment = _Moment(self)
+        _MOMENT.set(moment)
+        if not self._watch.is_far:
+            self._look(moment)
 
     def mark(self) -> Mark | None:
         """What is another one after anything was committed; None: nobody knows."""
         moment = _MOMENT.get()
         if moment is None or moment.of is not self:
             return None
-        now = time.monotonic()
-        if now - moment.looked > LONGEST_SECONDS:
-            version = self._version()
-            if version is None:
-                return None
-            moment.version, moment.looked = version, now
-        return moment.version, self._own
+        if moment.looked is None or time.monotonic() - moment.looked > LONGEST_SECONDS:
+            if self._watch.is_far:
+                self.require_waiting()
+            self._look(moment)
+        return None if moment.version is None else (moment.version, self._own)
 
     def get(self, key: Hashable, read: Callable[[], T]) -> T:
         """The answer for a key, read when it is not known. Whoever gets it must not change it."""
@@ -114,19 +122,19 @@ class Remembered:
             self._own += 1
 
     def close(self) -> None:
-        """Let go of the file."""
-        with self._lock:
-            if self._watching is not None:
-                self._watching.close()
-            self._watching, self._file = None, None
+        """Let go of the database."""
+        with self._looking:
+            self._is_open = False
+            self._watch.close()
 
-    def _version(self) -> int | None:
-        """A number that grows when another connection commits; this one never does."""
-        with self._lock:
-            if self._file is None:
-                return None
-            with suppress(sqlite3.Error):
-                if self._watching is None:
-                    self._watching = sqlite3.connect(self._file, timeout=0, isolation_level=None, check_same_thread=False)
-                return int(self._watching.execute("PRAGMA data_version").fetchone()[0])
-            return None
+    def _look(self, moment: _Moment) -> None:
+        """See what is committed by now. Those who come while somebody looks share the look after that one."""
+        looked, looks = time.monotonic(), self._looks
+        with self._looking:
+            if self._looks == looks and self._is_open:
+                self._looks += 1
+                seen = self._watch.look()
+                if seen is not None and seen != self._seen:
+                    self._versions += 1
+                self._seen, self._version = seen, None if seen is None else self._versions
+            moment.version, moment.looked = (self._version if self._is_open else None), looked

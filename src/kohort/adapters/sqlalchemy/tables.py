@@ -32,6 +32,8 @@ NAMES = {
     "pk": "pk_%(table_name)s",
 }
 metadata = MetaData(naming_convention=NAMES)
+server_metadata = MetaData(naming_convention=NAMES)
+"""What is there beside the rest in databases on a server."""
 
 
 class Instant(TypeDecorator[datetime]):
@@ -290,3 +292,5 @@ audit_log = Table(
     Column("detail", Text, nullable=False),
     sqlite_autoincrement=True,
 )
+
+changes = Table("changes", server_metadata, Column("number", BigInteger, nullable=False))

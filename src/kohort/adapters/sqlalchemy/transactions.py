@@ -15,6 +15,7 @@ from kohort.adapters.sqlalchemy.engine import WRITES, create_store_engine, parse
 from kohort.adapters.sqlalchemy.failures import explained
 from kohort.adapters.sqlalchemy.remembered import Remembered
 from kohort.adapters.sqlalchemy.schema import open_schema
+from kohort.adapters.sqlalchemy.watching import watch_of
 
 T = TypeVar("T")
 WAIT_SECONDS = 20.0
@@ -27,8 +28,8 @@ class Transactions:
         """Open the store and bring its schema up to date. wait_seconds: how long to wait for another writer."""
         self._url: URL = parse_url(url)
         self._local = threading.local()
-        self._remembered = Remembered(self._url)
         self._engine: Engine = create_store_engine(self._url, wait_seconds)
+        self._remembered = Remembered(watch_of(self._url))
         try:
             with explained(self._url):
                 open_schema(self._engine, wait_seconds)
