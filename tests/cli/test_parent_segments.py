@@ -159,7 +159,7 @@ class TestQuery:
             ("insert into shop.customers values ('x', 'y', 'z') returning *", "NOT_A_QUERY"),
             ("explain analyze delete from shop.customers", "NOT_A_QUERY"),
             ("selec 1", "SQL_ERROR"),
-            ("select nam from shop.customers", "SQL_ERROR"),
+            ("select nam from shop.customers", "COLUMN_NOT_FOUND"),
             ("select * from shop.customer", "TABLE_NOT_FOUND"),
         ],
     )

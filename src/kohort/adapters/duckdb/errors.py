@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import duckdb
 
+from kohort.adapters.duckdb.missing import Known, engine_names, missing_column, missing_table
 from kohort.foundation.errors import UserError
-from kohort.foundation.issues import did_you_mean
-
-TableNames = Callable[[], Sequence[str]]
 
 _CAUSE = re.compile(r"^[A-Za-z ]*(?:Error|ERROR): ")
 _CARET = re.compile(r"^LINE (?P<line>\d+): (?P<source>.*)\n(?P<pad> *)(?P<caret>\^+)", re.MULTILINE)
-_MISSING_TABLE = re.compile(r'Table with name "?(?P<name>[^"\n]+?)"? does not exist')
 _ENGINE_HINT = re.compile(r'Did you mean "(?P<name>[^"]+)"')
-_BINDINGS = re.compile(r"Candidate bindings: (?P<names>.+)")
 _LOCK_HOLDER = re.compile(r"\(PID (?P<pid>\d+)\)")
 _NO_FILES = re.compile(r'No files found that match the pattern "(?P<pattern>[^"]*)"')
 _NOT_PARQUET = (
@@ -57,29 +52,19 @@ def opening_error(error: Exception, path: Path) -> UserError:
     return UserError("WAREHOUSE_UNUSABLE", f"the warehouse {path} cannot be opened: {cause(text)}")
 
 
-def statement_error(error: Exception, table_names: TableNames, skipped_lines: int = 0) -> UserError:
+def statement_error(error: Exception, known: Known, sql: str = "", skipped_lines: int = 0) -> UserError:
     """Why a statement failed. skipped_lines: lines before the user's own text."""
     problem = resource_error(error) or file_error(error)
     if problem is not None:
         return problem
     text = str(error)
-    missing = _MISSING_TABLE.search(text) if isinstance(error, duckdb.CatalogException) else None
-    if missing is not None:
-        return table_not_found(missing["name"], table_names())
+    problem = missing_table(text, _near(text), known) if isinstance(error, duckdb.CatalogException) else None
+    problem = problem or missing_column(text, _position(text, skipped_lines), sql, known)
+    if problem is not None:
+        return problem
     if "read-only mode" in text:
         return UserError("WAREHOUSE_READ_ONLY", "the warehouse is open for reading only")
-    return UserError("SQL_ERROR", cause(text) + _position(text, skipped_lines), hint=_engine_hint(text))
-
-
-def table_not_found(name: str, known: Sequence[str]) -> UserError:
-    """There is no such table; names the nearest one, in whichever database it is."""
-    hint = did_you_mean(name, known)
-    if not hint.startswith("did you mean"):
-        by_table = {full.split(".", 1)[-1]: full for full in known}
-        near = did_you_mean(name.split(".")[-1], by_table)
-        if near.startswith("did you mean"):
-            hint = f'did you mean "{by_table[near.split(chr(34))[1]]}"?'
-    return UserError("TABLE_NOT_FOUND", f"there is no table {name}", hint=hint)
+    return UserError("SQL_ERROR", cause(text) + _position(text, skipped_lines), hint=engine_names(text) or _engine_hint(text))
 
 
 def resource_error(error: Exception) -> UserError | None:
@@ -179,16 +164,22 @@ def _position(text: str, skipped_lines: int) -> str:
     match = _CARET.search(text)
     if match is None:
         return ""
-    prefix = len(f"LINE {match['line']}: ")
-    start = len(match["pad"]) - prefix
-    near = match["source"][start : start + len(match["caret"])]
+    near = _near(text)
+    start = len(match["pad"]) - len(f"LINE {match['line']}: ")
     column = "" if match["source"].startswith("...") else f", column {start + 1}"
     shown = near if len(near) <= 60 else near[:57] + "..."
     return f" (line {int(match['line']) - skipped_lines}{column}: {shown})"
 
 
+def _near(text: str) -> str:
+    """What the engine points at."""
+    match = _CARET.search(text)
+    if match is None:
+        return ""
+    start = len(match["pad"]) - len(f"LINE {match['line']}: ")
+    return match["source"][start : start + len(match["caret"])]
+
+
 def _engine_hint(text: str) -> str:
-    if match := _BINDINGS.search(text):
-        return f"known: {match['names'].strip()}".replace('"', "")
     match = _ENGINE_HINT.search(text)
     return f'did you mean "{match["name"].removeprefix("main.")}"?' if match else ""

@@ -96,7 +96,7 @@ class DuckDBEventTables:
             return self._written(flush, meanwhile)
         except duckdb.Error as error:
             self._start_over(error)
-            raise errors.statement_error(error, list) from error
+            raise errors.statement_error(error, dict) from error
 
     def packed(self, rows: TableRows) -> TableRows:
         """The same rows with their columns of text and instants as Arrow."""
@@ -259,7 +259,7 @@ class DuckDBEventTables:
             return read(self._second)
         except duckdb.Error as error:
             self._forget_second()
-            raise errors.statement_error(error, list) from error
+            raise errors.statement_error(error, dict) from error
 
     def _forget_second(self) -> None:
         if self._second is not None:
@@ -275,7 +275,7 @@ class DuckDBEventTables:
         try:
             return read()
         except duckdb.Error as error:
-            raise errors.statement_error(error, list) from error
+            raise errors.statement_error(error, dict) from error
 
     def _start_over(self, error: duckdb.Error) -> None:
         """Forget what was known, and go on outside of any transaction; after a fatal error on other connections."""

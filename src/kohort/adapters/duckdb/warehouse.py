@@ -16,7 +16,7 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from kohort.adapters.duckdb import errors, importing, views
+from kohort.adapters.duckdb import errors, importing, missing, views
 from kohort.adapters.duckdb.files import SourceFiles, find_files
 from kohort.adapters.duckdb.importing import described, quote, text
 from kohort.adapters.duckdb.running import InterruptibleRunner
@@ -99,7 +99,10 @@ class DuckDBWarehouse:
             self._guarded(lambda: _check_reads(statement))
         connection = self._main.cursor()
         self._streams.add(connection)
-        reader = self._guarded(lambda: connection.sql(sql).to_arrow_reader(batch_rows), connection)
+        try:
+            reader = self._guarded(lambda: connection.sql(sql).to_arrow_reader(batch_rows), connection, raw=True)
+        except duckdb.Error as error:
+            raise self._placed(error, sql) from error
         return pa.RecordBatchReader.from_batches(reader.schema, self._batches(reader, connection))
 
     def numbered(self, ref: TableRef) -> NumberedRows | None:
@@ -119,7 +122,10 @@ class DuckDBWarehouse:
     def execute(self, statement: Statement) -> None:
         """Run a statement that returns nothing."""
         sql = self._sql(statement)
-        self._guarded(lambda: _run_to_end(self._main, sql))
+        try:
+            self._guarded(lambda: _run_to_end(self._main, sql), raw=True)
+        except duckdb.Error as error:
+            raise self._translated(error, sql) from error
 
     def append_rows(self, ref: TableRef, rows: pa.RecordBatchReader) -> int:
         """Add rows to a table, column by column in their order; the number of rows. Values are converted to the table's types."""
@@ -298,30 +304,31 @@ class DuckDBWarehouse:
         except duckdb.Error as error:
             raise self._translated(error) from error
 
-    def _translated(self, error: duckdb.Error) -> UserError:
+    def _translated(self, error: duckdb.Error, sql: str = "") -> UserError:
         if isinstance(error, duckdb.FatalException) and self._path is not None:
             with suppress(duckdb.Error):
                 self._main.close()
             self._main = self._open()
-        return errors.statement_error(error, self._table_names)
+        return errors.statement_error(error, self._known, sql)
 
     def _placed(self, error: duckdb.Error, sql: str) -> UserError:
-        """The error as the user sees it, with the position that the engine leaves out when it names columns lazily."""
-        if isinstance(error, duckdb.BinderException) and "LINE " not in str(error):
+        """The error as the user sees it, with the position that the engine leaves out when it names columns and tables lazily."""
+        if isinstance(error, duckdb.BinderException | duckdb.CatalogException) and "LINE " not in str(error):
             try:
                 with self._main.cursor() as connection:
                     connection.execute(f"EXPLAIN\n{sql}")
-            except duckdb.BinderException as placed:
+            except (duckdb.BinderException, duckdb.CatalogException) as placed:
                 if errors.cause(str(placed)) == errors.cause(str(error)):
-                    return errors.statement_error(placed, self._table_names, skipped_lines=1)
+                    return errors.statement_error(placed, self._known, sql, skipped_lines=1)
             except duckdb.Error:
                 pass
-        return self._translated(error)
+        return self._translated(error, sql)
 
-    def _table_names(self) -> list[str]:
+    def _known(self) -> dict[str, list[str]]:
+        """Every table by its whole name, with its columns."""
         with self._main.cursor() as connection:
-            rows = self._arrow(connection, _LISTING).to_pylist()
-        return [f"{row['schema_name']}.{row['table_name']}" for row in rows]
+            rows = self._arrow(connection, f"{_LISTING} ORDER BY schema_name, table_name").to_pylist()
+        return {f"{row['schema_name']}.{row['table_name']}": row["names"] for row in rows}
 
     def _batches(self, reader: pa.RecordBatchReader, connection: _Connection) -> Iterator[pa.RecordBatch]:
         def following() -> pa.RecordBatch | None:
@@ -331,7 +338,7 @@ class DuckDBWarehouse:
             while (batch := self._guarded(following, connection)) is not None:
                 yield batch
         except (OSError, pa.ArrowException) as error:
-            raise errors.statement_error(error, self._table_names) from error
+            raise errors.statement_error(error, self._known) from error
         finally:
             connection.close()
 
@@ -365,7 +372,7 @@ class DuckDBWarehouse:
     def _known_table(self, ref: TableRef) -> TableInfo:
         info = self.table(ref)
         if info is None:
-            raise errors.table_not_found(str(ref), self._table_names())
+            raise missing.table_not_found(str(ref), list(self._known()))
         return info
 
 
