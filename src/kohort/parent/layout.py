@@ -14,12 +14,24 @@ fields, "timestamp", "time" BIGINT (whole Unix seconds) and arrival (which settl
 
 from __future__ import annotations
 
+import re
+
 from kohort.parent.definition import TableRef
 
 CUSTOMER_ID = "cdp_customer_id"
 ORDINAL = "ordinal"
 ARRIVAL = "arrival"
 TIMESTAMP = "timestamp"
+_BUILT = re.compile(r"(cdp_audience_\d+|kohort)(_.*)?", re.IGNORECASE)
+
+
+def is_built(database: str) -> bool:
+    """Whether refreshes or the server build what is in a database; a parent segment is made of the other ones.
+
+    >>> is_built("cdp_audience_1"), is_built("cdp_audience_1_r2"), is_built("kohort_events"), is_built("cdp_audience"), is_built("shop")
+    (True, True, True, False, False)
+    """
+    return _BUILT.fullmatch(database) is not None
 
 
 def output_database(parent_id: int) -> str:

@@ -98,6 +98,20 @@ def test_issues_of_the_other_forms_have_their_line(shop: Shop) -> None:
     assert issues == ["5 TABLE_NOT_FOUND", "12 COLUMN_NOT_FOUND", "16 TABLE_NOT_FOUND"]
 
 
+def test_what_refreshes_build_is_not_named_as_a_table_to_read(shop: Shop) -> None:
+    for database in ("cdp_audience_1", "cdp_audience_1_r1", "kohort_events"):
+        shop.warehouse.execute(f"CREATE SCHEMA {database}")
+        shop.warehouse.execute(f"CREATE TABLE {database}.customers (customer_id INTEGER)")
+    document, _ = read_yaml(BOOK.replace("table: customers", "table: zzzzzzzz"), "ps.yml")
+    parent, _ = read_parent(document)
+    assert parent is not None
+    (hint,) = [issue.hint for issue in validate_parent(shop.warehouse, parent).issues if issue.code == "TABLE_NOT_FOUND"]
+    assert hint.startswith("known: ")
+    assert "marketing.customers" in hint
+    assert "cdp_audience" not in hint
+    assert "kohort" not in hint
+
+
 def test_columns_that_meet_are_refused(shop: Shop) -> None:
     text = """
 name: Meeting

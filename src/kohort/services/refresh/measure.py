@@ -10,6 +10,7 @@ from sqlglot import exp
 from kohort.foundation.issues import Issues
 from kohort.parent import measures
 from kohort.parent.definition import ParentSegment
+from kohort.parent.layout import is_built
 from kohort.parent.refresh_plan import attribute_sql, customers_sql
 from kohort.parent.report import AttributeReport, BehaviorReport, MasterReport, Misfit
 from kohort.parent.resolution import (
@@ -42,7 +43,9 @@ def source_table(warehouse: Warehouse, info: TableInfo) -> SourceTable:
 def resolve_parent(warehouse: Warehouse, parent: ParentSegment) -> tuple[ResolvedParent | None, Issues]:
     """Meet a parent segment with the tables of the warehouse."""
     found = {ref: source_table(warehouse, info) for ref in sources_of(parent) if (info := warehouse.table(ref))}
-    known = [] if len(found) == len(sources_of(parent)) else [str(info.ref) for info in warehouse.tables()]
+    known = (
+        [] if len(found) == len(sources_of(parent)) else [str(info.ref) for info in warehouse.tables() if not is_built(info.ref.database)]
+    )
     return resolve(parent, found, known)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from kohort.foundation.errors import UserError
+from kohort.parent.layout import is_built
 from kohort.ports.sources import SourceRecord
 from kohort.services.parents.scaffold import MasterKind, ScaffoldWays, scaffold
 from kohort.services.sources.registry import require_source
@@ -69,5 +70,5 @@ def _from(desk: Desk, source: SourceRecord, master: MasterKind) -> str:
 def tables_part(request: Request, desk: AtDesk) -> Response:
     """The tables of the warehouse with their columns."""
     with desk.kohort.shared_warehouse.use() as warehouse:
-        tables = [info for info in warehouse.tables() if not info.ref.database.startswith(("cdp_audience_", "kohort_"))]
+        tables = [info for info in warehouse.tables() if not is_built(info.ref.database)]
     return render(request, "parents/tables_part.html", desk, tables=tables)
