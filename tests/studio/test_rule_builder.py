@@ -331,3 +331,25 @@ def test_a_long_rule_is_as_high_before_it_is_scrolled_through_as_afterwards(stud
     narrow = page.evaluate(height)
     page.locator("style").last.evaluate("style => style.remove()")
     page.wait_for_function(f"{height} === {narrow}")
+
+
+LINES = """() => [...document.querySelectorAll(".rb-row")].map(row => {
+  const parts = [...row.querySelectorAll(".rb-line:first-child > *")].map(part => part.getBoundingClientRect());
+  const tools = row.querySelector(".rb-end").getBoundingClientRect();
+  return {
+    lines: new Set(parts.map(box => Math.round((box.top + box.bottom) / 2))).size,
+    covered: parts.filter(box => box.right > tools.left && box.top < tools.bottom - 3).length,
+    out: parts.filter(box => box.right > tools.right).length,
+  };
+})"""
+
+
+@pytest.mark.parametrize(("width", "lines"), [(560, [2, 2, 1]), (360, [4, 5, 3])])
+def test_rows_go_on_below_their_tools(studio: RunningStudio, open_page: OpenPage, width: int, lines: list[int]) -> None:
+    average = {**BOUGHT, "aggregation": {"type": "Average", "column": "amount"}, "timeWindow": {"duration": 90, "unit": "day"}}
+    page = open_builder(open_page, studio, group({**BOUGHT, "timeWindow": {"duration": 90, "unit": "day"}}, average, GOLD))
+    page.evaluate("width => (document.querySelector('rule-builder').style.width = `${width}px`)", width)
+    expect(page.locator(".rb-row")).to_have_count(3)
+    rows = page.evaluate(LINES)
+    assert [row["lines"] for row in rows] == lines
+    assert [(row["covered"], row["out"]) for row in rows] == [(0, 0)] * 3

@@ -87,7 +87,7 @@ export class RuleCondition extends LitElement {
       ${this.handle()}
       <div class="rb-main"><div class="rb-line">
         ${this.letter ? html`<span class="rb-letter">${this.letter}</span>` : nothing}<span class="chip chip-${color}">${word}</span>
-        ${kind === "reference" ? nothing : negation(this.node, this.put)}<span class="rb-break"></span>${this.test(kind)}</div>
+        ${kind === "reference" ? nothing : negation(this.node, this.put)}${this.test(kind)}</div>
         ${kind === "behavior" ? behaviorFilter(this.row) : nothing}${kind === "sequence" ? sequenceRow(this.row) : nothing}
         ${limitEditor(this.row, { ofBehavior: kind === "behavior" })}${description(this.node, this._describing, this.put, this.disabled)}${issueList(this.own)}</div>
       <div class="rb-end"><span class="rb-count" title="How many profiles this holds for" .textContent=${count(this.count)}></span>${this.disabled ? nothing : this.tools(kind)}</div></div>`;

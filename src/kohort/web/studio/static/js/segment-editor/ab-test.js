@@ -1,5 +1,6 @@
 // The editor of an A/B test: variants and a control group with their ratios, and how many each would have.
 import { html, live, nothing, repeat } from "../../vendor/lit.js";
+import { sentence } from "../api.js";
 import { count } from "../numbers.js";
 import { bar, icon, share } from "./format.js";
 import { withKey } from "./paths.js";
@@ -17,19 +18,20 @@ const control = (test) => (typeof test.control === "number" ? { name: "Control",
 
 /** state: {test, name, sizes, size, issues, readonly, saved}; changed(test, label, coalesce). */
 export function split(state, changed) {
-  const { test, issues, readonly } = state;
-  const variants = test.variants ?? [];
+  const { test, readonly } = state;
+  const [variants, sum] = [test.variants ?? [], sumOf(test)];
+  const issues = state.issues.filter((issue) => sum <= 100 || issue.path !== "ab_test.variants"); // the line of the sum says it
   const set = (at, key, value) => changed({ ...test, variants: variants.map((part, place) => (place === at ? { ...part, [key]: value } : part)) }, `Change the ${key} of a variant`, `ab-${at}-${key}`);
   const setControl = (key, value) => changed({ ...test, control: { ...control(test), [key]: value } }, "Change the control group", `ab-control-${key}`);
   const without = (at) => changed({ ...test, variants: variants.filter((_, place) => place !== at) }, "Remove a variant");
   const wrong = (path) => issues.some((issue) => issue.path === path || issue.path.startsWith(`${path}.`));
-  const add = () => changed({ ...test, variants: [...variants, { name: [...LETTERS].find((letter) => !variants.some((part) => part.name === letter)), ratio: Math.max(1, 100 - sumOf(test)) }] }, "Add a variant");
+  const add = () => changed({ ...test, variants: [...variants, { name: [...LETTERS].find((letter) => !variants.some((part) => part.name === letter)), ratio: Math.max(1, 100 - sum) }] }, "Add a variant");
   return html`<table class="ab-table"><thead><tr><th scope="col">Variant</th><th scope="col">Ratio</th><th scope="col" class="number">Members</th><th scope="col"><span class="visually-hidden">Share</span></th><th scope="col"><span class="visually-hidden">Remove</span></th></tr></thead><tbody>
-    ${repeat(variants, (_, at) => at, (part, at) => row(state, part, at, `variant ${at + 1}`, wrong(`ab_test.variants[${at}]`), (key, value) => set(at, key, value), variants.length > 1 && !readonly ? () => without(at) : null))}
-    ${row(state, control(test), variants.length, "the control group", wrong("ab_test.control"), setControl, null)}
+    ${repeat(variants, (_, at) => at, (part, at) => row({ ...state, sum }, part, at, `variant ${at + 1}`, wrong(`ab_test.variants[${at}]`), (key, value) => set(at, key, value), variants.length > 1 && !readonly ? () => without(at) : null))}
+    ${row({ ...state, sum }, control(test), variants.length, "the control group", wrong("ab_test.control"), setControl, null)}
   </tbody></table>
-  ${total(sumOf(test))}
-  ${issues.map((issue) => html`<p class="is-bad ab-issue">${icon("circle-alert", 14)} ${issue.message}</p>`)}
+  ${total(sum)}
+  ${issues.map((issue) => html`<p class="is-bad ab-issue">${icon("circle-alert", 14)} ${sentence(issue.message)}</p>`)}
   ${readonly ? nothing : html`<div class="ab-foot"><button type="button" class="button button-small" ?disabled=${variants.length >= MOST} @click=${add}>${icon("plus", 15)}Variant</button>
     <button type="button" class="button button-small button-quiet" @click=${() => changed(evenly(test), "Split evenly")}>Split evenly</button></div>`}
   ${moves(state) ? html`<p class="notice notice-warn">${icon("triangle-alert", 15)}<span>Members change variants when an earlier ratio changes. A variant added at the end, or a smaller control group, moves nobody else.</span></p>` : nothing}
@@ -40,7 +42,7 @@ export function split(state, changed) {
   </div></details>`;
 }
 
-function row({ sizes, size, test, name, readonly }, part, at, what, invalid, set, remove) {
+function row({ sizes, size, test, name, readonly, sum }, part, at, what, invalid, set, remove) {
   const found = sizes?.[at];
   const known = found?.name === part.name ? found : null;
   const about = size === null || size === undefined || !Number.isFinite(part.ratio) ? null : Math.round((size * part.ratio) / 100);
@@ -48,14 +50,14 @@ function row({ sizes, size, test, name, readonly }, part, at, what, invalid, set
   const shown = part.ratio === 0 ? html`<span class="muted">none</span>` : known ? count(known.count) : about === null ? "–" : html`<span class="muted" title="From the ratio; counted in a moment">≈ ${count(about)}</span>`;
   return html`<tr><td><span class="ab-name"><span class="marker marker-variant" aria-hidden="true"></span><input class="control control-small" aria-label="Name of ${what}" aria-invalid=${invalid ? "true" : "false"} ?readonly=${readonly} .value=${live(part.name ?? "")} @input=${(event) => set("name", event.target.value)}>
       <span class="muted ab-ending" title="${part.name}-${test.name || name}">-${test.name || name}</span></span></td>
-    <td><span class="ab-ratio"><input class="control control-small" type="number" min="0" max="100" step="any" inputmode="decimal" aria-label="Ratio of ${what} in percent" aria-invalid=${invalid ? "true" : "false"} ?readonly=${readonly} .value=${live(String(part.ratio ?? ""))} @input=${(event) => set("ratio", number(event.target.value))}><span aria-hidden="true">%</span></span></td>
+    <td><span class="ab-ratio"><input class="control control-small" type="number" min="0" max="100" step="any" inputmode="decimal" aria-label="Ratio of ${what} in percent" aria-invalid=${invalid || sum > 100 ? "true" : "false"} aria-describedby=${sum > 100 ? "ab-sum" : nothing} ?readonly=${readonly} .value=${live(String(part.ratio ?? ""))} @input=${(event) => set("ratio", number(event.target.value))}><span aria-hidden="true">%</span></span></td>
     <td class="number">${shown}</td><td class="ab-share" title=${known ? `${share(known.share)} of the segment` : nothing}>${bar(known ? known.share ?? 0 : (part.ratio || 0) / 100, "ed-meter-variant")}</td>
     <td>${remove ? html`<button type="button" class="icon-button" aria-label="Remove ${what}" title="Remove ${what}" @click=${remove}>${icon("x", 15)}</button>` : nothing}</td></tr>`;
 }
 
 function total(sum) {
   const words = sum > 100 ? "more than 100%: lower some of them" : sum < 100 ? `the other ${Math.round((100 - sum) * 1e6) / 1e6}% are in no variant` : "everybody is in one";
-  return html`<p class=${sum > 100 ? "ab-sum is-bad" : "ab-sum muted"} role="status">Together <strong>${sum}%</strong>, ${words}.</p>`;
+  return html`<p id="ab-sum" class=${sum > 100 ? "ab-sum is-bad" : "ab-sum muted"} role="status">Together <strong>${sum}%</strong>, ${words}.</p>`;
 }
 
 function field(label, value, placeholder, about, readonly, set) {

@@ -222,10 +222,10 @@ export class SegmentEditor extends LitElement {
       return;
     }
     const keys = keysOf(rowOf(issue.path));
-    const place = { name: "[name=name]", folder: "[name=folder]", ab_test: ".ab input", base: ".ed-about select", description: ".ed-about textarea" }[issue.path.split(/[.[]/)[0]];
+    const place = { name: "[name=name]", folder: "[name=folder]", ab_test: ".ab .card-body", base: ".ed-about select", description: ".ed-about textarea" }[issue.path.split(/[.[]/)[0]];
     const row = [...this.querySelectorAll("rule-builder [data-path]")].find((item) => keys.length && item.dataset.path === JSON.stringify(keys)) ?? this.querySelector(place ?? "rule-builder");
     row?.scrollIntoView({ block: "center" });
-    const first = row?.matches("input") ? row : row?.querySelector("[aria-invalid=true], input, select, button");
+    const first = row?.matches("input") ? row : row?.querySelector("[aria-invalid=true]") ?? row?.querySelector("input, select, button");
     first?.focus({ preventScroll: true });
   }
 
