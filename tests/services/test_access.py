@@ -44,9 +44,22 @@ def test_grants_do_not_narrow_admins() -> None:
 
 
 def test_a_refusal_says_what_it_takes() -> None:
-    with pytest.raises(UserError, match="may not add and change users") as caught:
+    with pytest.raises(UserError, match=r"^you may not change users and their grants$") as caught:
         Access("viewer").require("users.write")
     assert (caught.value.code, caught.value.hint) == ("FORBIDDEN", "it takes the role admin: ask an admin")
     with pytest.raises(UserError, match="here") as caught:
         Access("viewer", (Grant(1, "", "viewer"),)).require("parents.read", 2)
     assert "other places" in caught.value.hint
+
+
+def test_a_refusal_where_one_may_less_does_not_speak_of_other_places() -> None:
+    access = Access("marketer", (Grant(1, "", "viewer"), Grant(1, "Value", "marketer")))
+    with pytest.raises(UserError, match=r"^you may not change segments here$") as caught:
+        access.require("segments.write", 1, "Lifecycle")
+    assert caught.value.hint == "it takes the role marketer here, and your grants give less: ask an admin"
+    with pytest.raises(UserError, match=r"^you may not change segments$") as caught:
+        Access("marketer", (Grant(1, "Value", "viewer"),)).require("segments.write")
+    assert caught.value.hint == "it takes the role marketer, and your grants give less: ask an admin"
+    with pytest.raises(UserError, match=r"^you may not change segments$") as caught:
+        Access("viewer").require("segments.write", 1, "Lifecycle")
+    assert caught.value.hint == "it takes the role marketer: ask an admin"

@@ -239,4 +239,4 @@ def test_what_is_not_ones_own_to_change_says_so(own_studio: RunningStudio, open_
     page.get_by_role("menuitem", name="Rename").click()
     page.get_by_role("dialog").get_by_label("Name").fill("Mine")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("You may not create, change, move")
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("You may not change segments here")

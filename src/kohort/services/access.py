@@ -20,7 +20,7 @@ part: anywhere in it; folder: over the folder."""
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do. role: the least that may."""
+    """One thing to do. role: the least that may; text: as it is said after "you may not"; to change is also to add, move and delete."""
 
     role: Role
     scope: Scope
@@ -28,31 +28,31 @@ class Action:
 
 
 ACTIONS: Mapping[str, Action] = {
-    "me.read": Action("viewer", "everywhere", "see who one is, and sign out"),
-    "me.change": Action("viewer", "everywhere", "change one's own password"),
-    "parents.list": Action("viewer", "everywhere", "list the parent segments one may see"),
-    "parents.read": Action("viewer", "part", "see a parent segment, its fields, refreshes and runs"),
-    "parents.write": Action("engineer", "parent", "change the definition of a parent segment"),
-    "parents.add": Action("engineer", "everywhere", "add a parent segment"),
-    "parents.refresh": Action("engineer", "parent", "refresh a parent segment"),
-    "parents.evaluate": Action("marketer", "parent", "evaluate all segments of a parent segment"),
+    "me.read": Action("viewer", "everywhere", "see who you are"),
+    "me.change": Action("viewer", "everywhere", "change your password"),
+    "parents.list": Action("viewer", "everywhere", "list parent segments"),
+    "parents.read": Action("viewer", "part", "see parent segments, their fields, refreshes and runs"),
+    "parents.write": Action("engineer", "parent", "change parent segments"),
+    "parents.add": Action("engineer", "everywhere", "add parent segments"),
+    "parents.refresh": Action("engineer", "parent", "refresh parent segments"),
+    "parents.evaluate": Action("marketer", "parent", "evaluate segments"),
     "values.read": Action("viewer", "part", "see which values fields have"),
-    "segments.list": Action("viewer", "part", "list the segments and folders one may see"),
-    "segments.read": Action("viewer", "folder", "see a segment, its versions, history and why somebody is in it"),
-    "segments.write": Action("marketer", "folder", "create, change, move, revert and delete segments"),
-    "rules.try": Action("viewer", "part", "preview, count and explain rules that are not saved"),
-    "members.read": Action("viewer", "folder", "look at members of a segment"),
-    "members.export": Action("marketer", "folder", "download all members of a segment"),
-    "profiles.read": Action("viewer", "parent", "search and look at profiles"),
+    "segments.list": Action("viewer", "part", "list segments and folders"),
+    "segments.read": Action("viewer", "folder", "see segments, their versions, history and why somebody is in them"),
+    "segments.write": Action("marketer", "folder", "change segments"),
+    "rules.try": Action("viewer", "part", "try rules that are not saved"),
+    "members.read": Action("viewer", "folder", "look at members of segments"),
+    "members.export": Action("marketer", "folder", "download members of segments"),
+    "profiles.read": Action("viewer", "parent", "look at profiles"),
     "pii.read": Action("engineer", "part", "see the values of columns marked pii"),
-    "runs.list": Action("viewer", "everywhere", "list the runs of the parent segments one may see"),
+    "runs.list": Action("viewer", "everywhere", "list runs"),
     "sources.read": Action("viewer", "everywhere", "see sources and how they are doing"),
-    "sources.write": Action("engineer", "everywhere", "add, change, disable sources and rotate their keys"),
+    "sources.write": Action("engineer", "everywhere", "change sources"),
     "settings.read": Action("engineer", "everywhere", "see the settings of the server and how it is doing"),
-    "tokens.own": Action("viewer", "everywhere", "see, add and revoke one's own API tokens"),
-    "tokens.all": Action("admin", "everywhere", "see and revoke everybody's API tokens"),
+    "tokens.own": Action("viewer", "everywhere", "use API tokens of your own"),
+    "tokens.all": Action("admin", "everywhere", "see API tokens of others"),
     "users.read": Action("admin", "everywhere", "see users and their grants"),
-    "users.write": Action("admin", "everywhere", "add and change users and their grants"),
+    "users.write": Action("admin", "everywhere", "change users and their grants"),
     "warehouse.use": Action("admin", "everywhere", "use the warehouse as commands beside the server do"),
     "audit.read": Action("admin", "everywhere", "read the audit log"),
 }
@@ -92,11 +92,16 @@ class Access:
 
     def require(self, action: str, parent_id: int | None = None, folder: str = "") -> None:
         """Raises UserError FORBIDDEN."""
-        if not self.may(action, parent_id, folder):
-            needed = ACTIONS[action]
-            granted = _reaches(self.role, needed.role)
-            hint = "your grants are for other places: ask an admin" if granted else f"it takes the role {needed.role}: ask an admin"
-            raise UserError("FORBIDDEN", f"you may not {needed.text}{' here' if granted else ''}", hint=hint)
+        if self.may(action, parent_id, folder):
+            return
+        needed = ACTIONS[action]
+        if not _reaches(self.role, needed.role):
+            raise UserError("FORBIDDEN", f"you may not {needed.text}", hint=f"it takes the role {needed.role}: ask an admin")
+        place = " here" if parent_id is not None else ""
+        if parent_id is not None and not self._roles(needed.scope, parent_id, folder):
+            raise UserError("FORBIDDEN", f"you may not {needed.text} here", hint="your grants are for other places: ask an admin")
+        hint = f"it takes the role {needed.role}{place}, and your grants give less: ask an admin"
+        raise UserError("FORBIDDEN", f"you may not {needed.text}{place}", hint=hint)
 
 
 def lower(first: Role, second: Role) -> Role:
