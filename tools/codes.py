@@ -103,6 +103,7 @@ SAID: dict[str, tuple[str, str]] = {
     "UNKNOWN_BEHAVIOR": ('there is no behavior "purchases"', 'did you mean "purchase"?'),
     "UNKNOWN_COLUMN": ('behavior "purchase" has no column "amout"', 'did you mean "amount"?'),
     "UNKNOWN_KEY": ('the segment has no key "rul"', 'did you mean "rule"?'),
+    "UNKNOWN_PARAMETER": ('there is no parameter "foldr"', 'did you mean "folder"? this route takes folder, search, cursor, limit'),
     "YAML_SYNTAX": ("mapping values are not allowed here", "check indentation, quotes and colons on this line and the one before"),
 }
 """The examples of codes whose message the source does not say in one place, or says with too many blanks."""

@@ -27,6 +27,8 @@ def test_a_server_from_the_first_start_to_the_last_answer(evaluated_shop: Path, 
         assert client.post("/api/v1/setup", json=first).status_code == 401
         assert client.get("/setup").status_code == 404
         assert client.get("/api/v1/me").json()["role"] == "admin"
+        for path in ("/healthz", "/api/v1/me", "/api/v1/sources/web_shop/events", f"{PARENT}/nothing"):
+            assert client.head(path).status_code == (404 if path.endswith("nothing") else 200)
         vip = client.get(f"{PARENT}/segments?search=VIP").json()["items"][-1]
         counts: list[int] = []
         failures: list[str] = []

@@ -92,7 +92,7 @@ def everything(api: Api, role: str, profile: str = "c024") -> Iterator[tuple[str
 
 def known(route: APIRoute, wanted: dict[str, str]) -> dict[str, str]:
     """Those of the parameters that the route takes: the API refuses others."""
-    taken = inspect.signature(route.endpoint).parameters
+    taken = set(inspect.signature(route.endpoint).parameters) - set(route.param_convertors)
     return {name: value for name, value in wanted.items() if name in taken} if is_api(route) else wanted
 
 

@@ -55,12 +55,7 @@ def export_members(
     columns: attributes to write, all when empty. spreadsheet: a CSV for people, in which no text is taken for a formula;
     for programs values are as they are. Raises InvalidInput UNKNOWN_ATTRIBUTE, UserError OUTPUT_NEEDED, FILE_NOT_WRITABLE.
     """
-    known = [CUSTOMER_ID, *engine.catalog.attribute]
-    issues = Issues()
-    for name in columns:
-        if name not in known:
-            issues.error("UNKNOWN_ATTRIBUTE", f'there is no attribute "{name}"', hint=did_you_mean(name, known))
-    issues.raise_if_errors()
+    require_attributes(engine, columns)
     if format == "parquet" and output is None:
         raise UserError("OUTPUT_NEEDED", "Parquet needs a file", hint="add: -o FILE.parquet")
     reader = engine.warehouse.stream(_statement(engine, target, columns, as_of))
@@ -69,6 +64,16 @@ def export_members(
             stream.write(BYTE_ORDER_MARK)
             return _write_csv(reader, stream, spreadsheet=True)
         return _WRITERS[format](reader, stream)
+
+
+def require_attributes(engine: Engine, columns: Sequence[str]) -> None:
+    """Raises InvalidInput UNKNOWN_ATTRIBUTE, with every column that no attribute is called."""
+    known = [CUSTOMER_ID, *engine.catalog.attribute]
+    issues = Issues()
+    for name in columns:
+        if name not in known:
+            issues.error("UNKNOWN_ATTRIBUTE", f'there is no attribute "{name}"', hint=did_you_mean(name, known))
+    issues.raise_if_errors()
 
 
 def _statement(engine: Engine, target: str, columns: Sequence[str], as_of: datetime | None) -> exp.Select:

@@ -21,6 +21,7 @@ from kohort.web.api import (
     folders,
     insights,
     live_events,
+    members,
     parent_checks,
     parents,
     parse,
@@ -35,6 +36,7 @@ from kohort.web.api import (
 )
 from kohort.web.api.answers import TITLES, Json, problem, problem_of
 from kohort.web.api.guard import COOKIE, GuardedRoute, Routes, action_of
+from kohort.web.api.heads import HeadAsGet, method_of
 from kohort.web.api.nowhere import not_this_method, nothing_there
 from kohort.web.api.running import Running
 
@@ -49,6 +51,7 @@ _ROUTES = (
     runs.routes,
     beside.routes,
     segments.routes,
+    members.routes,
     folders.routes,
     insights.routes,
     rules.routes,
@@ -118,6 +121,7 @@ def build_api(kohort: Kohort) -> FastAPI:
     app.add_exception_handler(UnicodeEncodeError, _on_broken_text)
     app.add_exception_handler(Exception, _on_mistake)
     app.add_middleware(BodyLimit, most=kohort.settings.api_request_bytes)
+    app.add_middleware(HeadAsGet)
     require_guarded(app)
     return app
 
@@ -213,16 +217,16 @@ def _on_invalid_request(_: Request, error: Exception) -> Json:
 
 def _on_http_error(request: Request, error: Exception) -> Json:
     assert isinstance(error, HTTPException)
-    method, path = request.method, request.url.path
+    path = request.url.path
     match error.status_code:
         case 400:
             detail = "the body cannot be read: it is nested too deeply, or holds a number that is too long"
             return problem(400, "REQUEST_UNREADABLE", detail, "send plain JSON")
         case 404:
-            return nothing_there(PREFIX, api_routes(), method, path)
+            return nothing_there(PREFIX, api_routes(), request.method, path)
         case 405:
             allowed = (error.headers or {}).get("Allow", "").split(", ")
-            return not_this_method(PREFIX, api_routes(), method, path, allowed)
+            return not_this_method(PREFIX, api_routes(), method_of(request), path, allowed)
         case 413:
             return problem(413, "REQUEST_TOO_LARGE", str(error.detail), "send less at once")
         case other:
@@ -244,7 +248,7 @@ def _on_mistake(request: Request, error: Exception) -> Json:
     with suppress(OSError):
         text = "".join(traceback.format_exception(error))
         (kohort.workspace.state / "crash.log").write_text(
-            f"{request.method} {request.url.path}\n{text}", encoding="utf-8", errors="replace"
+            f"{method_of(request)} {request.url.path}\n{text}", encoding="utf-8", errors="replace"
         )
     return problem(
         500, "INTERNAL", "this is a mistake in Kohort", "details are in .kohort/crash.log on the server", headers={"Connection": "close"}

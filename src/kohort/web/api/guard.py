@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from hmac import compare_digest
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
@@ -20,6 +21,8 @@ from kohort.services.tokens import caller_of_token
 from kohort.services.users import Actor, Caller, caller_of_session
 from kohort.web.api.answers import Json
 from kohort.web.api.contract import ANSWERS, MORE_ANSWERS
+from kohort.web.api.heads import headers_alone, is_head
+from kohort.web.api.parameters import parameters_of, require_known_parameters
 from kohort.web.api.unseen import Unseen
 from kohort.web.packing import made_small
 
@@ -54,9 +57,12 @@ _PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
 class GuardedRoute(APIRoute):
     """A route that first asks who is there and whether they may; what was sent is looked at only after that."""
 
+    is_strict: ClassVar[bool] = False
+    """Whether parameters that it does not have are refused. Pages are tolerant: links to them come from anywhere."""
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        action, takes_body = action_of(self), self.body_field is not None
+        action, takes_body, parameters = action_of(self), self.body_field is not None, parameters_of(self)
 
         async def guarded(request: Request) -> Response:
             store = request.app.state.kohort.store
@@ -66,15 +72,25 @@ class GuardedRoute(APIRoute):
                 request.state.caller = known or await run_in_threadpool(admitted, request, action)
             elif request.method not in _SAFE:
                 _refuse_cross_site(request)
+            if self.is_strict:
+                require_known_parameters(request.query_params, parameters)
             if takes_body:
                 _require_json(request)
             try:
                 answer = await handle(request)
             except UserError as error:
                 raise await run_in_threadpool(_without_unseen, request, error) from error
+            if is_head(request) and isinstance(answer, StreamingResponse):
+                answer = headers_alone(answer)
             return made_small(request, as_private(_or_unchanged(request, answer)))
 
         return guarded
+
+
+class ApiRoute(GuardedRoute):
+    """A route of the API."""
+
+    is_strict = True
 
 
 def _require_json(request: Request) -> None:
@@ -182,7 +198,7 @@ class Routes(APIRouter):
     """Routes that each say what they do."""
 
     def __init__(self, tag: str) -> None:
-        super().__init__(route_class=GuardedRoute, tags=[tag])
+        super().__init__(route_class=ApiRoute, tags=[tag])
 
     def on(
         self,

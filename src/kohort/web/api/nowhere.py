@@ -26,11 +26,16 @@ def nothing_there(prefix: str, routes: Sequence[GuardedRoute], method: str, path
 
 def not_this_method(prefix: str, routes: Sequence[GuardedRoute], method: str, path: str, allowed: Iterable[str]) -> Json:
     """405: routes have this path, for other methods."""
-    methods = methods_at(routes, path.removeprefix(prefix)) or sorted(allowed)
+    methods = methods_at(routes, path.removeprefix(prefix)) or _with_head(set(allowed))
     detail = f"{path} does not take {method}"
     return problem(405, "METHOD_NOT_ALLOWED", detail, f"it takes {', '.join(methods)}", headers={"Allow": ", ".join(methods)})
 
 
 def methods_at(routes: Iterable[GuardedRoute], path: str) -> list[str]:
-    """What a path takes."""
-    return sorted({method for route in routes if re.match(route.path_regex, path) for method in route.methods or ()})
+    """What a path takes; where there is GET, there is HEAD."""
+    found = {method for route in routes if re.match(route.path_regex, path) for method in route.methods or ()}
+    return _with_head(found)
+
+
+def _with_head(methods: set[str]) -> list[str]:
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)

@@ -1,45 +1,33 @@
-"""Segments: create, read, change, move, delete, versions, history, members."""
+"""Segments: create, read, change, move, delete, versions, history."""
 
 from __future__ import annotations
 
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Query
-from fastapi.responses import FileResponse
-from starlette.background import BackgroundTask
 
-from kohort.foundation.errors import UserError
 from kohort.parent.catalog import FieldCatalog
 from kohort.parent.catalog_codec import catalog_from_document
-from kohort.parent.layout import CUSTOMER_ID
-from kohort.ports.definitions import ParentRecord, SegmentRecord
-from kohort.services.access import hidden_attributes
+from kohort.ports.definitions import ParentRecord
 from kohort.services.definitions.listing import list_segments
 from kohort.services.definitions.move import move_segments
 from kohort.services.definitions.revisions import require_revision, revision_of
 from kohort.services.definitions.save import create_segment, delete_segment, read_document, stored_segment, update_segment
 from kohort.services.definitions.versions import diff_versions, list_versions, revert_segment
-from kohort.services.evaluation.evaluate import Engine
 from kohort.services.membership.history import segment_history
-from kohort.services.membership.members import export_members
-from kohort.services.profiles.pages import member_page
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Definition, Place, Version
-from kohort.web.api.desk import AsOf, AtDesk, Desk, IfMatch, ParentName, SegmentId, etag, held
-from kohort.web.api.documents import definition_of, diff_document, history_document, profiles_document, segment_document, version_document
+from kohort.web.api.desk import AtDesk, Desk, IfMatch, ParentName, SegmentId, etag, held
+from kohort.web.api.documents import definition_of, diff_document, history_document, segment_document, version_document
 from kohort.web.api.guard import Routes
-from kohort.web.api.pages import Cursor, Limit, page_of, read_number
+from kohort.web.api.pages import Cursor, Limit, page_of
 
 routes = Routes("Segments")
 ChosenVersion = Annotated[int | None, Query(ge=1, lt=2**31, description="The number of a version.")]
-Variant = Annotated[str, Query(max_length=600, description="Only those in this variant of its A/B test: `A-Offer`; empty: all.")]
-_SPREADSHEET = "For people: UTF-8 is marked, and texts that a spreadsheet would take for a formula get an apostrophe."
 _SEGMENT = {"id": 5, "path": "Value/VIP", "folder": "Value", "name": "VIP", "kind": "batch", "version": 2, "population": 12, "share": 0.857}
 _WHOLE = {**_SEGMENT, "definition": {"name": "VIP", "folder": "Value", "rule": {}}, "text": "lifetime_value > 1000"}
 _ETAG = {"ETag": "The revision: send it as If-Match when you change this."}
@@ -200,64 +188,6 @@ def history_of_segment(
     """How its population developed: day by day, growth, who entered and left."""
     kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.read")
     return Json(history_document(segment_history(kohort.store, kohort.snapshots, record, str(stored.id), days=days)))
-
-
-# --- members ------------------------------------------------------------------------------------------------------
-
-
-@routes.on("GET", f"{_ONE}/members", "members.read", problems=(409, 503), example={"total": 12, "items": [], "next": None})
-def list_members(
-    desk: AtDesk, parent: ParentName, segment: SegmentId, variant: Variant = "", as_of: AsOf = "", cursor: Cursor = "", limit: Limit = 50
-) -> Json:
-    """Members with their attributes. Personal data is null for those who may not see it."""
-    record, stored = desk.segment(parent, segment, "members.read")
-    with desk.engine(record) as engine:
-        moment = desk.instant(as_of, engine.catalog.timezone)
-        page = member_page(engine, _members_at(engine, stored, variant), after=read_number(cursor, -1), limit=limit, as_of=moment)
-        hidden = hidden_attributes(engine.catalog, desk.access, record.id)
-    return Json({"total": page.total, "as_of": page.as_of, **profiles_document(page, engine.key_column, hidden)})
-
-
-@routes.on("GET", f"{_ONE}/members.csv", "members.export", problems=(409, 503, 507), media="text/csv", example="cdp_customer_id,country\n")
-def download_members(
-    desk: AtDesk,
-    parent: ParentName,
-    segment: SegmentId,
-    columns: Annotated[str, Query(max_length=5000, description="Attributes, comma separated; empty: all one may see.")] = "",
-    variant: Variant = "",
-    as_of: AsOf = "",
-    spreadsheet: Annotated[bool, Query(description=_SPREADSHEET)] = False,
-) -> Any:
-    """All members as a CSV file, whole or not at all. Columns of personal data are left out for those who may not see them."""
-    record, stored = desk.segment(parent, segment, "members.export")
-    folder = desk.kohort.workspace.state / "tmp"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".csv", delete=False) as made:
-        path = FilePath(made.name)
-    try:
-        with desk.engine(record) as engine:
-            hidden = hidden_attributes(engine.catalog, desk.access, record.id)
-            asked = [name.strip() for name in columns.split(",") if name.strip()]
-            wanted = [name for name in asked or [CUSTOMER_ID, *engine.catalog.attribute] if name not in hidden]
-            moment = desk.instant(as_of, engine.catalog.timezone)
-            target = _members_at(engine, stored, variant)
-            columns_or_id = wanted or [CUSTOMER_ID]
-            count = export_members(engine, target, columns=columns_or_id, format="csv", output=path, as_of=moment, spreadsheet=spreadsheet)
-        detail = f"{count} rows: {', '.join(wanted)}"
-        desk.note("members.export", "segment", f"{record.slug}:{target}", after=revision_of(stored), detail=detail)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    name = f"{stored.id}-members.csv"
-    return FileResponse(path, media_type="text/csv; charset=utf-8", filename=name, background=BackgroundTask(path.unlink, missing_ok=True))
-
-
-def _members_at(engine: Engine, stored: SegmentRecord, variant: str) -> str:
-    """The path of a segment, or of one of its variants. Raises UserError SEGMENT_NOT_FOUND."""
-    path = f"{stored.path}/{variant}" if variant else stored.path
-    if engine.graph.owners.get(path) != stored.path:
-        raise UserError("SEGMENT_NOT_FOUND", f'"{stored.path}" has no variant "{variant}"', hint="variants are called like A-Offer")
-    return path
 
 
 def _whole(desk: Desk, parent: str, segment_id: int) -> Json:
