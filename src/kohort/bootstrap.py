@@ -94,6 +94,33 @@ class Kohort:
             return self.warehouse.create_table(name, select, as_view=as_view)
         return create_table(self.warehouse, name, select, as_view=as_view)
 
+    def require_droppable(self, name: str, warehouse: Warehouse | None = None) -> TableInfo:
+        """The table when nothing stands on it. warehouse: for this thread; None: the one that is open.
+
+        Raises UserError TABLE_NOT_FOUND, NAME_RESERVED, TABLE_IN_USE.
+        """
+        from kohort.adapters.duckdb.dropping import is_of_source, views_over
+        from kohort.services.parents.drop_table import Standing, require_droppable
+        from kohort.services.tables import table_info
+
+        used = warehouse or self.warehouse
+        info = table_info(used, name)
+        standing = Standing(tuple(views_over(used, info.ref)), is_of_source(used, info.ref))
+        require_droppable(self.store, info, standing)
+        return info
+
+    def drop_table(self, name: str, warehouse: Warehouse | None = None) -> TableInfo:
+        """Drop a table or view on which nothing stands. Raises what `require_droppable` raises."""
+        from kohort.adapters.served_warehouse import ServedWarehouse
+        from kohort.services.parents.drop_table import drop_table
+
+        used = warehouse or self.warehouse
+        if isinstance(used, ServedWarehouse):
+            return used.drop_table(name)
+        info = self.require_droppable(name, used)
+        drop_table(used, info)
+        return info
+
     def _open_warehouse(self) -> DuckDBWarehouse:
         from kohort.adapters.duckdb import DuckDBWarehouse
 
@@ -189,8 +216,12 @@ class Kohort:
     def drop_source_tables(self, schema: str, warehouse: Warehouse | None = None) -> list[str]:
         """Drop what Kohort made for a source; the names. warehouse: for this thread; None: the one that is open."""
         from kohort.adapters.duckdb.event_tables_drop import drop_source_tables
+        from kohort.adapters.served_warehouse import ServedWarehouse
 
-        return drop_source_tables(warehouse or self.warehouse, schema)
+        used = warehouse or self.warehouse
+        if isinstance(used, ServedWarehouse):
+            return used.drop_source_tables(schema)
+        return drop_source_tables(used, schema)
 
     def server_counts(self) -> ServerCounts | None:
         """What the server of this workspace has counted since it began; None when none answers."""

@@ -45,6 +45,8 @@ COMMANDS: list[tuple[str, ...]] = [
     ("tables", "import", "made.customers", "FOLDER/data/customers.csv", "--append", "--json"),
     ("tables", "import", "made.customers", "FOLDER/data/nothing.csv"),
     ("tables", "import", "made.bought", "FOLDER/data/purchases.parquet", "--view"),
+    ("tables", "drop", "made.seen", "-y"),
+    ("tables", "drop", "shop.metrics", "-y"),
     ("ps", "validate"),
     ("ps", "validate", "--json"),
     ("ps", "preview", "--limit", "2"),

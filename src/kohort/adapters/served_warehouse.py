@@ -91,6 +91,15 @@ class ServedWarehouse:
         """Create or replace a table or view from one SELECT; all or nothing."""
         return table_of(self._call("/create", {"name": name, "select": select, "as_view": as_view}))
 
+    def drop_table(self, name: str) -> TableInfo:
+        """Drop a table or view on which nothing stands."""
+        return table_of(self._call("/drop", {"name": name}))
+
+    def drop_source_tables(self, schema: str) -> list[str]:
+        """Drop what Kohort made for a source; the names."""
+        found: list[str] = self._call("/drop-source", {"name": schema})["dropped"]
+        return found
+
     def close(self) -> None:
         """Nothing is kept."""
 

@@ -91,7 +91,7 @@ def confirm(question: str, *, yes: bool, destructive: bool) -> None:
         if not typer.confirm(question, default=False, err=True):
             raise UserError("NOT_CONFIRMED", "nothing was changed")
     elif destructive:
-        raise UserError("NOT_CONFIRMED", "nothing was changed: this deletes definitions and nobody could be asked", hint="add -y")
+        raise UserError("NOT_CONFIRMED", "nothing was changed: this cannot be taken back and nobody could be asked", hint="add -y")
 
 
 def existing_paths(paths: list[Path]) -> list[Path]:

@@ -32,7 +32,7 @@ _STOPPED = 130
 """The exit code after Ctrl-C; the framework gives it instead of raising KeyboardInterrupt."""
 
 app = typer.Typer(name="kohort", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-app.add_typer(tables_app, name="tables", help="Tables of the warehouse: list, import, create, show.")
+app.add_typer(tables_app, name="tables", help="Tables of the warehouse: list, import, create, show, drop.")
 app.add_typer(source_app, name="source", help="Sources: who sends calls, with which key, into which tables.")
 app.add_typer(ps.ps_app, name="ps", help="Parent segments: the data model, its refresh, its fields.")
 app.add_typer(sg.sg_app, name="sg", help="Segments: write, check, count, evaluate, export.")

@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from kohort.cli.audit import record_done
-from kohort.cli.output import batch_rows, count_text, plain, show_arrow, show_json, show_rows, show_table, styled
+from kohort.cli.context import Yes, confirm
+from kohort.cli.output import batch_rows, count_text, counted, plain, show_arrow, show_json, show_rows, show_table, styled
 from kohort.cli.session import open_session
 from kohort.cli.usage import UsageError
 
@@ -103,6 +104,25 @@ def create(
     record_done("table.create", "table", str(info.ref), detail=info.kind)
     rows = f"{count_text(info.rows)} rows, " if info.rows >= 0 else ""
     styled(f"created {info.kind} [bold]{info.ref}[/bold]: {rows}{len(info.columns)} columns")
+
+
+@tables_app.command("drop")
+def drop(
+    table: Annotated[str, typer.Argument(help="<database>.<table>")],
+    yes: Yes = False,
+    as_json: JSON = False,
+) -> None:
+    """Drop a table or view for good. What a parent segment, a source or a view needs is refused."""
+    session = open_session()
+    info = session.require_droppable(table)
+    rows = f" with {counted(info.rows, 'row')}" if info.rows >= 0 else ""
+    confirm(f"Drop the {info.kind} {info.ref}{rows}? It cannot be brought back.", yes=yes, destructive=True)
+    dropped = session.drop_table(table)
+    record_done("table.drop", "table", str(dropped.ref), detail=dropped.kind)
+    if as_json:
+        show_json({"table": str(dropped.ref), "kind": dropped.kind, "rows": dropped.rows if dropped.rows >= 0 else None})
+    else:
+        styled(f"dropped {dropped.kind} [bold]{dropped.ref}[/bold]{rows}")
 
 
 @tables_app.command("show")

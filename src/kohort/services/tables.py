@@ -25,7 +25,7 @@ def parse_table(name: str) -> TableRef:
     return TableRef(database, table)
 
 
-def _target(name: str) -> TableRef:
+def writable_table(name: str) -> TableRef:
     """A table that a person may write. Raises UserError NAME_INVALID, NAME_RESERVED."""
     ref = parse_table(name)
     if OUTPUT_DATABASE.fullmatch(ref.database.lower()):
@@ -45,12 +45,12 @@ def import_table(
     append: bool = False,
 ) -> ImportReport:
     """Create or replace a table from files; see `ports.warehouse.Warehouse.import_files`."""
-    return warehouse.import_files(_target(name), files, format=format, types=types, as_view=as_view, append=append)
+    return warehouse.import_files(writable_table(name), files, format=format, types=types, as_view=as_view, append=append)
 
 
 def create_table(warehouse: Warehouse, name: str, select: str, *, as_view: bool = False) -> TableInfo:
     """Create or replace a table or view from one SELECT; all or nothing."""
-    ref = _target(name)
+    ref = writable_table(name)
     query = _one_select(select, warehouse.dialect)
     target = exp.table_(ref.table, db=ref.database, quoted=True)
     with warehouse.transaction():

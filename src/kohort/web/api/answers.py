@@ -31,6 +31,7 @@ STATUSES: Mapping[str, int] = {
     "SOURCE_ENABLED": 409,
     "SOURCE_HAS_CALLS": 409,
     "SOURCE_IN_USE": 409,
+    "TABLE_IN_USE": 409,
     "UNKNOWN_KEYS_TAKEN": 409,
     "LAST_ADMIN": 409,
     "NOT_REFRESHED": 409,

@@ -20,6 +20,7 @@ from kohort.adapters.served_warehouse import DATA, ENDED, FAILED, frame, table_d
 from kohort.foundation.errors import Interrupted, KohortError, UserError
 from kohort.parent.definition import TableRef
 from kohort.services.runs import Stop, problem_document
+from kohort.services.sources.registry import require_source, require_tables_unused
 from kohort.services.tables import create_table
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Body
@@ -72,6 +73,12 @@ class WantedTable(Body):
     as_view: bool
 
 
+class WantedName(Body):
+    """A table, or the schema of a source."""
+
+    name: str
+
+
 @routes.on("POST", "/warehouse/tables", COMMANDS, hidden=True)
 async def tables(request: Request, body: WantedTables) -> Json:
     """Tables with their columns and rows."""
@@ -104,6 +111,22 @@ async def create(request: Request, body: WantedTable) -> Json:
     """Create a table or view from one SELECT."""
     info = await _Work(request).do(lambda warehouse: create_table(warehouse, body.name, body.select, as_view=body.as_view))
     return Json(table_document(info))
+
+
+@routes.on("POST", "/warehouse/drop", COMMANDS, hidden=True)
+async def drop(request: Request, body: WantedName) -> Json:
+    """Drop a table or view on which nothing stands."""
+    kohort: Kohort = request.app.state.kohort
+    info = await _Work(request).do(lambda warehouse: kohort.drop_table(body.name, warehouse))
+    return Json(table_document(info))
+
+
+@routes.on("POST", "/warehouse/drop-source", COMMANDS, hidden=True)
+async def drop_source(request: Request, body: WantedName) -> Json:
+    """Drop the tables of a source that no parent segment reads."""
+    kohort: Kohort = request.app.state.kohort
+    require_tables_unused(kohort.store, require_source(kohort.store, body.name))
+    return Json({"dropped": await _Work(request).do(lambda warehouse: kohort.drop_source_tables(body.name, warehouse))})
 
 
 @routes.on("POST", "/warehouse/rows", COMMANDS, hidden=True)
