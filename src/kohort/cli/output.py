@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 from unicodedata import category
 
 from rich.cells import cell_len
@@ -24,8 +24,8 @@ from kohort.foundation.issues import Issue, path_text
 
 _UNLIMITED = 10_000
 _EXCERPT = 72
-_FOLDED_CHARACTERS = 10
-"""A column of text is folded to no less than this before a table is given up."""
+_GAP = 2
+"""Blanks between the columns of a table."""
 
 
 def _console(stderr: bool = False) -> Console:
@@ -113,28 +113,70 @@ def printable(text: str) -> str:
     return "".join(sign if category(sign) not in ("Cc", "Cs") else sign.encode("unicode_escape").decode() for sign in text)
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Iterable[int] = (), empty: str = "nothing to show") -> None:
+def show_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    right: Iterable[int] = (),
+    spare: Iterable[int] = (),
+    empty: str = "nothing to show",
+) -> None:
     """A table; `right` names the columns (by position) that are aligned to the right and never folded.
 
-    When the terminal is too narrow even with long texts folded, a line a value.
+    Texts are folded between words only, so that a name can be copied. When the terminal is too narrow for that, the columns of
+    `spare` that hold nothing but zeros go first; when that is not enough, a line a value.
     """
     shown = [[cell(value) for value in row] for row in rows]
     if not shown:
         note(empty)
         return
-    numeric = set(right)
-    widths = [max(cell_len(text) for text in column) for column in zip(columns, *shown, strict=True)]
-    least = [width if position in numeric else min(width, _FOLDED_CHARACTERS) for position, width in enumerate(widths)]
-    if sum(least) + 2 * (len(least) - 1) > _console().width:
-        _show_one_by_one(columns, shown)
+    numeric, room = set(right), _console().width
+    wanted = _widths(columns, shown)
+    least = [wanted[at] if at in numeric else _longest_word(column) for at, column in enumerate(zip(columns, *shown, strict=True))]
+    if _across(least) > room:
+        idle = {at for at in spare if all(row[at] in ("", "0") for row in shown)}
+        if idle:
+            kept = [at for at in range(len(columns)) if at not in idle]
+            fewer = [[row[at] for at in kept] for row in shown]
+            show_table([columns[at] for at in kept], fewer, right=[at for at, old in enumerate(kept) if old in numeric])
+        else:
+            _show_one_by_one(columns, shown)
         return
-    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
-    for position, column in enumerate(columns):
-        is_number = position in numeric
-        table.add_column(escape(printable(column)), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number)
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, _GAP, 0, 0))
+    for at, width in enumerate(_shared(least, wanted, room)):
+        justify: Literal["left", "right"] = "right" if at in numeric else "left"
+        table.add_column(escape(printable(columns[at])), justify=justify, overflow="fold", no_wrap=at in numeric, width=width)
     for row in shown:
         table.add_row(*(escape(text) for text in row))
     _console().print(table)
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column would be with nothing folded."""
+    return [max(cell_len(text) for text in column) for column in zip(columns, *rows, strict=True)]
+
+
+def _longest_word(texts: Iterable[str]) -> int:
+    return max((cell_len(word) for text in texts for word in text.split()), default=0)
+
+
+def _across(widths: Sequence[int]) -> int:
+    return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _shared(least: Sequence[int], wanted: Sequence[int], room: int) -> list[int]:
+    """A width for each column: at least this, at most that, together no more than there is room for.
+
+    >>> _shared([5, 4, 4], [5, 20, 6], 25)
+    [5, 10, 6]
+    """
+    widths, left = list(least), room - _across(least)
+    narrow = sorted(range(len(least)), key=lambda at: wanted[at] - least[at])
+    for place, at in enumerate(narrow):
+        more = min(wanted[at] - least[at], left // (len(narrow) - place))
+        widths[at] += more
+        left -= more
+    return widths
 
 
 def fitting_columns(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
@@ -153,25 +195,28 @@ def show_rows(names: Sequence[str], types: Iterable[Any], rows: Iterable[Sequenc
     numbers = ("int", "uint", "double", "float", "decimal")
     right = [position for position, kind in enumerate(types) if str(kind).startswith(numbers)]
     shown = [[cell(value) for value in row] for row in rows]
-    widths = [max(cell_len(text) for text in column) for column in zip(names, *shown, strict=True)]
-    if shown and sum(widths) + 2 * (len(widths) - 1) > _console().width:
+    if shown and _across(_widths(names, shown)) > _console().width:
         _show_one_by_one(names, shown)
     else:
         show_table(names, shown, right=right, empty=empty)
 
 
 def _show_one_by_one(names: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Rows too wide for the terminal: a line a value."""
+    """Rows too wide for the terminal: a line a value. A word that is wider than its line is left whole for the terminal to continue."""
     console = _console()
     label = max(cell_len(name) for name in names)
     for number, row in enumerate(rows, 1):
         console.print(f"[dim]row {number}[/dim]")
         for name, text in zip(names, row, strict=True):
-            value = Text(text, overflow="fold")
-            grid = Table.grid(padding=(0, 2, 0, 0))
+            title = Text(printable(name), style="bold")
+            if _longest_word([text]) > console.width - label - _GAP:
+                title.append(" " * (label + _GAP - cell_len(title.plain)))
+                console.print(title + Text(text, style="not bold"), soft_wrap=True)
+                continue
+            grid = Table.grid(padding=(0, _GAP, 0, 0))
             grid.add_column(width=label)
             grid.add_column(overflow="fold")
-            grid.add_row(Text(printable(name), style="bold"), value)
+            grid.add_row(title, Text(text, overflow="fold"))
             console.print(grid)
 
 

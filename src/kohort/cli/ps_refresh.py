@@ -140,7 +140,7 @@ def _show_figures(report: Any) -> None:
     rows: list[tuple[Any, ...]] = [("master", "", m.source, count_text(m.rows_in), "", m.null_keys, m.duplicate_keys, _misfits(m.misfits))]
     rows += [("attribute", a.name, a.source, *_joined(a, f"{a.match_rate:.1%}", a.duplicate_keys)) for a in report.attributes]
     rows += [("behavior", b.name, b.source, *_joined(b, f"{b.match_rate:.1%}", "")) for b in report.behaviors]
-    show_table(("part", "name", "table", "rows", "matched", "no key", "twice", "misfits"), rows, right=(3, 4, 5, 6, 7))
+    show_table(("part", "name", "table", "rows", "matched", "no key", "twice", "misfits"), rows, right=(3, 4, 5, 6, 7), spare=(5, 6, 7))
 
 
 def _joined(table: AttributeReport | BehaviorReport, matched: str, duplicates: int | str) -> tuple[Any, ...]:
