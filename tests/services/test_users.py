@@ -8,7 +8,9 @@ from functools import partial
 
 import pytest
 
+from kohort.adapters.passwords import Argon2Passwords
 from kohort.foundation.clock import FixedClock
+from kohort.foundation.errors import UserError
 from kohort.ports.definitions import DefinitionStore
 from kohort.ports.users import Grant, UserRecord
 from kohort.services import users
@@ -57,6 +59,27 @@ class TestUsers:
         [newest] = store.audit(limit=1)
         assert newest.entry.detail == "shop:/Value viewer"
 
+    def test_who_reads_an_old_revision_is_told_who_changed_the_role_or_limits_and_when(
+        self, store: DefinitionStore, ann: UserRecord, clock: FixedClock
+    ) -> None:
+        read = users.user_revision(store, ann)
+        parent = store.save_parent("Shop", "shop", {"name": "Shop"}, by="ops", at=clock.now())
+        users.set_grants(store, ann.name, [Grant(parent.id, "Value", "viewer")], actor=Actor("bob"), clock=clock)
+        clock.move_to(clock.now() + timedelta(hours=1))
+        users.set_password(store, PASSWORDS, ann.name, RIGHT, actor=Actor("eve"), clock=clock)
+        sign_in(store, clock)
+        with pytest.raises(UserError, match="bob changed it at 2024-01-01 00:00:00 GMT") as caught:
+            users.change_user(store, ann.name, role="viewer", revision=read, actor=CLI, clock=clock)
+        assert caught.value.code == "CHANGED_MEANWHILE"
+
+    def test_a_password_that_is_hashed_anew_at_sign_in_is_no_change_of_the_user(
+        self, store: DefinitionStore, ann: UserRecord, clock: FixedClock
+    ) -> None:
+        clock.move_to(clock.now() + timedelta(hours=1))
+        signed_in = users.sign_in(store, Argon2Passwords(memory_kib=128, rounds=1), "ann", RIGHT, address="", clock=clock)
+        assert signed_in.user.password_hash != ann.password_hash
+        assert (signed_in.user.updated_by, signed_in.user.updated_at) == (ann.updated_by, ann.updated_at)
+
     @pytest.mark.usefixtures("ann")
     def test_a_disabled_user_is_signed_out_and_cannot_sign_in(self, store: DefinitionStore, clock: FixedClock) -> None:
         secret = sign_in(store, clock).secret
@@ -95,7 +118,8 @@ class TestSigningIn:
         caller = users.caller_of_session(store, secret, address="", clock=clock)
         assert caller is not None
         assert (
-            code(lambda: users.change_own_password(store, PASSWORDS, caller, "wrong", "another long one", clock=clock)) == "WRONG_PASSWORD"
+            code(lambda: users.change_own_password(store, PASSWORDS, caller, "wrong", "another long one", clock=clock))
+            == "OLD_PASSWORD_WRONG"
         )
         users.change_own_password(store, PASSWORDS, caller, RIGHT, "another long one", clock=clock)
         assert users.caller_of_session(store, secret, address="", clock=clock) is None
@@ -114,10 +138,30 @@ class TestSigningIn:
             waits.append(caught.value.wait_seconds)
             clock.move_to(clock.now() + timedelta(seconds=caught.value.wait_seconds))
             assert code(lambda: sign_in(store, clock, "wrong", address="10.8.8.8")) == "WRONG_PASSWORD"
-        assert waits == [16, 31, 61]
+        assert waits == [15, 30, 60]
         clock.move_to(clock.now() + timedelta(hours=1))
         assert sign_in(store, clock).user.id == ann.id
         assert code(lambda: sign_in(store, clock, "wrong")) == "WRONG_PASSWORD"
+
+    def test_a_wrong_old_password_is_told_as_that_counts_and_is_in_the_audit_log(
+        self, store: DefinitionStore, ann: UserRecord, clock: FixedClock
+    ) -> None:
+        caller = users.caller_of_session(store, sign_in(store, clock).secret, address="::1", clock=clock)
+        assert caller is not None
+        change = partial(users.change_own_password, store, PASSWORDS, caller, "wrong", "another long one", clock=clock)
+        assert [code(change) for _ in range(6)] == ["OLD_PASSWORD_WRONG"] * 5 + ["LOCKED_OUT"]
+        assert code(lambda: sign_in(store, clock)) == "LOCKED_OUT"
+        entries = [record.entry for record in store.audit(limit=5)]
+        assert {(entry.who, entry.action, entry.object) for entry in entries} == {(ann.name, "password.refused", ann.name)}
+        assert [entry.detail for entry in entries] == ["the account is locked for 15 seconds", "", "", "", ""]
+
+    def test_who_could_not_sign_in_is_not_said_to_have_done_anything(
+        self, store: DefinitionStore, ann: UserRecord, clock: FixedClock
+    ) -> None:
+        assert code(lambda: sign_in(store, clock, "wrong", address="6.6.6.6")) == "WRONG_PASSWORD"
+        [newest] = store.audit(limit=1)
+        told = newest.entry
+        assert (told.who, told.action, told.object, told.address) == ("", "session.refused", ann.name, "6.6.6.6")
 
     def test_unknown_accounts_lock_just_the_same(self, store: DefinitionStore, clock: FixedClock) -> None:
         codes = [code(lambda: sign_in(store, clock, name="nobody")) for _ in range(6)]

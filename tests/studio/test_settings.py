@@ -54,13 +54,13 @@ def test_a_new_user_with_a_role_a_limit_and_a_password_signs_in(own_studio: Runn
 
 
 def test_one_changes_ones_password(own_studio: RunningStudio, open_page: OpenPage, watch: Watch) -> None:
-    watch.allow("401")
+    watch.allow("422")
     page = open_page(own_studio, "/settings", role="marketer")
     expect(page).to_have_url(f"{own_studio.url}/settings/account")
     page.get_by_label("Old password").fill("not the old password")
     page.get_by_label("New password").fill("another horse battery")
     page.get_by_role("button", name="Change the password").click()
-    expect(page.get_by_role("alert")).to_contain_text("password is wrong")
+    expect(page.get_by_role("alert")).to_contain_text("The old password is wrong.")
     page.get_by_label("Old password").fill(PASSWORD)
     page.get_by_role("button", name="Change the password").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in to Kohort")

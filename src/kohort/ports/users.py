@@ -5,7 +5,7 @@ Secrets never come here: passwords as argon2 hashes, sessions, API tokens and se
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -82,7 +82,10 @@ class FailureRecord:
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Something that was done. way: how the person was known; before, after: fingerprints of the object, "" = there was none."""
+    """Something that was done. who "": nobody was recognised; way: how the person was known.
+
+    before, after: fingerprints of the object, "" = there was none.
+    """
 
     at: datetime
     who: str
@@ -199,6 +202,15 @@ class UserStore(Protocol):
         """Keep what was done, for good."""
         ...
 
-    def audit(self, *, limit: int, before_id: int | None = None, who: str = "", kind: str = "", object: str = "") -> Sequence[AuditRecord]:
-        """Newest first; before_id: only older ones."""
+    def audit(
+        self,
+        *,
+        limit: int,
+        before_id: int | None = None,
+        who: str = "",
+        kind: str = "",
+        object: str = "",
+        actions: Collection[str] = (),
+    ) -> Sequence[AuditRecord]:
+        """Newest first; before_id: only older ones; actions: only these, none = all."""
         ...

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Literal, Protocol
 
 from kohort.foundation.clock import Clock
@@ -39,7 +40,7 @@ class Passwords(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something, and how they were known. address: "" on the command line."""
+    """Who does something, and how they were known. name "": nobody was recognised; address: "" on the command line."""
 
     name: str
     way: Way = "cli"
@@ -161,9 +162,11 @@ def set_password(store: DefinitionStore, passwords: Passwords, name: str, passwo
 
 
 def change_own_password(store: DefinitionStore, passwords: Passwords, caller: Caller, old: str, new: str, *, clock: Clock) -> UserRecord:
-    """The same by the user, who must know the old one. Raises UserError WRONG_PASSWORD, LockedOut, and as `set_password`."""
+    """The same by the user, who must know the old one. Raises UserError OLD_PASSWORD_WRONG, LockedOut, and as `set_password`."""
     checked_password(new)
-    _require_password(store, passwords, caller.user, old, caller.actor.address, clock)
+    if not _knows_password(store, passwords, caller.user, caller.user.name, old, caller.actor, "password.refused", clock):
+        hint = "if you do not know it, an admin can set a new one"
+        raise UserError("OLD_PASSWORD_WRONG", "the old password is wrong", hint=hint)
     return set_password(store, passwords, caller.user.name, new, actor=caller.actor, clock=clock)
 
 
@@ -219,7 +222,9 @@ def user_revision(store: DefinitionStore, user: UserRecord) -> str:
 def require_user_revision(store: DefinitionStore, user: UserRecord, revision: str | None) -> None:
     """None: it does not matter. Raises UserError CHANGED_MEANWHILE."""
     if revision is not None and revision != user_revision(store, user):
-        message = f'"{user.name}" is not as it was when you read it'
+        found = store.audit(limit=1, kind="user", object=user.name, actions=("user.add", "user.change", "user.grants"))
+        who, at = (found[0].entry.who, found[0].entry.at) if found else (user.updated_by, user.updated_at)
+        message = f'"{user.name}" is not as it was when you read it: {who} changed it at {at:%Y-%m-%d %H:%M:%S} GMT'
         raise UserError("CHANGED_MEANWHILE", message, hint="read it again, then change it")
 
 
@@ -233,10 +238,12 @@ def _marks(grants: Sequence[Grant]) -> str:
 def sign_in(store: DefinitionStore, passwords: Passwords, name: str, password: str, *, address: str, clock: Clock) -> SignedIn:
     """A session for whoever knows the password. Raises UserError WRONG_PASSWORD (whatever was wrong), LockedOut."""
     user = store.user(name)
-    _require_password(store, passwords, user, password, address, clock, name)
-    assert user is not None
+    nobody = Actor("", "session", address)
+    if not _knows_password(store, passwords, user, name, password, nobody, "session.refused", clock) or user is None:
+        hint = "an admin can set a new password: kohort user passwd NAME"
+        raise UserError("WRONG_PASSWORD", "the name or the password is wrong", hint=hint)
     if passwords.is_outdated(user.password_hash):
-        user = store.update_user(replace(user, password_hash=passwords.hash(password)), by=user.name, at=clock.now())
+        user = store.update_user(replace(user, password_hash=passwords.hash(password)), by=user.updated_by, at=user.updated_at)
     return _new_session(store, user, address, clock, "session")
 
 
@@ -255,25 +262,33 @@ def _new_session(store: DefinitionStore, user: UserRecord, address: str, clock: 
     return SignedIn(user, secret, session.expires_at)
 
 
-def _require_password(
-    store: DefinitionStore, passwords: Passwords, user: UserRecord | None, password: str, address: str, clock: Clock, name: str = ""
-) -> None:
+def _knows_password(
+    store: DefinitionStore, passwords: Passwords, user: UserRecord | None, name: str, password: str, actor: Actor, action: str, clock: Clock
+) -> bool:
+    """Whether it is the password of an account. A failure counts, and is in the audit log as action. Raises LockedOut."""
     name = user.name if user is not None else name
-    account, source = _account_key(name), f"address:{address}"
+    account, source = _account_key(name), f"address:{actor.address}"
     with store.transaction():
-        waits = [_wait(store, key, tries, clock.now()) for key, tries in ((account, ACCOUNT_TRIES), (source, ADDRESS_TRIES))]
-        if not any(waits):
+        waits = _waits(store, account, source, clock.now())
+        if not waits:
             store.add_failure(account, clock.now())  # counted before it is looked at: many attempts at once are not better than one
-    if any(waits):
-        raise LockedOut(int(max(waits).total_seconds()) + 1)
+    if waits:
+        raise LockedOut(max(waits.values()))
     kept = user.password_hash if user is not None and not user.disabled else ""
-    if not passwords.verify(kept, password):
-        with store.transaction():
-            store.add_failure(source, clock.now())
-            note_audit(store, Actor(name[:200], "session", address), clock, "session.refused", "user", name[:200])
-        hint = "an admin can set a new password: kohort user passwd NAME"
-        raise UserError("WRONG_PASSWORD", "the name or the password is wrong", hint=hint)
-    store.clear_failures(account)
+    if passwords.verify(kept, password):
+        store.clear_failures(account)
+        return True
+    with store.transaction():
+        store.add_failure(source, clock.now())
+        locked = [f"the {what} is locked for {seconds} seconds" for what, seconds in _waits(store, account, source, clock.now()).items()]
+        note_audit(store, actor, clock, action, "user", name[:200], detail="; ".join(locked))
+    return False
+
+
+def _waits(store: DefinitionStore, account: str, source: str, now: datetime) -> dict[str, int]:
+    """What is locked, and for how many seconds more."""
+    found = {"account": _wait(store, account, ACCOUNT_TRIES, now), "address": _wait(store, source, ADDRESS_TRIES, now)}
+    return {what: ceil(wait.total_seconds()) for what, wait in found.items() if wait}
 
 
 def _account_key(name: str) -> str:

@@ -143,6 +143,8 @@ class UserStoreContract(StoreContract):
         assert {record.entry.who for record in store.audit(limit=9, who="bob")} == {"bob"}
         assert [record.entry for record in store.audit(limit=9, kind="segment", object="A/3")] == [entries[3]]
         assert list(store.audit(limit=9, kind="source")) == []
+        assert [record.entry for record in store.audit(limit=1, actions={"segment.save", "segment.add"})] == entries[:-2:-1]
+        assert list(store.audit(limit=9, actions={"segment.add"})) == []
 
     def test_a_change_and_its_audit_entry_are_kept_together_or_not_at_all(self, store: DefinitionStore) -> None:
         def half() -> None:

@@ -184,7 +184,8 @@ class TestSigningIn:
 
     def test_a_new_password_takes_the_old_one_and_ends_sessions(self, own: Api) -> None:
         cookie = self.cookie(own)
-        own.refused(401, "PUT", "/me/password", "", headers=cookie, json={"old": "wrong", "new": "another long one"})
+        wrong = own.refused(422, "PUT", "/me/password", "", headers=cookie, json={"old": "wrong", "new": "another long one"})
+        assert (wrong["code"], wrong["detail"]) == ("OLD_PASSWORD_WRONG", "the old password is wrong")
         own.refused(403, "PUT", "/me/password", "marketer", json={"old": PASSWORD, "new": "another long one"})
         own.ok("PUT", "/me/password", "", headers=cookie, json={"old": PASSWORD, "new": "another long one"})
         own.refused(401, "GET", "/me", "", headers=cookie)
@@ -241,6 +242,7 @@ class TestGrants:
         for change in (("PUT", f"{path}/grants", {"grants": []}), ("PATCH", path, {"role": "viewer"})):
             refused = own.refused(412, *change[:2], json=change[2], headers={"If-Match": read.headers["etag"]})
             assert refused["code"] == "CHANGED_MEANWHILE"
+            assert "admin changed it at 20" in refused["detail"]
         own.ok("PATCH", path, json={"role": "viewer"}, headers={"If-Match": first.headers["etag"]})
         unchanged = own.call("GET", path, headers={"If-None-Match": own.call("GET", path).headers["etag"]})
         assert unchanged.status_code == 304

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
@@ -216,14 +216,25 @@ class Users(Transactions):
             audit_id = connection.execute(insert(audit_log).values(**values).returning(audit_log.c.id)).scalar_one()
         return AuditRecord(audit_id, entry)
 
-    def audit(self, *, limit: int, before_id: int | None = None, who: str = "", kind: str = "", object: str = "") -> Sequence[AuditRecord]:
-        """Newest first; before_id: only older ones."""
+    def audit(
+        self,
+        *,
+        limit: int,
+        before_id: int | None = None,
+        who: str = "",
+        kind: str = "",
+        object: str = "",
+        actions: Collection[str] = (),
+    ) -> Sequence[AuditRecord]:
+        """Newest first; before_id: only older ones; actions: only these, none = all."""
         query = select(audit_log.c.id, *_ENTRY_COLUMNS).order_by(audit_log.c.id.desc()).limit(limit)
         if before_id is not None:
             query = query.where(audit_log.c.id < before_id)
         for column, wanted in ((audit_log.c.who, who), (audit_log.c.kind, kind), (audit_log.c.object, object)):
             if wanted:
                 query = query.where(column == wanted)
+        if actions:
+            query = query.where(audit_log.c.action.in_(sorted(actions)))
         with self._reading() as connection:
             rows = connection.execute(query).all()
         return [AuditRecord(row.id, AuditEntry(**{c.name: row._mapping[c] for c in _ENTRY_COLUMNS})) for row in rows]

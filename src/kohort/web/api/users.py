@@ -91,7 +91,7 @@ def get_me(desk: AtDesk) -> Json:
     return Json({**document, "way": desk.actor.way, "actions": actions})
 
 
-@routes.on("PUT", "/me/password", "me.change", problems=(401, 429), example={"changed": True})
+@routes.on("PUT", "/me/password", "me.change", problems=(429,), example={"changed": True})
 def change_my_password(desk: AtDesk, body: OwnPassword) -> Json:
     """Change one's own password. Every session ends, this one, too."""
     kohort = desk.kohort
