@@ -5,7 +5,8 @@ python -m tools.transcripts PAGE...   only these
 
 In a page, a block with a title (```yaml title="segments/..."```) is a file that the reader makes, a ```console block holds
 `$ kohort ...` lines, each with what it prints below it. `exit=1` after `console` says that the last command refuses.
-`kohort serve &` runs until `kill %1` or the end of the page, on a free port that the page calls 8040; `python FILE` runs a file of it.
+`kohort serve &` runs until `kill %1` or the end of the page, on free ports that the page calls 8040 and 8300; `python FILE` runs a file of
+it, `curl ...` what it says, and `export NAME=VALUE` holds to the end of the page.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from unittest.mock import patch
 
 from kohort.cli.main import main as kohort
 from kohort.foundation.clock import SystemClock
+from kohort.services import tokens
 from kohort.services.sources import registry as sources
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,7 +45,7 @@ TITLE = re.compile(r'title="([^"]+)"')
 STEP = re.compile(r"  [A-Z].* \.\.\.")
 DURATION = re.compile(r"\b\d+\.\d s\b")
 ARRIVAL = re.compile(r"^\d\d:\d\d:\d\d\.\d{3}(?=  )", re.MULTILINE)
-PORT = "8040"
+CALLS_PORT, API_PORT = "8040", "8300"
 KOHORT = [sys.executable, "-c", "from kohort.cli.main import entry; entry()"]
 
 
@@ -115,7 +117,7 @@ class _Clock:
     def now(self, _: object = None) -> datetime:
         return self.instant
 
-    def new_write_key(self) -> str:
+    def new_secret(self) -> str:
         """Not random here, so that it is the same each time a page is run."""
         return hashlib.sha256(self.instant.isoformat().encode()).hexdigest()[:32]
 
@@ -130,8 +132,9 @@ def _reader(root: Path) -> Iterator[_Clock]:
     environment["KOHORT_USER"] = "ana"
     os.chdir(root)
     try:
-        keys = patch.object(sources, "new_write_key", clock.new_write_key)
-        with patch.dict(os.environ, environment, clear=True), patch.object(SystemClock, "now", clock.now), keys:
+        keys = patch.object(sources, "new_write_key", clock.new_secret)
+        new_tokens = patch.object(tokens, "new_secret", clock.new_secret)
+        with patch.dict(os.environ, environment, clear=True), patch.object(SystemClock, "now", clock.now), keys, new_tokens:
             yield clock
     finally:
         os.chdir(before)
@@ -149,7 +152,7 @@ class _Desk:
     def __init__(self, root: Path, clock: _Clock) -> None:
         self._root = root
         self._clock = clock
-        self._port = ""
+        self._ports: dict[str, str] = {}
         self._server: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> _Desk:
@@ -160,13 +163,17 @@ class _Desk:
             self._stop_server()
 
     def with_port(self, text: str) -> str:
-        """The text of a page with the port that its server really has."""
-        if f":{PORT}" not in text:
-            return text
-        if not self._port:
+        """The text of a page with the ports that its server really has."""
+        for port in (CALLS_PORT, API_PORT):
+            if f":{port}" in text:
+                text = text.replace(f":{port}", f":{self._real(port)}")
+        return text
+
+    def _real(self, port: str) -> str:
+        if port not in self._ports:
             with socket.create_server(("127.0.0.1", 0)) as listener:
-                self._port = str(listener.getsockname()[1])
-        return text.replace(f":{PORT}", f":{self._port}")
+                self._ports[port] = str(listener.getsockname()[1])
+        return self._ports[port]
 
     def run(self, command: str, expected: str) -> Step:
         """One command, a minute after the one before."""
@@ -181,9 +188,13 @@ class _Desk:
                 printed = self.steady(self._start_server(options))
             case ["kill", "%1"]:
                 printed = self.steady(self._stop_server())
+            case ["export", assignment]:
+                name, _, value = assignment.partition("=")
+                os.environ[name] = self.with_port(value)
             case ["python", file]:
-                ended = subprocess.run([sys.executable, file], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-                code, printed = ended.returncode, self.steady(ended.stdout)
+                code, printed = self._other([sys.executable, file])
+            case ["curl", *_]:
+                code, printed = self._other(["bash", "-o", "pipefail", "-c", self.with_port(command)])
             case ["kohort", *words]:
                 with _printed() as output, patch.object(sys, "stdin", io.StringIO()):
                     code = kohort(words)
@@ -192,9 +203,13 @@ class _Desk:
                 raise ValueError(f"a console block cannot run {command!r}")
         return Step(command, expected, printed, code, 0)
 
+    def _other(self, command: list[str]) -> tuple[int, str]:
+        """The exit code of another program, and what it printed."""
+        ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        return ended.returncode, self.steady(ended.stdout)
+
     def _start_server(self, options: list[str]) -> str:
-        self.with_port(f":{PORT}")
-        command = [*KOHORT, "serve", *options, "--port", self._port, "--api-port", "0"]
+        command = [*KOHORT, "serve", *options, "--port", self._real(CALLS_PORT), "--api-port", self._real(API_PORT)]
         self._server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         assert self._server.stdout is not None
         lines: list[str] = []
@@ -218,12 +233,12 @@ class _Desk:
         The steps of long work are left out: on a terminal they are a bar that goes away.
         """
         text = DURATION.sub("0.1 s", printed.replace(str(self._root.resolve()), HOME))
-        if self._port:
+        for port, real in self._ports.items():
+            text = text.replace(f":{real}", f":{port}")
+        if self._ports:
             now = self._clock.instant
-            text = re.sub(r"(studio +http://127\.0\.0\.1):\d+", r"\1:8300", text)
-            text = re.sub(r"http://127\.0\.0\.1:\d+/(api/v1|setup)", r"http://127.0.0.1:8300/\1", text)
             text = re.sub(r"/setup#[\w-]+", "/setup#SECRET", text)
-            text = ARRIVAL.sub(f"{now:%H:%M}:00.000", text.replace(f":{self._port}", f":{PORT}"))
+            text = ARRIVAL.sub(f"{now:%H:%M}:00.000", text)
             text = re.sub(rf"{datetime.now(UTC):%Y}-\d\d-\d\d([ T])\d\d:\d\d:\d\d(\.\d+)?", rf"{now:%Y-%m-%d}\g<1>{now:%H:%M:%S}", text)
         return "".join(f"{line.rstrip()}\n" for line in text.splitlines() if not STEP.fullmatch(line))
 

@@ -95,7 +95,9 @@ def build(workspace: Path) -> None:
     demo.run("sg", "overlap", "VIP", "Pet owners", "Active")
     demo.run("profile", "show", HOUSEHOLD)
     demo.run("sg", "explain", "Weekly shoppers", "--profile", HOUSEHOLD)
-    print(f"\nDone in {time.perf_counter() - started:.1f} s. The workspace is in {workspace}/: try `kohort -w {workspace} sg list -r`.")
+    seconds = time.perf_counter() - started
+    print(f"\nDone in {seconds:.1f} s. The workspace is in {workspace}/. Every command above can be tried again, in another terminal:")
+    print(f"  . .venv/bin/activate && cd {workspace} && kohort sg list -r")
 
 
 def main() -> None:

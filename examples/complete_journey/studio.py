@@ -23,12 +23,13 @@ def show_studio(workspace: Path) -> int:
     print(f"\n$ kohort -w {workspace} serve", flush=True)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    url = studio = ""
+    url = studio = link = ""
     for line in process.stdout:
         print(line, end="", flush=True)
         words = line.split()
         url = words[-1] if line.startswith("Kohort answers") else url
         studio = words[1] if words[:1] == ["studio"] else studio
+        link = words[2] if words[:2] == ["set", "up"] else link
         if words[:1] == ["sources"]:
             break
     if not studio:
@@ -36,15 +37,20 @@ def show_studio(workspace: Path) -> int:
     if key:
         print(f"\n{web_shop.send(url, key)} calls of a made-up web shop were sent to the source {SOURCE}.")
     threading.Thread(target=process.stdout.read, daemon=True).start()
-    return _until_stopped(process, studio)
+    return _until_stopped(process, studio, link)
 
 
-def _until_stopped(process: subprocess.Popen[str], studio: str) -> int:
+def _until_stopped(process: subprocess.Popen[str], studio: str, link: str) -> int:
+    """Say what to open (link: only while there are no users) and wait for Ctrl-C. The exit code: 0 when the studio answered."""
     with urllib.request.urlopen(f"{studio}/login", timeout=30) as page:
         answered = page.status == 200
     is_attended = sys.stdin.isatty() and sys.stdout.isatty()
-    ending = "; Ctrl-C ends it." if is_attended else " while it is served; no terminal is attached, so it ends now."
-    print(f"The studio is at {studio}{ending}")
+    if not is_attended:
+        print(f"The studio is at {studio} while it is served; no terminal is attached, so it ends now.")
+    elif link:
+        print(f"\nOpen {link}\nand choose a name and a password: that is the studio. Later it is at {studio}. Ctrl-C ends it.")
+    else:
+        print(f"\nOpen {studio}: the studio, over what was just built. Ctrl-C ends it.")
     try:
         if is_attended:
             return process.wait()
