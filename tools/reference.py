@@ -7,7 +7,7 @@ python -m tools.reference --check   fail when a page is not what the code says
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -88,9 +88,11 @@ def text_page() -> str:
 
 
 def commands_page() -> str:
+    from kohort.cli.examples import EXAMPLES, commands_of
     from kohort.cli.main import app
 
-    commands = sorted(_commands(typer.main.get_command(app), "kohort"), key=lambda found: found[0] != "kohort init")
+    found = [(f"kohort {path}", command) for path, command in commands_of(typer.main.get_command(app))]
+    commands = sorted(found, key=lambda found: found[0] != "kohort init")
     lines = [
         f"# Commands\n\n{GENERATED}"
         "`kohort -w DIR ...` works in another folder than the current one; `kohort --version` shows the version. `--json` prints JSON.\n\n"
@@ -102,16 +104,9 @@ def commands_page() -> str:
         rows = [_parameter(p) for p in command.params if "--help" not in p.opts]
         if rows:
             lines.append(table(("argument", "default", "what it is"), rows))
+        if examples := EXAMPLES.get(path.removeprefix("kohort ")):
+            lines.append("For example:\n\n" + "".join(f"    {example}\n" for example in examples))
     return "\n".join(lines)
-
-
-def _commands(command: Any, path: str) -> Iterable[tuple[str, Any]]:
-    subcommands = getattr(command, "commands", None)
-    if subcommands is None:
-        yield path, command
-        return
-    for name, inner in subcommands.items():
-        yield from _commands(inner, f"{path} {name}")
 
 
 def _sentence(command: Any) -> str:

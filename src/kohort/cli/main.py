@@ -18,6 +18,7 @@ import typer
 
 from kohort import __version__
 from kohort.cli import index, ps, sg
+from kohort.cli.examples import with_examples
 from kohort.cli.output import counted, note, show, show_error, show_issues, styled
 from kohort.cli.profiles import profile_app
 from kohort.cli.serve import serve
@@ -96,7 +97,7 @@ def main(arguments: list[str] | None = None) -> int:
 @cache
 def _command() -> Any:
     """All commands; made once in a process that runs many."""
-    return typer.main.get_command(app)
+    return with_examples(typer.main.get_command(app))
 
 
 def _run(arguments: list[str] | None) -> int:
