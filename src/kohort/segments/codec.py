@@ -23,7 +23,9 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 TYPES = ("segment", "composable_segment")
 _KEYS = ("name", "description", "kind", "type", "visible", "folder", "base", "rule", "ab_test", "activations", "lint", "extras")
 _LINT_HINT = "write lint: { ignore: [LINT_SUBSUMED] }"
-_KEPT = frozenset({"id", "audienceId", "segmentFolderId", "segmentInsightDashboardId", "createdAt", "updatedAt", "createdBy", "updatedBy"})
+KEPT_KEYS = frozenset(
+    {"id", "audienceId", "segmentFolderId", "segmentInsightDashboardId", "createdAt", "updatedAt", "createdBy", "updatedBy"}
+)
 
 
 def read_segment(document: Document, folder: str) -> tuple[Segment | None, Issues]:
@@ -77,8 +79,8 @@ def segment_to_document(segment: Segment) -> dict[str, Any]:
     if segment.lint_ignore:
         document["lint"] = {"ignore": list(segment.lint_ignore)}
     kept = segment.extras.values
-    document.update({key: value for key, value in kept.items() if key in _KEPT})
-    if others := {key: value for key, value in kept.items() if key not in _KEPT}:
+    document.update({key: value for key, value in kept.items() if key in KEPT_KEYS})
+    if others := {key: value for key, value in kept.items() if key not in KEPT_KEYS}:
         document["extras"] = others
     return document
 
@@ -183,8 +185,8 @@ def _code_hint(code: object) -> str:
 
 
 def _extras(node: Node) -> Extras:
-    node.close((*_KEYS, *sorted(_KEPT)))
-    node.kept.update({key: value for key, value in node.value.items() if key in _KEPT})
+    node.close((*_KEYS, *sorted(KEPT_KEYS)))
+    node.kept.update({key: value for key, value in node.value.items() if key in KEPT_KEYS})
     return node.extras()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+
+from kohort.web.api.definition_shapes import of_shape
 
 RoleName = Literal["viewer", "marketer", "engineer", "admin"]
 Name = Annotated[str, Field(max_length=200)]
@@ -41,11 +43,24 @@ class OwnPassword(Body):
     new: Secret
 
 
-class Definition(Body):
-    """A definition as its file has it, as JSON."""
+_SEGMENT = {"name": "VIP", "folder": "Value", "rule": "lifetime_value > 1000"}
 
-    definition: Annotated[dict[str, Any], Field(examples=[{"name": "VIP", "folder": "Value", "rule": "lifetime_value > 1000"}])]
-    note: Note = ""
+
+class NewDefinition(Body):
+    """A new segment as its file has it, as JSON; note: what it is for, kept with its first version."""
+
+    definition: Annotated[dict[str, Any], WithJsonSchema(of_shape("NewSegmentDefinition")), Field(examples=[_SEGMENT])]
+    note: Annotated[Note, Field(examples=["For the spring mailing"])] = ""
+
+
+class Definition(Body):
+    """The whole definition of a segment as its file has it, as JSON: what is left out is gone, but for name and folder.
+
+    note: why it changes, kept with the version.
+    """
+
+    definition: Annotated[dict[str, Any], WithJsonSchema(of_shape("SegmentDefinition")), Field(examples=[_SEGMENT])]
+    note: Annotated[Note, Field(examples=["Only those who bought lately"])] = ""
 
 
 class ParentDefinition(Body):
@@ -53,6 +68,7 @@ class ParentDefinition(Body):
 
     definition: Annotated[
         dict[str, Any],
+        WithJsonSchema(of_shape("ParentSegmentDefinition")),
         Field(examples=[{"name": "All Customers", "master": {"database": "shop", "table": "customers", "key_column": "customer_id"}}]),
     ]
 

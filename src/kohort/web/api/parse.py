@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from kohort.documents.document import Document
 from kohort.foundation.errors import InvalidInput, UserError
@@ -18,6 +18,7 @@ from kohort.services.preview.forms import Forms, forms_of_document, forms_of_tex
 from kohort.services.preview.split_sizes import split_sizes
 from kohort.web.api.answers import Json
 from kohort.web.api.bodies import Body, Folder
+from kohort.web.api.definition_shapes import of_shape
 from kohort.web.api.desk import AtDesk, Desk, ParentName
 from kohort.web.api.guard import Routes
 
@@ -46,6 +47,7 @@ class Split(Body):
 
     definition: Annotated[
         dict[str, Any],
+        WithJsonSchema(of_shape("SegmentDefinition")),
         Field(
             examples=[
                 {"name": "Offer", "rule": "lifetime_value > 10", "ab_test": {"variants": [{"name": "A", "ratio": 50}], "control": 50}}

@@ -20,7 +20,7 @@ from kohort.services.definitions.save import create_segment, delete_segment, rea
 from kohort.services.definitions.versions import diff_versions, list_versions, revert_segment
 from kohort.services.membership.history import segment_history
 from kohort.web.api.answers import Json
-from kohort.web.api.bodies import Definition, Place, Version
+from kohort.web.api.bodies import Definition, NewDefinition, Place, Version
 from kohort.web.api.desk import AtDesk, Desk, IfMatch, ParentName, SegmentId, etag, held
 from kohort.web.api.documents import definition_of, diff_document, history_document, segment_document, version_document
 from kohort.web.api.guard import Routes
@@ -79,7 +79,7 @@ def _and_those_around(folder: str) -> Iterator[str]:
 
 
 @routes.on("POST", _BASE, "segments.write", status=201, problems=(409,), example=_WHOLE, headers=_ETAG)
-def add_segment(desk: AtDesk, parent: ParentName, body: Definition) -> Json:
+def add_segment(desk: AtDesk, parent: ParentName, body: NewDefinition) -> Json:
     """Create a segment. Its definition says name and folder."""
     kohort, record = desk.kohort, desk.parent(parent, "parents.read")
     wanted = read_document(body.definition)

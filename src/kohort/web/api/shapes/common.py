@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
+from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
+
+from kohort.web.api.definition_shapes import of_shape
 
 Role = Literal["viewer", "marketer", "engineer", "admin"]
 Way = Literal["session", "token", "cli", "link", ""]
+SegmentDefinition = Annotated[dict[str, Any], WithJsonSchema(of_shape("SegmentDefinition"))]
+ParentDefinition = Annotated[dict[str, Any], WithJsonSchema(of_shape("ParentSegmentDefinition"))]
 Definition = dict[str, Any]
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from kohort.web.api.shapes.common import Definition, Issue, Written
+from kohort.web.api.shapes.common import Issue, ParentDefinition, Written
 
 
 class Parent(Written):
@@ -26,7 +26,7 @@ class Parent(Written):
 class ParentWithDefinition(Parent):
     """A parent segment with its definition."""
 
-    definition: Definition
+    definition: ParentDefinition
 
 
 class ParentPage(TypedDict):
@@ -54,6 +54,6 @@ class CheckedParent(TypedDict):
     """A definition that was looked at and not saved. definition: null when it cannot be read."""
 
     ok: bool
-    definition: Definition | None
+    definition: ParentDefinition | None
     issues: list[Issue]
     tables: list[CheckedTable]

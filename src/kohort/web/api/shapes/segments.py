@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from typing_extensions import TypedDict
 
-from kohort.web.api.shapes.common import Definition, Written
+from kohort.web.api.shapes.common import SegmentDefinition, Written
 
 
 class Segment(Written):
@@ -29,7 +29,7 @@ class Segment(Written):
 class SegmentWithDefinition(Segment):
     """A segment with its definition, and its rule as text."""
 
-    definition: Definition
+    definition: SegmentDefinition
     text: str
 
 
@@ -85,7 +85,7 @@ class Version(TypedDict):
     created_by: str
     note: str
     text: str
-    definition: Definition
+    definition: SegmentDefinition
 
 
 class VersionPage(TypedDict):
