@@ -24,7 +24,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
@@ -101,7 +101,7 @@ def run_page(text: str, root: Path, start: str = ".") -> tuple[list[Step], str]:
                 path.write_text(desk.with_port(block.body), encoding="utf-8")
             elif block.language == "console":
                 done = [desk.run(command, expected) for command, expected in _commands(block.body)]
-                done[-1] = Step(*(getattr(done[-1], name) for name in ("command", "expected", "printed", "exit_code")), block.exit_code)
+                done[-1] = replace(done[-1], wanted_exit=block.exit_code)
                 steps += done
                 pieces += [text[position : block.start], "".join(f"$ {step.command}\n{step.printed}" for step in done)]
                 position = block.end
