@@ -38,6 +38,13 @@ def test_every_segment_with_its_growth(grown: RunningStudio) -> None:
     assert f"Grew most (30 d) {grew.record.name}" in words(page)
 
 
+def test_a_share_says_of_what_it_is(grown: RunningStudio) -> None:
+    for path in ("/analytics", "/audiences/all-customers"):
+        said = words(get(grown, path))
+        assert "Share of All Customers" in said
+        assert re.search(r"Active VIP .*?[\d.]+% of VIP ", said)
+
+
 def test_the_table_is_sorted_and_narrowed(grown: RunningStudio) -> None:
     names = rows(get(grown, "/analytics?sort=name"))
     assert names == sorted(names, key=str.casefold)

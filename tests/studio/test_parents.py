@@ -19,7 +19,7 @@ from kohort.testing.browser import Watch
 from kohort.testing.studio import RunningStudio, running_studio
 from tests.cli.workspaces import Desk
 from tests.studio.conftest import OpenPage, axe_violations
-from tests.studio.pages import get, segment_address, words
+from tests.studio.pages import get, link, segment_address, words
 from tests.studio.test_frame import layout_shift
 
 BASE = "/audiences/all-customers"
@@ -84,6 +84,13 @@ def test_without_a_refresh_every_page_says_what_to_do(begun: RunningStudio) -> N
     assert "Engineers may start one" in words(get(begun, f"{at}/refreshes", "viewer"))
     assert "figures appear after the first refresh" in words(get(begun, f"{at}/model"))
     assert "not in the last refresh" not in words(get(begun, f"{at}/model"))
+
+
+@pytest.mark.parametrize("tab", ["", "/profiles", "/model", "/fields", "/refreshes", "/yaml"])
+def test_every_tab_says_that_the_last_refresh_failed(begun: RunningStudio, tab: str) -> None:
+    page = get(begun, f"/audiences/broken{tab}")
+    assert "Not refreshed yet Last refresh failed" in words(page)
+    assert link(page, "Last refresh failed").startswith("/audiences/broken/refreshes/")
 
 
 def test_a_failed_refresh_lists_its_issues(begun: RunningStudio) -> None:

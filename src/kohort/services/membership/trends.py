@@ -14,12 +14,16 @@ from kohort.services.membership.kept_evaluations import in_order, zone_of
 
 @dataclass(frozen=True, slots=True)
 class SegmentTrend:
-    """One segment. days: its population day by day, () when it was never evaluated; growth: over 1, 7 and 30 days."""
+    """One segment. days: its population day by day, () when it was never evaluated; growth: over 1, 7 and 30 days.
+
+    inside: the segment it is evaluated inside, whose members base_count counts; "": the whole parent segment.
+    """
 
     record: SegmentRecord
     days: tuple[DayPopulation, ...]
     growth: tuple[Growth, ...]
     base_count: int | None
+    inside: str
 
     @property
     def population(self) -> int | None:
@@ -49,7 +53,7 @@ def segment_trends(store: DefinitionStore, parent: ParentRecord, ids: Collection
     records = [record for record in store.segments(parent.id) if record.id in ids]
     evaluations = in_order(store.evaluations(parent.id))
     if not evaluations:
-        return Trends(tuple(SegmentTrend(record, (), (), None) for record in records), None, None, None)
+        return Trends(tuple(SegmentTrend(record, (), (), None, "") for record in records), None, None, None)
     zone = zone_of(parent)
     by_day = {day_of(to_micros(found.as_of), zone): found for found in evaluations}
     last = max(by_day)
@@ -65,7 +69,9 @@ def segment_trends(store: DefinitionStore, parent: ParentRecord, ids: Collection
         carried = _carried({day: found.count for day, found in known.items()}, start, last)
         shown = tuple(DayPopulation(day, at, carried[day], day in known) for day, at in midnights if day in carried)
         grown = tuple(_growth(carried, last, distance) for distance in GROWTH_DAYS)
-        return SegmentTrend(record, shown, grown, known[max(known)].base_count if known else None)
+        newest = known[max(known)] if known else None
+        inside = newest.share_of.rpartition("/")[2] if newest and newest.share_of != parent.name else ""
+        return SegmentTrend(record, shown, grown, newest.base_count if newest else None, inside)
 
     return Trends(tuple(trend(record) for record in records), first, last, by_day[last].total)
 

@@ -13,6 +13,7 @@ from kohort.ports.definitions import ParentRecord
 from kohort.services.definitions.folders import is_inside
 from kohort.services.definitions.listing import ListedSegment
 from kohort.web.api.desk import AtDesk, Desk, ParentName
+from kohort.web.studio.pages.parent_frame import newest_and_last
 from kohort.web.studio.render import PARENT_COOKIE, render
 from kohort.web.studio.routes import PageRoutes
 from kohort.web.studio.tables import Sorting, sorting
@@ -49,6 +50,7 @@ def segments_page(
 ) -> Response:
     """The folders and segments in a folder (or at the root); with a search, all segments below it that have it in their path."""
     record = desk.parent(parent, "segments.list")
+    newest, last = newest_and_last(desk, record)
     place, needle = folder.strip("/"), search.strip().casefold()
     listed = [item for item in desk.listed(record) if not item.is_variant and desk.sees(record, item.path)]
     below = [item for item in listed if not place or is_inside(item.folder, place)]
@@ -67,7 +69,8 @@ def segments_page(
         is_tree=is_tree,
         is_gone=bool(place) and not below,
         total=len(below),
-        last=desk.kohort.store.last_refresh(record.id),
+        last=last,
+        newest=newest,
     )
 
 
