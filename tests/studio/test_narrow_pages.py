@@ -6,8 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from kohort.testing.studio import RunningStudio
-from tests.studio.conftest import OpenPage
+from tests.studio.conftest import OpenPage, axe_violations
 from tests.studio.pages import segment_address
+from tests.studio.test_frame import layout_shift
 
 WIDE = "element => element.scrollWidth - element.clientWidth"
 COVERED = """() => [...document.querySelectorAll(".rb-row")].filter(row => {
@@ -69,3 +70,84 @@ def test_pages_of_a_parent_segment_hold_together_on_a_phone(grown: RunningStudio
 def test_pages_of_engineers_and_admins_hold_together_on_a_phone(grown: RunningStudio, open_page: OpenPage, path: str) -> None:
     page = open_page(grown, path, width=390)
     _holds_together(page)
+
+
+# --- the tree as a drawer -----------------------------------------------------------------------------------------
+
+
+def test_the_tree_opens_and_closes_as_a_drawer_with_the_keyboard(grown: RunningStudio, open_page: OpenPage) -> None:
+    page = open_page(grown, "/audiences/all-customers", role="marketer", width=1000)
+    tree, button = page.get_by_role("complementary", name="Segments"), page.get_by_role("button", name="Segments", exact=True)
+    expect(tree).to_be_hidden()
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Filter segments")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(tree).to_be_hidden()
+    expect(button).to_be_focused()
+    page.keyboard.press("Space")
+    expect(tree).to_be_visible()
+    assert layout_shift(page) == 0
+    for _ in range(60):
+        page.keyboard.press("Tab")
+    expect(tree).to_be_hidden()
+
+
+def test_a_segment_is_found_in_the_drawer(grown: RunningStudio, open_page: OpenPage) -> None:
+    page = open_page(grown, "/runs", role="engineer", width=390)
+    tree, button = page.get_by_role("complementary", name="Segments"), page.get_by_role("button", name="Segments", exact=True)
+    button.click()
+    page.mouse.click(385, 500)
+    expect(tree).to_be_hidden()
+    button.click()
+    tree.get_by_role("button", name="Close").click()
+    expect(tree).to_be_hidden()
+    button.click()
+    page.keyboard.type("spend")
+    expect(tree.locator("a[data-path]").filter(visible=True)).to_have_count(1)
+    tree.get_by_role("link", name="Spenders").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Spenders")
+    expect(tree).to_be_hidden()
+    expect(page.get_by_role("main")).to_be_focused()
+    button.click()
+    expect(tree.get_by_role("link", name="Spenders")).to_have_attribute("aria-current", "page")
+
+
+def test_there_is_no_drawer_where_the_tree_has_a_place(grown: RunningStudio, open_page: OpenPage) -> None:
+    page = open_page(grown, "/audiences/all-customers", width=800)
+    tree, button = page.get_by_role("complementary", name="Segments"), page.get_by_role("button", name="Segments", exact=True)
+    button.click()
+    page.set_viewport_size({"width": 1440, "height": 900})
+    expect(tree).to_be_visible()
+    expect(button).to_be_hidden()
+    assert page.evaluate("document.querySelector('#tree').matches(':popover-open')") is False
+    box, content = tree.bounding_box(), page.get_by_role("main").bounding_box()
+    assert box is not None
+    assert content is not None
+    assert box["x"] + box["width"] <= content["x"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_with_the_drawer_open(grown: RunningStudio, open_page: OpenPage, theme: str) -> None:
+    page = open_page(grown, segment_address(grown, "Value/VIP"), theme=theme, width=390)
+    page.get_by_role("button", name="Segments", exact=True).click()
+    assert axe_violations(page) == []
+
+
+# --- tabs ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tab", ["Dashboard", "Profiles", "History"])
+def test_the_open_tab_is_in_view(grown: RunningStudio, open_page: OpenPage, tab: str) -> None:
+    address = segment_address(grown, "Value/VIP") + ("" if tab == "Dashboard" else f"/{tab.lower()}")
+    page = open_page(grown, address, width=390, height=600)
+    expect(page.locator(".tabs").get_by_role("link", name=tab)).to_be_in_viewport(ratio=0.9)
+    assert page.evaluate("scrollY") == 0
+    assert layout_shift(page) == 0
+
+
+def test_the_tab_one_goes_to_is_in_view(grown: RunningStudio, open_page: OpenPage) -> None:
+    page = open_page(grown, segment_address(grown, "Value/VIP"), width=390)
+    page.locator(".tabs").get_by_role("link", name="Details").click()
+    expect(page.locator(".tabs").get_by_role("link", name="Details")).to_have_attribute("aria-current", "page")
+    expect(page.locator(".tabs").get_by_role("link", name="Details")).to_be_in_viewport(ratio=0.9)

@@ -121,6 +121,24 @@ document.addEventListener("toggle", (event) => {
   localStorage.setItem(CLOSED, JSON.stringify([...closed]));
 }, true);
 
+// On narrow screens the tree is a drawer: it takes the focus, and closes when the focus goes elsewhere or a page is chosen in it.
+const NARROW = matchMedia("(max-width: 1000px)");
+let drawn = false;
+
+function putAway() {
+  if (drawn) document.getElementById("tree").hidePopover();
+}
+
+document.addEventListener("toggle", ({ target: tree, newState }) => {
+  if (tree.id !== "tree") return;
+  drawn = newState === "open";
+  if (drawn) ((matchMedia("(hover: hover)").matches && tree.querySelector("input")) || tree).focus();
+}, true);
+document.addEventListener("focusout", ({ relatedTarget: to }) => {
+  if (drawn && to && !to.closest("#tree, [popovertarget]")) putAway();
+});
+NARROW.addEventListener("change", putAway);
+
 const TREE_ROW = "#tree [data-parent] .tree-row:not([href*=\"?variant=\"])";
 document.addEventListener("pointerover", (event) => {
   const row = event.target.closest?.(TREE_ROW);
@@ -135,11 +153,23 @@ document.addEventListener("contextmenu", (event) => {
   import("./tree-menu.js").then(({ open }) => open(row, x, y));
 });
 
+/** On narrow screens a row of tabs is longer than what one sees of it: the open one comes into view. */
+function showTab() {
+  const tab = document.querySelector(".tabs [aria-current]");
+  const row = tab?.parentElement;
+  if (row && row.scrollWidth > row.clientWidth) row.scrollLeft = tab.offsetLeft - row.firstElementChild.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+}
+
 // --- parts that htmx brings -------------------------------------------------------------------------------------
 document.addEventListener("htmx:afterSettle", () => {
   loadElements();
   arrangeTree();
+  showTab();
   const content = document.getElementById("content");
+  if (drawn && !document.querySelector("#tree:popover-open")) {
+    drawn = false;
+    content?.focus({ preventScroll: true });
+  }
   if (content?.dataset.title) document.title = content.dataset.title;
 });
 document.addEventListener("htmx:beforeSwap", (event) => {
@@ -150,3 +180,4 @@ document.addEventListener("htmx:sendError", () => toast("The server does not ans
 
 loadElements();
 arrangeTree();
+showTab();
