@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from kohort.foundation.clock import FixedClock
 from kohort.ports.definitions import DefinitionStore
@@ -64,3 +65,30 @@ def test_what_was_made_with_a_token_ends_with_it(store: DefinitionStore, ann: Us
         (str(first.record.id), "first"),
     ]
     assert code(lambda: tokens.add_token(store, ann, "late", used=second.record, actor=CLI, clock=clock)) == "SIGN_IN_FIRST"
+
+
+def test_a_token_ends_none_that_may_more(store: DefinitionStore, ann: UserRecord, clock: FixedClock) -> None:
+    high = tokens.add_token(store, ann, "high", actor=CLI, clock=clock).record
+    low = tokens.add_token(store, ann, "low", role="viewer", actor=CLI, clock=clock).record
+    revoke = partial(tokens.revoke_token, store, owner=ann, most="viewer", actor=CLI, clock=clock)
+    assert code(lambda: revoke(high.id)) == "FORBIDDEN"
+    assert revoke(low.id).token.revoked_at == clock.now()
+    assert tokens.revoke_token(store, high.id, owner=ann, most="engineer", actor=CLI, clock=clock).token.id == high.id
+
+
+def test_a_token_of_a_disabled_user_is_not_called_valid(store: DefinitionStore, ann: UserRecord, clock: FixedClock) -> None:
+    record = tokens.add_token(store, ann, "job", days=1, actor=CLI, clock=clock).record
+    assert tokens.state_of(record, ann, clock.now()) == "valid"
+    disabled = users.change_user(store, "ann", disabled=True, actor=CLI, clock=clock)
+    assert tokens.state_of(record, disabled, clock.now()) == "disabled"
+    assert tokens.state_of(record, disabled, clock.now() + timedelta(days=1)) == "expired"
+    revoked = tokens.revoke_token(store, record.id, actor=CLI, clock=clock).token
+    assert tokens.state_of(revoked, disabled, clock.now()) == "revoked"
+
+
+def test_with_which_token_something_was_done_is_in_the_audit_log(store: DefinitionStore, ann: UserRecord, clock: FixedClock) -> None:
+    issued = tokens.add_token(store, ann, "job", actor=CLI, clock=clock)
+    caller = tokens.caller_of_token(store, issued.token, address="::1", clock=clock)
+    assert caller is not None
+    tokens.add_token(store, ann, "other", used=issued.record, actor=caller.actor, clock=clock)
+    assert [(record.entry.way, record.entry.token_id) for record in store.audit(limit=2)] == [("token", issued.record.id), ("cli", None)]

@@ -33,6 +33,8 @@ class TestUsers:
             return lambda: users.add_user(store, PASSWORDS, name, role, password, actor=CLI, clock=clock)
 
         assert code(add("  ")) == code(add("a\nb")) == "NAME_INVALID"
+        with pytest.raises(UserError, match=r"cannot have U\+202E"):
+            add("ann\u202e")()
         assert code(add("ANN")) == "NAME_TAKEN"
         assert code(add("bob", "boss")) == "ROLE_INVALID"
         assert code(add("bob", password="short")) == "PASSWORD_TOO_SHORT"
@@ -48,8 +50,24 @@ class TestUsers:
         entries = [record.entry for record in store.audit(limit=9)]
         assert [entry.action for entry in entries] == ["user.password", "user.change", "user.add"]
         changed = entries[1]
-        assert (changed.who, changed.way, changed.object, changed.detail) == ("ops", "cli", "Ann", "marketer")
+        assert (changed.who, changed.way, changed.object, changed.detail) == ("ops", "cli", "Ann", "engineer → marketer")
         assert changed.before == users.user_fingerprint(ann) != changed.after
+
+    @pytest.mark.usefixtures("ann")
+    def test_the_audit_log_says_in_words_what_became_of_a_user(self, store: DefinitionStore, clock: FixedClock) -> None:
+        users.change_user(store, "ann", role="viewer", disabled=True, actor=CLI, clock=clock)
+        users.change_user(store, "ann", disabled=False, actor=CLI, clock=clock)
+        parent = store.save_parent("Shop", "shop", {"name": "Shop"}, by="ops", at=clock.now())
+        for grants in ([Grant(parent.id, "", "viewer")], [], []):
+            users.set_grants(store, "ann", grants, actor=CLI, clock=clock)
+        told = [(record.entry.action, record.entry.detail) for record in store.audit(limit=9)][::-1]
+        assert told == [
+            ("user.add", "engineer"),
+            ("user.change", "engineer → viewer, disabled"),
+            ("user.change", "enabled"),
+            ("user.grants", "shop:/ viewer"),
+            ("user.grants", "no limits"),
+        ]
 
     def test_a_limit_is_in_the_audit_log_with_the_name_of_its_place(
         self, store: DefinitionStore, ann: UserRecord, clock: FixedClock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -136,6 +137,34 @@ class TestWithoutABrowser:
         assert second.count("token.add") == 10
         assert "Older entries" not in second
         assert "No entry fits" in read(filled, "/settings/audit?who=nobody").text
+
+    def test_the_audit_log_says_with_which_token_and_accuses_nobody_of_failing_to_sign_in(self, own_studio: RunningStudio) -> None:
+        with httpx.Client(base_url=own_studio.url, timeout=30) as client:
+            client.cookies.set(COOKIE, own_studio.sessions["engineer"])
+            made = client.post("/api/v1/tokens", json={"name": "nightly"}).json()
+            client.cookies.clear()
+            assert (
+                client.post("/api/v1/tokens", json={"name": "x"}, headers={"Authorization": f"Bearer {made['token']}"}).status_code == 201
+            )
+            assert client.post("/api/v1/login", json={"name": "engineer", "password": "guessed"}).status_code == 401
+        page = read(own_studio, "/settings/audit").text
+        assert f"API token {made['id']}" in page
+        refused = next(row for row in page.split("<tr>") if "session.refused" in row)
+        assert "not known" in refused
+        assert "<td>engineer" not in refused
+        assert f'<td class="number">{made["id"]}</td><td>nightly' in read(own_studio, "/settings/tokens").text
+
+    def test_tokens_of_a_disabled_user_are_not_called_valid_and_can_be_revoked(self, own_studio: RunningStudio) -> None:
+        with httpx.Client(base_url=own_studio.url, timeout=30) as client:
+            client.cookies.set(COOKIE, own_studio.sessions["viewer"])
+            assert client.post("/api/v1/tokens", json={"name": "of the viewer"}).status_code == 201
+        store = own_studio.kohort.store
+        user = store.user("viewer")
+        assert user is not None
+        store.update_user(replace(user, disabled=True), by="tests", at=user.updated_at)
+        page = read(own_studio, "/settings/tokens").text
+        assert "Its user is disabled" in page
+        assert "Revoke the token of the viewer?" in page
 
     def test_who_is_not_there_is_said(self, studio: RunningStudio) -> None:
         answer = read(studio, "/settings/users/4711")

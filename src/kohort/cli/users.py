@@ -203,7 +203,7 @@ def add_token(
     owner = require_user(session.store, user)
     issued = issue(session.store, owner, name, role=role, days=days or None, actor=_actor(), clock=session.clock)
     if as_json:
-        show_json(token_document(issued.record, owner.name, session.clock.now()) | {"token": issued.token})
+        show_json(token_document(issued.record, owner, session.clock.now()) | {"token": issued.token})
         return
     styled(f"A token of [bold]{escape(owner.name)}[/bold], as {issued.record.role}, valid {_until(issued.record)}:")
     show(issued.token)
@@ -213,21 +213,23 @@ def add_token(
 @token_app.command("list")
 def list_tokens(as_json: JSON = False) -> None:
     """List API tokens by their last four characters."""
+    from kohort.services.tokens import state_of
+
     session = open_session()
-    names = {user.id: user.name for user in session.store.users()}
+    owners = {user.id: user for user in session.store.users()}
     now = session.clock.now()
     found = session.store.tokens()
     if as_json:
-        show_json([token_document(token, names.get(token.user_id, ""), now) for token in found])
+        show_json([token_document(token, owners.get(token.user_id), now) for token in found])
         return
     rows = [
         (
             t.id,
-            names.get(t.user_id, ""),
+            owners[t.user_id].name if t.user_id in owners else "",
             t.name,
             f"****{t.last_four}",
             t.role,
-            _state(t, now),
+            state_of(t, owners.get(t.user_id), now),
             t.expires_at and _gmt(t.expires_at),
             t.made_with,
         )
@@ -245,32 +247,30 @@ def revoke(token: Annotated[int, typer.Argument(help="Its id: see kohort token l
     session = open_session()
     done = revoke_token(session.store, token, actor=_actor(), clock=session.clock)
     if as_json:
-        names = {user.id: user.name for user in session.store.users()}
-        document = token_document(done.token, names.get(done.token.user_id, ""), session.clock.now())
+        owners = {user.id: user for user in session.store.users()}
+        document = token_document(done.token, owners.get(done.token.user_id), session.clock.now())
         show_json({**document, "revoked_with_it": [other.id for other in done.with_it]})
         return
     for record, why in ((done.token, ""), *((other, f", since it was made with token {other.made_with}") for other in done.with_it)):
         styled(f"The token [bold]{escape(record.name)}[/bold] (****{record.last_four}) is refused from now on{why}.")
 
 
-def token_document(token: TokenRecord, user: str, now: datetime) -> dict[str, Any]:
+def token_document(token: TokenRecord, owner: UserRecord | None, now: datetime) -> dict[str, Any]:
     """A token as JSON; of the token itself only the last four characters."""
+    from kohort.services.tokens import state_of
+
     return {
         "id": token.id,
-        "user": user,
+        "user": owner.name if owner else "",
         "name": token.name,
         "last_four": token.last_four,
         "role": token.role,
-        "state": _state(token, now),
+        "state": state_of(token, owner, now),
         "created_at": instant_text(token.created_at),
         "expires_at": instant_text(token.expires_at) if token.expires_at else None,
         "revoked_at": instant_text(token.revoked_at) if token.revoked_at else None,
         "made_with": token.made_with,
     }
-
-
-def _state(token: TokenRecord, now: datetime) -> str:
-    return "revoked" if token.revoked_at else "valid" if token.valid_at(now) else "expired"
 
 
 def _until(token: TokenRecord) -> str:

@@ -84,7 +84,7 @@ class FailureRecord:
 class AuditEntry:
     """Something that was done. who "": nobody was recognised; way: how the person was known.
 
-    before, after: fingerprints of the object, "" = there was none.
+    before, after: fingerprints of the object, "" = there was none; token_id: the token with which it was done.
     """
 
     at: datetime
@@ -97,6 +97,7 @@ class AuditEntry:
     after: str = ""
     address: str = ""
     detail: str = ""
+    token_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,16 +8,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from kohort.foundation.clock import Clock
 from kohort.foundation.errors import UserError
 from kohort.ports.definitions import DefinitionStore
 from kohort.ports.users import Role, TokenRecord, UserRecord
 from kohort.services.access import lower
-from kohort.services.users import Actor, Caller, access_of, checked_role, new_secret, note_audit, secret_hash
+from kohort.services.users import Actor, Caller, access_of, checked_name, checked_role, new_secret, note_audit, secret_hash
 
 LONGEST_TOKEN_DAYS = 3650
 TOKEN_PREFIX = "kht_"
+
+TokenState = Literal["valid", "disabled", "expired", "revoked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ def caller_of_token(store: DefinitionStore, token: str, *, address: str, clock: 
         return None
     record, user = found
     access = access_of(store, user, lower(record.role, user.role))
-    return Caller(user, access, Actor(user.name, "token", address), secret_hash(token))
+    return Caller(user, access, Actor(user.name, "token", address, record.id), secret_hash(token))
 
 
 def add_token(
@@ -64,9 +67,7 @@ def add_token(
 
     Raises UserError NAME_INVALID, ROLE_INVALID, ROLE_TOO_HIGH, DAYS_INVALID.
     """
-    name = name.strip()
-    if not name or not name.isprintable():
-        raise UserError("NAME_INVALID", "a token needs a name", hint="say what it is for")
+    name = checked_name("token", name, "say what it is for")
     highest = lower(owner.role, most or owner.role)
     wanted = checked_role(role) if role else highest
     if lower(wanted, highest) != wanted:
@@ -101,14 +102,22 @@ def _require_valid(store: DefinitionStore, used: TokenRecord, now: datetime) -> 
         raise UserError("SIGN_IN_FIRST", "this token is not valid any more", hint="send another one")
 
 
-def revoke_token(store: DefinitionStore, token_id: int, *, owner: UserRecord | None = None, actor: Actor, clock: Clock) -> Revoked:
-    """Refuse a token from now on, and those that were made with it. owner: only one of theirs. Raises UserError TOKEN_NOT_FOUND."""
+def revoke_token(
+    store: DefinitionStore, token_id: int, *, owner: UserRecord | None = None, most: Role | None = None, actor: Actor, clock: Clock
+) -> Revoked:
+    """Refuse a token from now on, and those that were made with it. owner: only one of theirs; most: only one that may no more.
+
+    Raises UserError TOKEN_NOT_FOUND, FORBIDDEN.
+    """
     now = clock.now()
     with store.transaction():
         tokens = store.tokens(owner.id if owner else None)
         found = next((token for token in tokens if token.id == token_id), None)
         if found is None:
             raise UserError("TOKEN_NOT_FOUND", f"there is no token with id {token_id}", hint="list them with: kohort token list")
+        if most is not None and lower(found.role, most) != found.role:
+            hint = f"use one with the role {found.role}, or sign in"
+            raise UserError("FORBIDDEN", "a token cannot revoke one that may more", hint=hint)
         revoked = _revoke(store, found, found.name, actor, clock)
         valid = [token for token in made_with(token_id, tokens) if token.valid_at(now)]
         others = tuple(_revoke(store, token, f"{token.name}: made with token {token.made_with}", actor, clock) for token in valid)
@@ -120,6 +129,15 @@ def _revoke(store: DefinitionStore, token: TokenRecord, detail: str, actor: Acto
     if revoked != token:
         note_audit(store, actor, clock, "token.revoke", "token", str(token.id), before=token.last_four, detail=detail)
     return revoked
+
+
+def state_of(token: TokenRecord, owner: UserRecord | None, now: datetime) -> TokenState:
+    """Whether a token is taken at an instant, and why not. disabled: its user is."""
+    if token.revoked_at is not None:
+        return "revoked"
+    if not token.valid_at(now):
+        return "expired"
+    return "disabled" if owner is not None and owner.disabled else "valid"
 
 
 def made_with(token_id: int, tokens: Sequence[TokenRecord]) -> list[TokenRecord]:

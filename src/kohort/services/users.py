@@ -40,11 +40,15 @@ class Passwords(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something, and how they were known. name "": nobody was recognised; address: "" on the command line."""
+    """Who does something, and how they were known. name "": nobody was recognised; address: "" on the command line.
+
+    token_id: the token they came with.
+    """
 
     name: str
     way: Way = "cli"
     address: str = ""
+    token_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +102,11 @@ def add_user(
 
     Raises UserError NAME_INVALID, NAME_TAKEN, NAME_TOO_LONG, ROLE_INVALID, PASSWORD_TOO_SHORT, PASSWORD_TOO_LONG.
     """
-    name = name.strip()
-    if not name or not name.isprintable():
-        raise UserError("NAME_INVALID", "a user needs a name", hint="write an e-mail address, or a name")
-    checked = checked_role(role)
+    name, checked = checked_name("user", name, "write an e-mail address, or a name"), checked_role(role)
     kept = passwords.hash(checked_password(password)) if password else ""
     with store.transaction():
         user = store.add_user(name, checked, kept, by=actor.name, at=clock.now())
-        note_audit(store, actor, clock, "user.add", "user", user.name, after=user_fingerprint(user))
+        note_audit(store, actor, clock, "user.add", "user", user.name, after=user_fingerprint(user), detail=user.role)
     return user
 
 
@@ -143,10 +144,15 @@ def change_user(
             if changed.disabled:
                 store.end_sessions(user_id=user.id)
             before, after = user_fingerprint(user), user_fingerprint(changed)
-            note_audit(
-                store, actor, clock, "user.change", "user", user.name, before, after, f"{changed.role}{', disabled' * changed.disabled}"
-            )
+            note_audit(store, actor, clock, "user.change", "user", user.name, before, after, _changes(user, changed))
     return changed
+
+
+def _changes(before: UserRecord, after: UserRecord) -> str:
+    """What became of a user, in words."""
+    role = [f"{before.role} → {after.role}"] if after.role != before.role else []
+    state = ["disabled" if after.disabled else "enabled"] if after.disabled != before.disabled else []
+    return ", ".join(role + state)
 
 
 def set_password(store: DefinitionStore, passwords: Passwords, name: str, password: str, *, actor: Actor, clock: Clock) -> UserRecord:
@@ -187,8 +193,20 @@ def set_grants(
         after = tuple(store.grants(user.id))
         names = {parent.id: parent.slug for parent in store.parents()}
         detail = "; ".join(f"{names[grant.parent_id]}:/{grant.folder} {grant.role}" for grant in after)
-        note_audit(store, actor, clock, "user.grants", "user", user.name, _marks(before), _marks(after), detail)
+        if _marks(after) != _marks(before):
+            note_audit(store, actor, clock, "user.grants", "user", user.name, _marks(before), _marks(after), detail or "no limits")
     return after
+
+
+def checked_name(what: str, name: str, hint: str) -> str:
+    """The name without blanks around it. Raises UserError NAME_INVALID, with the hint when there is none."""
+    name = name.strip()
+    if not name:
+        raise UserError("NAME_INVALID", f"a {what} needs a name", hint=hint)
+    if not name.isprintable():
+        hidden = next(f"U+{ord(char):04X}" for char in name if not char.isprintable())
+        raise UserError("NAME_INVALID", f"the name of a {what} cannot have {hidden}, which nobody sees", hint="leave it out")
+    return name
 
 
 def checked_role(role: str) -> Role:
@@ -366,4 +384,6 @@ def note_audit(
     detail: str = "",
 ) -> None:
     """Write an entry; inside a transaction it is kept only with the change it is about."""
-    store.add_audit(AuditEntry(clock.now(), actor.name, actor.way, action, kind, name, before, after, actor.address, detail))
+    store.add_audit(
+        AuditEntry(clock.now(), actor.name, actor.way, action, kind, name, before, after, actor.address, detail, actor.token_id)
+    )

@@ -134,7 +134,19 @@ class UserStoreContract(StoreContract):
 
     def test_the_audit_log_comes_newest_first_and_in_parts(self, store: DefinitionStore) -> None:
         entries = [
-            AuditEntry(T0 + timedelta(seconds=n), ("ann", "bob")[n % 2], "token", "segment.save", "segment", f"A/{n}", "", f"f{n}", "::1")
+            AuditEntry(
+                T0 + timedelta(seconds=n),
+                ("ann", "bob")[n % 2],
+                "token",
+                "segment.save",
+                "segment",
+                f"A/{n}",
+                "",
+                f"f{n}",
+                "::1",
+                "",
+                n or None,
+            )
             for n in range(5)
         ]
         kept = [store.add_audit(entry) for entry in entries]

@@ -91,6 +91,36 @@ class TestTokens:
         following = own.ok("GET", "/tokens?everybody=true&limit=1", "admin")["next"]
         assert {token["user"] for token in own.ok("GET", f"/tokens?cursor={following}", "marketer")["items"]} <= {"marketer"}
 
+    def test_with_a_token_one_neither_signs_out_nor_changes_the_password_and_is_not_told_so(self, own: Api) -> None:
+        before = own.ok("GET", "/audit?limit=1")["items"]
+        refused = own.refused(403, "POST", "/logout", "marketer")
+        assert (refused["code"], refused["detail"]) == ("FORBIDDEN", "there is no session to end")
+        assert own.ok("GET", "/audit?limit=1")["items"] == before
+        own.refused(403, "PUT", "/me/password", "marketer", json={"old": PASSWORD, "new": "another long one"})
+        assert not {"me.change", "warehouse.use"} & set(own.ok("GET", "/me")["actions"])
+        actions = own.ok("GET", "/me", "", headers=session(own, "admin"))["actions"]
+        assert ("me.change" in actions, "warehouse.use" in actions) == (True, False)
+
+    def test_a_low_token_does_not_end_the_high_one_of_the_same_user(self, own: Api) -> None:
+        high = own.ok("POST", "/tokens", "", headers=session(own, "engineer"), json={"name": "high"})
+        own.tokens["low"] = own.ok("POST", "/tokens", "engineer", json={"name": "low", "role": "viewer"})["token"]
+        refused = own.refused(403, "DELETE", f"/tokens/{high['id']}", "low")
+        assert (refused["detail"], refused["hint"]) == (
+            "a token cannot revoke one that may more",
+            "use one with the role engineer, or sign in",
+        )
+        [newest] = own.ok("GET", "/audit?kind=token&limit=1")["items"]
+        assert (newest["action"], newest["way"], newest["token_id"]) == (
+            "token.add",
+            "token",
+            own.ok("GET", "/tokens", "low")["items"][0]["made_with"],
+        )
+
+    def test_tokens_of_a_disabled_user_are_told_as_that(self, own: Api) -> None:
+        own.ok("PATCH", f"/users/{user_id(own, 'viewer')}", json={"disabled": True}, headers={"If-Match": "*"})
+        states = {token["user"]: token["state"] for token in own.ok("GET", "/tokens?everybody=true")["items"]}
+        assert (states["viewer"], states["marketer"]) == ("disabled", "valid")
+
 
 class TestAnswers:
     def test_refusals_are_kept_by_nobody_and_stand_in_no_frame(self, own: Api) -> None:

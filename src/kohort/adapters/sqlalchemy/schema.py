@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from kohort.adapters.sqlalchemy.engine import WRITES, switch_to_wal, take_turn
 from kohort.foundation.errors import UserError
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """All revisions, oldest first: the names of the files in migrations/versions."""
 
 HEAD = REVISIONS[-1]

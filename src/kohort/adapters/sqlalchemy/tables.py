@@ -290,6 +290,7 @@ audit_log = Table(
     Column("after", Text, nullable=False),
     Column("address", Text, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("token_id", Integer, nullable=True),
     sqlite_autoincrement=True,
 )
 

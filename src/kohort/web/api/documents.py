@@ -19,6 +19,7 @@ from kohort.services.membership.history import SegmentHistory
 from kohort.services.profiles.card import ProfileCard
 from kohort.services.profiles.pages import ProfilePage
 from kohort.services.sources.status import SourceState
+from kohort.services.tokens import state_of
 from kohort.web.api.pages import write_cursor
 from kohort.web.api.running import Progress
 from kohort.web.api.shapes import common, runs
@@ -287,12 +288,15 @@ def grant_document(grant: Grant, parents: Mapping[int, ParentRecord]) -> Json:
     return {"parent": parent.slug if parent else str(grant.parent_id), "folder": grant.folder, "role": grant.role}
 
 
-def token_document(token: TokenRecord, user: str, now: datetime) -> Json:
+def token_document(token: TokenRecord, owner: UserRecord | None, now: datetime) -> Json:
     """A token; of the token itself only the last four characters."""
-    state = "revoked" if token.revoked_at else "valid" if token.valid_at(now) else "expired"
-    known = {"id": token.id, "user": user, "name": token.name, "last_four": token.last_four, "role": token.role, "state": state}
     return {
-        **known,
+        "id": token.id,
+        "user": owner.name if owner else "",
+        "name": token.name,
+        "last_four": token.last_four,
+        "role": token.role,
+        "state": state_of(token, owner, now),
         "created_at": token.created_at,
         "expires_at": token.expires_at,
         "revoked_at": token.revoked_at,

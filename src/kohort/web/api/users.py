@@ -17,7 +17,7 @@ from kohort.web.api.answers import Json
 from kohort.web.api.bodies import AddedToken, AddedUser, ChangedUser, Grants, Login, NewPassword, OwnPassword, SetUp
 from kohort.web.api.desk import AtDesk, Desk, IfMatch, etag, held
 from kohort.web.api.documents import audit_document, grant_document, token_document, user_document
-from kohort.web.api.guard import COOKIE, PUBLIC, Routes, address_of
+from kohort.web.api.guard import COOKIE, PUBLIC, Routes, address_of, fits_way
 from kohort.web.api.pages import Cursor, Limit, page_of, read_number, write_cursor
 
 routes = Routes("Users and access")
@@ -77,6 +77,8 @@ def _with_cookie(request: Request, found: SignedIn, status: int = 200) -> Json:
 @routes.on("POST", "/logout", "me.read", example={"signed_out": True})
 def sign_out(desk: AtDesk) -> Json:
     """End this session."""
+    if desk.actor.way != "session":
+        raise UserError("FORBIDDEN", "there is no session to end", hint="to end a token, revoke it")
     users.sign_out(desk.kohort.store, desk.caller, clock=desk.kohort.clock)
     answer = Json({"signed_out": True})
     answer.delete_cookie(COOKIE)
@@ -86,7 +88,7 @@ def sign_out(desk: AtDesk) -> Json:
 @routes.on("GET", "/me", "me.read", example={**_USER, "way": "session", "actions": ["segments.read"]})
 def get_me(desk: AtDesk) -> Json:
     """Who one is, and what one may do at all."""
-    actions = [action for action in ACTIONS if desk.access.may(action)]
+    actions = [action for action in ACTIONS if desk.access.may(action) and fits_way(action, desk.actor.way)]
     document = {**_user(desk, desk.caller.user), "role": desk.access.role}
     return Json({**document, "way": desk.actor.way, "actions": actions})
 
@@ -95,8 +97,6 @@ def get_me(desk: AtDesk) -> Json:
 def change_my_password(desk: AtDesk, body: OwnPassword) -> Json:
     """Change one's own password. Every session ends, this one, too."""
     kohort = desk.kohort
-    if desk.actor.way == "token":
-        raise UserError("FORBIDDEN", "a token cannot change a password", hint="sign in")
     users.change_own_password(kohort.store, kohort.passwords, desk.caller, body.old, body.new, clock=kohort.clock)
     return Json({"changed": True})
 
@@ -191,9 +191,9 @@ def list_tokens(
     if everybody:
         desk.access.require("tokens.all")
     store = desk.kohort.store
-    names, now = {user.id: user.name for user in store.users()}, desk.kohort.clock.now()
+    owners, now = {user.id: user for user in store.users()}, desk.kohort.clock.now()
     found = store.tokens(None if everybody else desk.caller.user.id)
-    return Json(page_of(found, lambda t: -t.id, lambda t: token_document(t, names.get(t.user_id, ""), now), cursor, limit))
+    return Json(page_of(found, lambda t: -t.id, lambda t: token_document(t, owners.get(t.user_id), now), cursor, limit))
 
 
 @routes.on("POST", "/tokens", "tokens.own", status=201, example={**_TOKEN, "token": "shown this once"})
@@ -212,7 +212,7 @@ def add_token(desk: AtDesk, body: AddedToken) -> Json:
         actor=desk.actor,
         clock=kohort.clock,
     )
-    return Json({**token_document(issued.record, user.name, kohort.clock.now()), "token": issued.token}, 201)
+    return Json({**token_document(issued.record, user, kohort.clock.now()), "token": issued.token}, 201)
 
 
 @routes.on("DELETE", "/tokens/{token}", "tokens.own", example={**_TOKEN, "state": "revoked", "revoked_with_it": [4]})
@@ -220,9 +220,10 @@ def revoke_token(desk: AtDesk, token: TokenId) -> Json:
     """Refuse a token from now on, and those that were made with it: one's own; of others only admins may."""
     kohort = desk.kohort
     owner = None if desk.access.may("tokens.all") else desk.caller.user
-    revoked = tokens.revoke_token(kohort.store, token, owner=owner, actor=desk.actor, clock=kohort.clock)
-    names = {user.id: user.name for user in kohort.store.users()}
-    document = token_document(revoked.token, names.get(revoked.token.user_id, ""), kohort.clock.now())
+    most = desk.access.role if desk.actor.way == "token" else None
+    revoked = tokens.revoke_token(kohort.store, token, owner=owner, most=most, actor=desk.actor, clock=kohort.clock)
+    owners = {user.id: user for user in kohort.store.users()}
+    document = token_document(revoked.token, owners.get(revoked.token.user_id), kohort.clock.now())
     return Json({**document, "revoked_with_it": [other.id for other in revoked.with_it]})
 
 

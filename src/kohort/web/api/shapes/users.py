@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
 
 from typing_extensions import TypedDict
 
+from kohort.services.tokens import TokenState
 from kohort.web.api.shapes.common import Role, Way, Written
 
 
@@ -59,14 +59,17 @@ class UserPage(TypedDict):
 
 
 class Token(TypedDict):
-    """An API token; of the token itself only the last four characters. made_with: the id of the token with which it was made."""
+    """An API token; of the token itself only the last four characters. made_with: the id of the token with which it was made.
+
+    state: disabled: its user is.
+    """
 
     id: int
     user: str
     name: str
     last_four: str
     role: Role
-    state: Literal["valid", "expired", "revoked"]
+    state: TokenState
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -91,7 +94,10 @@ class TokenPage(TypedDict):
 
 
 class AuditEntry(TypedDict):
-    """Something that was done. before, after: revisions of the object."""
+    """Something that was done. who "": nobody was recognised; before, after: revisions of the object.
+
+    token_id: of the API token with which it was done.
+    """
 
     id: int
     at: datetime
@@ -104,6 +110,7 @@ class AuditEntry(TypedDict):
     after: str
     address: str
     detail: str
+    token_id: int | None
 
 
 class AuditPage(TypedDict):

@@ -23,7 +23,7 @@ from kohort.web.studio.routes import PageRoutes
 
 routes = PageRoutes()
 _A_PAGE = 50
-KINDS = ("segment", "parent", "folder", "source", "user", "token", "table")
+KINDS = ("segment", "parent", "source", "user", "token", "table")
 ROLE_TEXTS = {
     "viewer": "looks at everything, changes nothing",
     "marketer": "creates and changes segments, downloads members",
@@ -64,7 +64,7 @@ def user_page(request: Request, desk: AtDesk, user: UserId) -> Response:
         "parents": records,
         "names": {record.id: record.name for record in records},
         "folders": folders,
-        "tokens": [token_document(token, found.name, now) for token in store.tokens(found.id)],
+        "tokens": [token_document(token, found, now) for token in store.tokens(found.id)],
         "is_oneself": found.id == desk.caller.user.id,
     }
     return _settings(request, desk, "settings/user.html", "users", **context)
@@ -73,8 +73,7 @@ def user_page(request: Request, desk: AtDesk, user: UserId) -> Response:
 @routes.page("/settings/tokens", "tokens.all")
 def tokens_page(request: Request, desk: AtDesk) -> Response:
     """API tokens of everybody, newest first."""
-    names = {user.id: user.name for user in desk.kohort.store.users()}
-    tokens = _tokens(desk, list(desk.kohort.store.tokens()), names)
+    tokens = _tokens(desk, list(desk.kohort.store.tokens()), list(desk.kohort.store.users()))
     return _settings(request, desk, "settings/tokens.html", "tokens", tokens=tokens)
 
 
@@ -82,7 +81,7 @@ def tokens_page(request: Request, desk: AtDesk) -> Response:
 def account_page(request: Request, desk: AtDesk) -> Response:
     """One's own role and limits, password and API tokens."""
     store, user = desk.kohort.store, desk.caller.user
-    tokens = _tokens(desk, list(store.tokens(user.id)), {user.id: user.name})
+    tokens = _tokens(desk, list(store.tokens(user.id)), [user])
     context: dict[str, Any] = {
         "tokens": tokens,
         "grants": list(store.grants(user.id)),
@@ -162,9 +161,9 @@ def _user(desk: Desk, user_id: int) -> UserRecord:
     return found
 
 
-def _tokens(desk: Desk, tokens: list[TokenRecord], names: dict[int, str]) -> list[dict[str, Any]]:
-    now = desk.kohort.clock.now()
-    return [dict(token_document(token, names.get(token.user_id, ""), now)) for token in tokens]
+def _tokens(desk: Desk, tokens: list[TokenRecord], users: list[UserRecord]) -> list[dict[str, Any]]:
+    owners, now = {user.id: user for user in users}, desk.kohort.clock.now()
+    return [dict(token_document(token, owners.get(token.user_id), now)) for token in tokens]
 
 
 def _settings(request: Request, desk: Desk, template: str, tab: str, **context: Any) -> Response:
