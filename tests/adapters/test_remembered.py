@@ -18,6 +18,7 @@ from kohort.adapters.sqlalchemy import remembered
 from kohort.adapters.sqlalchemy.engine import parse_url
 from kohort.adapters.sqlalchemy.store import SQLAlchemyStore
 from kohort.foundation.errors import UserError
+from kohort.ports.sources import NewSource
 from kohort.ports.users import Grant
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -258,6 +259,9 @@ def _all_answers(parent_id: int) -> dict[str, Callable[[SQLAlchemyStore], Any]]:
         "refresh": lambda asked: asked.last_refresh(parent_id),
         "evaluation": lambda asked: asked.last_evaluation(parent_id),
         "grants": lambda asked: asked.grants(1),
+        "sources": lambda asked: asked.sources(),
+        "source": lambda asked: asked.source("shop"),
+        "keys": lambda asked: asked.write_keys(),
     }
 
 
@@ -265,7 +269,7 @@ def _do_something(draw: Random, by: SQLAlchemyStore) -> None:
     """A change, one that is taken back, several at once, or none."""
     [parent] = by.parents()
     number = draw.randrange(10**6)
-    match draw.randrange(7):
+    match draw.randrange(8):
         case 0:
             by.save_parent("A", "a", {"number": number}, by="ada", at=AT)
         case 1:
@@ -284,6 +288,12 @@ def _do_something(draw: Random, by: SQLAlchemyStore) -> None:
                 by.save_evaluation(parent.id, 1, as_of=AT, at=AT, total=number, populations=[])
                 user = by.users()[0] if by.users() else by.add_user("ada", "viewer", "-", by="ada", at=AT)
                 by.set_grants(user.id, [Grant(parent.id, str(number), "viewer")])
+        case 6:
+            source = by.source("shop") or by.add_source(NewSource("Shop", "shop"), str(number), "1234", by="ada", at=AT)
+            if draw.random() < 0.3:
+                by.remove_source(source.id)
+            else:
+                by.rotate_key(source.id, f"{number}b", "1234", by="ada", at=AT)
         case _:
             pass
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import string
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TypeVar
 from weakref import WeakSet
 
 import duckdb
 
+from kohort.adapters.duckdb.kept import Kept
 from kohort.adapters.duckdb.running import InterruptibleRunner
 from kohort.adapters.duckdb.warehouse import DuckDBWarehouse
 from kohort.foundation.errors import Interrupted, UserError
+from kohort.parent.definition import TableRef
+from kohort.ports.warehouse import TableInfo
 
 Result = TypeVar("Result")
 _LOOK_SECONDS = 0.1
@@ -26,8 +29,9 @@ _RAISED_AT_MOST = 3
 class BesideWarehouse(DuckDBWarehouse):
     """The same file through a connection and a background thread of its own: neither waits for the other. For one thread at a time."""
 
-    def __init__(self, other: DuckDBWarehouse) -> None:
-        """It ends with the other one."""
+    def __init__(self, other: DuckDBWarehouse, kept: Kept | None = None) -> None:
+        """It ends with the other one. kept: what those beside the same one have read."""
+        self._kept = kept or Kept()
         self._path = other._path
         self._read_only = other._read_only
         self._config = other._config
@@ -37,6 +41,14 @@ class BesideWarehouse(DuckDBWarehouse):
         self._main = other.connection()
         self._main.execute("SET TimeZone = 'UTC'")
         self.is_to_stop: Callable[[], bool] = _never
+
+    def structure(self) -> Sequence[TableInfo]:
+        """Every table and view with its columns, by database and name; `rows` is -1, they are not counted."""
+        return self._kept.structure(self)
+
+    def remembered(self, key: Hashable, tables: Sequence[TableRef], make: Callable[[], Result]) -> Result:
+        """What `make` gives, made before when none of the tables has changed since. Nobody may change it; see `Kept.get`."""
+        return make() if self._depth else self._kept.get(self, key, tables, make)
 
     def interrupt(self) -> None:
         """What runs at this moment fails."""
@@ -90,6 +102,7 @@ class SharedWarehouse:
         self._raised = 0
         self._resting: DuckDBWarehouse | None = None
         self._used_at = -_QUIET_SECONDS
+        self._kept = Kept()
         self._changed = threading.Condition()
         self._in_use: set[BesideWarehouse] = set()
         self._idle: list[BesideWarehouse] = []
@@ -108,7 +121,7 @@ class SharedWarehouse:
         try:
             with self._changed:
                 self._wake()
-                warehouse = self._idle.pop() if self._idle else BesideWarehouse(self._open_main())
+                warehouse = self._idle.pop() if self._idle else BesideWarehouse(self._open_main(), self._kept)
                 self._in_use.add(warehouse)
             yield warehouse
         except BaseException:
@@ -185,6 +198,7 @@ class SharedWarehouse:
                 for warehouse in self._idle:
                     warehouse.close()
                 self._idle.clear()
+                self._kept.forget()
                 then()
                 return True
             finally:

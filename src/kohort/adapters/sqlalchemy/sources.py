@@ -23,14 +23,13 @@ class Sources(Transactions):
 
     def sources(self) -> Sequence[SourceRecord]:
         """All sources by name, disabled ones too."""
-        with self._reading() as connection:
-            rows = connection.execute(select(sources)).all()
+        rows = self._known("sources", read=lambda connection: connection.execute(select(sources)).all())
         return sorted((SourceRecord(**row._mapping) for row in rows), key=lambda record: (record.name, record.id))
 
     def source(self, name: str) -> SourceRecord | None:
         """By exact name or slug (in that order)."""
-        with self._reading() as connection:
-            rows = connection.execute(select(sources).where(or_(sources.c.name == name, sources.c.slug == name))).all()
+        query = select(sources).where(or_(sources.c.name == name, sources.c.slug == name))
+        rows = self._known("source", name, read=lambda connection: connection.execute(query).all())
         records = sorted((SourceRecord(**row._mapping) for row in rows), key=lambda record: record.name != name)
         return records[0] if records else None
 
@@ -110,8 +109,8 @@ class Sources(Transactions):
         query = select(*_KEY_COLUMNS).order_by(write_keys.c.id.desc())
         if source_id is not None:
             query = query.where(write_keys.c.source_id == source_id)
-        with self._reading() as connection:
-            return [WriteKeyRecord(**row._mapping) for row in connection.execute(query)]
+        rows = self._known("keys", source_id, read=lambda connection: connection.execute(query).all())
+        return [WriteKeyRecord(**row._mapping) for row in rows]
 
     def source_of_key(self, key_hash: str, at: datetime) -> SourceRecord | None:
         """Whose key this is at an instant; None for keys that are unknown or have expired."""

@@ -70,5 +70,5 @@ def _from(desk: Desk, source: SourceRecord, master: MasterKind) -> str:
 def tables_part(request: Request, desk: AtDesk) -> Response:
     """The tables of the warehouse with their columns."""
     with desk.kohort.shared_warehouse.use() as warehouse:
-        tables = [info for info in warehouse.tables() if not is_built(info.ref.database)]
+        tables = [info for info in warehouse.structure() if not is_built(info.ref.database)]
     return render(request, "parents/tables_part.html", desk, tables=tables)

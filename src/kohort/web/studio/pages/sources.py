@@ -13,6 +13,7 @@ from kohort.bootstrap import http_url
 from kohort.events.columns import CALL_TABLES, DISCARDS, REJECTS
 from kohort.events.identity import PERIODS, IdentityRules, Limit
 from kohort.foundation.errors import KohortError, UserError
+from kohort.parent.definition import TableRef
 from kohort.ports.sources import ServerCounts, SourceRecord
 from kohort.services.definitions.revisions import revision_of
 from kohort.services.sources.identity import identity_document, identity_rules, period_of
@@ -204,11 +205,14 @@ def _views(desk: Desk, sources: Sequence[SourceRecord]) -> list[SourceView]:
 
 def _misfits(desk: Desk, record: SourceRecord) -> tuple[Misfits | None, Misfits | None, str]:
     """(rejects, discards, why they cannot be shown at this moment)."""
-    shows_values = desk.access.may("pii.read")
+    shows_values, tables = desk.access.may("pii.read"), [TableRef(record.slug, table) for table in (REJECTS, DISCARDS)]
     try:
         with desk.kohort.shared_warehouse.use(_WAREHOUSE_WAIT_SECONDS) as warehouse:
-            rejects = source_misfits(warehouse, record, "rejects", _MISFITS, shows_values=shows_values)
-            discards = source_misfits(warehouse, record, "discards", _MISFITS, shows_values=shows_values)
-            return rejects, discards, ""
+
+            def read() -> tuple[Misfits, Misfits]:
+                rejects = source_misfits(warehouse, record, "rejects", _MISFITS, shows_values=shows_values)
+                return rejects, source_misfits(warehouse, record, "discards", _MISFITS, shows_values=shows_values)
+
+            return *warehouse.remembered(("misfits", record.slug, shows_values), tables, read), ""
     except KohortError as error:
         return None, None, error.message if isinstance(error, UserError) else str(error)
