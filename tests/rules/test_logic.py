@@ -35,6 +35,8 @@ def test_reads_expressions(expr: str, tree: object) -> None:
         ("A or B)", 2, ["INVALID_EXPR"], "nothing is open"),
         ("A and (B or)", 2, ["INVALID_EXPR"], "a condition is missing"),
         ("A AND B", 2, ["INVALID_EXPR"], "is not an operator"),
+        ("(A and B) or not C", 3, ["INVALID_EXPR"], '"not" is no part of an expression'),
+        ("A or NOT (B)", 2, ["INVALID_EXPR"], '"not" is no part'),
         ("A and 2", 2, ["INVALID_EXPR"], "mixed"),
         ("A and b", 2, ["EXPR_UNKNOWN_IDENTIFIER"], '"b"'),
         ("A and D and B", 3, ["EXPR_UNKNOWN_IDENTIFIER", "EXPR_UNREFERENCED_CONDITION"], '"D"'),

@@ -129,6 +129,19 @@ class TestPreview:
         warning.get_by_role("button").first.click()
         assert page.evaluate("document.activeElement.closest('rule-builder') !== null")
 
+    def test_a_rule_set_is_nothing_odd_in_rows(self, studio: RunningStudio, open_page: OpenPage) -> None:
+        page = open_page(studio, rules_of(studio, "Value/VIP"))
+        page.get_by_role("button", name="Add rule set").click()
+        page.keyboard.press("Enter")
+        page.keyboard.type("country")
+        page.keyboard.press("Enter")
+        page.get_by_label("Value of Country").fill("JP")
+        page.keyboard.press("Enter")
+        expect(size(page)).to_have_text(re.compile(r"\d"))
+        expect(page.get_by_role("region", name="Worth a look")).to_have_count(0)
+        form(page, "YAML")
+        expect(page.get_by_role("region", name="Worth a look")).to_contain_text("A group inside a group")
+
     def test_an_address_for_a_copy_begins_with_its_rule(self, studio: RunningStudio, open_page: OpenPage) -> None:
         page = open_page(studio, f"{BASE}/new?copy={stored(studio, 'Value/VIP').id}")
         expect(page.get_by_label("Name", exact=True)).to_have_value("VIP copy")

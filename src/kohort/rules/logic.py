@@ -97,6 +97,8 @@ class _Parser:
             return self._parenthesis(depth)
         if token in ("", ")", "and", "or") or token in ("AND", "OR", "And", "Or"):
             return self._unexpected()
+        if token.lower() == "not":
+            return self._refuse('"not" is no part of an expression', "name the condition alone, and negate the condition itself")
         self.at += 1
         index = _index(token)
         return LogicItem(index if index is not None else -1)
@@ -136,7 +138,7 @@ class _Parser:
 
     def check_names(self) -> None:
         """Unknown, mixed, too many and never used names."""
-        names = [token for token in self.tokens if token not in ("(", ")") and token.lower() not in ("and", "or")]
+        names = [token for token in self.tokens if token not in ("(", ")") and token.lower() not in ("and", "or", "not")]
         known = [name for name in names if _index(name) is not None]
         alphabet = DIGITS if known and all(name in DIGITS for name in known) else LETTERS
         if len({name in DIGITS for name in known}) > 1:

@@ -185,7 +185,7 @@ export class RuleCondition extends LitElement {
   /** Put the cursor into the first thing to fill in. */
   async focusFirst() {
     await this.updateComplete;
-    const first = this.querySelector(".rb-main combo-box, .rb-main select, .rb-main input");
+    const first = this.querySelector(".rb-main combo-box") ?? this.querySelector(".rb-main :is(select, input)");
     await first?.updateComplete;
     (first?.querySelector?.("input") ?? first)?.focus();
   }

@@ -23,13 +23,13 @@ export function description(node, wanted, put, disabled) {
 export function limitEditor({ node, catalog, disabled, put }, { ofBehavior = false } = {}) {
   const { limit } = node;
   if (!limit || typeof limit !== "object") return nothing;
-  const set = (changes, typing) => put({ limit: changed(limit, changes) }, { label: "Change limit", typing });
+  const set = (changes, typing, label = "Change limit") => put({ limit: changed(limit, changes) }, { label, typing });
   const orders = limit.orderColumns ?? [];
   const order = (index, next) => set({ orderColumns: orders.map((found, at) => (at === index ? next : found)) });
   const value = { value: THE_VALUE, label: "The value above" };
   const options = ofBehavior ? [value, ...catalog.attributeOptions] : catalog.attributeOptions;
   const pick = (index, found, name) => order(index, changed(found, name === THE_VALUE ? { type: "Aggregation", column: undefined } : { type: "Column", column: name }));
-  const more = () => set({ orderColumns: [...orders, ofBehavior && !orders.length ? { type: "Aggregation", order: "descending" } : { type: "Column", column: "", order: "descending" }] });
+  const more = () => set({ orderColumns: [...orders, ofBehavior && !orders.length ? { type: "Aggregation", order: "descending" } : { type: "Column", column: "", order: "descending" }] }, false, "Add order");
   return html`<div class="rb-line rb-limit" role="group" aria-label="The best of them"><span class="rb-word">only the first</span>
     ${numberInput("How many", limit.number, (number) => set({ number }, true), { min: 0 })}
     ${choose("Profiles or percent", limit.type, [{ value: "Count", label: "profiles" }, { value: "Percent", label: "percent" }], (type) => set({ type }))}

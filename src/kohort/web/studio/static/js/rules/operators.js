@@ -97,7 +97,7 @@ function startOf(to, from, value, operator, type) {
   const given = (found) => (found === undefined ? {} : found);
   switch (to) {
     case "one":
-      return { value: one ?? emptyOf(type) };
+      return { value: one ?? (type === "boolean" ? true : undefined) };
     case "list":
       return { value: Array.isArray(value) ? value : one === undefined || one === "" || typeof one === "object" ? [] : [one] };
     case "texts":
@@ -119,12 +119,6 @@ function startOf(to, from, value, operator, type) {
   }
 }
 
-/** What a field of a type is compared with before anything was typed. */
-function emptyOf(type) {
-  if (type === "boolean") return true;
-  return type === "string" || type === "string_array" ? "" : undefined;
-}
-
 /** The operator that a condition on a field begins with. */
 export function firstOperator(type) {
   switch (type) {
@@ -137,7 +131,7 @@ export function firstOperator(type) {
     case "date":
       return { type: "TimeWithinPast", value: 30, unit: "day" };
     default:
-      return { type: "Equal", value: "" };
+      return { type: "Equal" };
   }
 }
 

@@ -78,7 +78,9 @@ export class RuleBuilder extends LitElement {
   put(path, node, { label = "Change rule", typing = false, at = [] } = {}) {
     const key = keyOf(getIn(this.root, path));
     if (!NOT_YET_FILLED.includes(label)) this.fresh.delete(key);
+    const before = typing ? null : new Set(this.fieldsAt(path));
     this.commit(setIn(this.root, path, node), { label, coalesce: typing ? `${key}:${label}:${at.join(".")}` : "" });
+    if (before) this.focusFresh(path, label.startsWith("Add") ? before : null);
   }
 
   /** A new condition at the end of the group at `path`. */
@@ -188,6 +190,23 @@ export class RuleBuilder extends LitElement {
     await home?.querySelector("rule-condition")?.updateComplete;
     const wanted = isEmpty ? ".rb-add" : ".rb-handle";
     home?.querySelector(wanted)?.focus();
+  }
+
+  /** Everything to fill in of a condition, or of a group and what is in it. */
+  fieldsAt(path) {
+    const home = path.length ? this.item(keyOf(getIn(this.root, path))) : this;
+    return home?.querySelectorAll("combo-box, .rb-number") ?? [];
+  }
+
+  /** Put the cursor into the first field that was not there before; where what had the cursor is gone, on the handle of its condition. */
+  async focusFresh(path, before) {
+    const had = this.contains(document.activeElement);
+    await this.updateComplete;
+    await this.item(keyOf(getIn(this.root, path)))?.querySelector("rule-condition")?.updateComplete;
+    const fresh = before && [...this.fieldsAt(path)].find((field) => !before.has(field));
+    await fresh?.updateComplete;
+    if (fresh) fresh.focus();
+    else if (had && document.activeElement === document.body) this.focusHandle(path);
   }
 
   async focusStep(path, index) {

@@ -53,7 +53,7 @@ function without(operator) {
 
 // --- one value ----------------------------------------------------------------------------------------------------
 
-function one(about, value, label, set, placeholder = "value") {
+function one(about, value, label, set, placeholder = undefined) {
   const type = element(about.type);
   if (TIMES.includes(type) || (typeof value === "object" && value !== null && !isExact(value))) return instant(about, value, label, set);
   if (type === "boolean") return choose(label, String(value), value === true || value === false ? ["true", "false"] : [String(value), "true", "false"], (text) => set(text === "true"));
@@ -61,7 +61,7 @@ function one(about, value, label, set, placeholder = "value") {
   return combo(about, value, label, set, { numeric: type === "number" || (type === "" && (typeof value === "number" || isExact(value))), placeholder });
 }
 
-function combo(about, value, label, set, { multiple = false, numeric = false, source = about.source, placeholder = multiple ? "values" : "value" } = {}) {
+function combo(about, value, label, set, { multiple = false, numeric = false, source = about.source, placeholder = multiple ? "values" : value === "" ? "(empty)" : "value" } = {}) {
   return html`<combo-box .label=${label} .value=${value} .source=${source} .options=${[]} .placeholder=${placeholder} ?multiple=${multiple} ?numeric=${numeric} free
     ?invalid=${about.invalid} ?disabled=${about.disabled} @combo-change=${(event) => set(event.detail.value)}></combo-box>`;
 }

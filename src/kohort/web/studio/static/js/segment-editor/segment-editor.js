@@ -17,6 +17,7 @@ const QUIET_MS = 150;
 const NAMELESS = "New segment";
 const SAMPLE = 5;
 const OVERLAPS = 5;
+const IN_ROWS = "NESTED_CONDITION_GROUP"; // rows show rule sets: that is how it should be
 const VIEWS = [["visual", "Visual"], ["yaml", "YAML"], ["text", "Text"]];
 
 /** Parts that are loaded when they are needed first. */
@@ -103,7 +104,7 @@ export class SegmentEditor extends LitElement {
 
   /** What is wrong or odd: what saving refused, else what the preview found; where it is in a typed text. */
   get issues() {
-    const found = this.refused.length ? this.refused : [...(this.preview?.issues ?? []), ...this.taken()];
+    const found = this.refused.length ? this.refused : [...(this.preview?.issues ?? []), ...this.taken()].filter((issue) => this.typing || issue.code !== IN_ROWS);
     return this.typing ? found.map((issue) => ({ ...issue, line: lineOf(issue.path, this.typing.lines) })) : found;
   }
 
