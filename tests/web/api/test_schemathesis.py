@@ -162,11 +162,22 @@ def ask(api: Api, operation: Any, operation_id: str, mode: GenerationMode, examp
             likely(operation_id, case, places, data)
         answer = send(api, case)
         assert answer.status_code != 401 or operation_id in ("sign_in", "set_up", "change_my_password"), "the token was lost"
+        if answer.status_code >= 400 and answer.status_code != 422:
+            require_listed(operation, answer)
         case.validate_response(answer, checks=CHECKS if answer.status_code != TOO_LARGE else CHECKS[:-1])
         statuses[answer.status_code] += 1
 
     requests()
     return statuses
+
+
+def require_listed(operation: Any, answer: httpx.Response) -> None:
+    """Fails when the code of a refusal is not among those that the document lists for the route."""
+    said = operation.definition.raw["responses"].get(str(answer.status_code), {})
+    if "$ref" in said:
+        said = operation.schema.raw_schema["components"]["responses"][said["$ref"].rpartition("/")[2]]
+    found = answer.json()["code"]
+    assert f"`{found}`" in said.get("description", ""), f"{operation.label} answers {answer.status_code} {found}, which it does not tell of"
 
 
 def send(api: Api, case: Any) -> Any:

@@ -48,7 +48,7 @@ def _held(desk: AtDesk, parent: ParentName, path: FolderPath, if_match: IfMatch 
 HeldRevision = Annotated[str | None, Depends(_held)]
 
 
-@routes.on("GET", "/parents/{parent}/folder", "segments.list", example=_FOLDER, headers=_ETAG)
+@routes.on("GET", "/parents/{parent}/folder", "segments.list", problems=("FOLDER_NOT_FOUND",), example=_FOLDER, headers=_ETAG)
 def get_folder(desk: AtDesk, parent: ParentName, path: FolderPath) -> Json:
     """What is in a folder and below, and which segments elsewhere refer to it. hidden: how many of these one may not see."""
     record = desk.parent(parent, "segments.list")
@@ -60,7 +60,7 @@ def get_folder(desk: AtDesk, parent: ParentName, path: FolderPath) -> Json:
     return Json(document, 200, etag(found.revision))
 
 
-@routes.on("POST", "/parents/{parent}/folder/move", "segments.write", problems=(409, 412, 428), example=_MOVED)
+@routes.on("POST", "/parents/{parent}/folder/move", "segments.write", problems=("FOLDER_NOT_FOUND", "NAME_TAKEN", 412, 428), example=_MOVED)
 def move_whole_folder(desk: AtDesk, parent: ParentName, path: FolderPath, body: NewPath, revision: HeldRevision) -> Json:
     """Give a folder another path. Everything inside keeps its place in it; references follow, files of the workspace, too."""
     kohort, record = desk.kohort, desk.parent(parent, "parents.read")
@@ -85,7 +85,7 @@ def move_whole_folder(desk: AtDesk, parent: ParentName, path: FolderPath, body: 
     "DELETE",
     "/parents/{parent}/folder",
     "segments.write",
-    problems=(409, 412, 428),
+    problems=("FOLDER_NOT_FOUND", "SEGMENT_REFERENCED", 412, 428),
     example={"deleted": "Value", "segments": ["Value/VIP"]},
 )
 def remove_folder(desk: AtDesk, parent: ParentName, path: FolderPath, revision: HeldRevision) -> Json:

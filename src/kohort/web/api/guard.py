@@ -23,6 +23,7 @@ from kohort.web.api.answers import Json
 from kohort.web.api.contract import ANSWERS, MORE_ANSWERS
 from kohort.web.api.heads import headers_alone, is_head
 from kohort.web.api.parameters import parameters_of, require_known_parameters
+from kohort.web.api.refusals import codes_of, refusal
 from kohort.web.api.unseen import Unseen
 from kohort.web.packing import made_small
 
@@ -36,22 +37,6 @@ ACTION_KEY = "x-action"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 COMMANDS = "warehouse.use"
 _OF_USERS = ("me.change", "tokens.own")
-_PROBLEMS = {
-    400: "The request cannot be read",
-    401: "Nobody has signed in, or what was sent is not valid any more",
-    403: "The role, or the place, does not allow it",
-    404: "There is no such thing, or none that you may see",
-    409: "It is not possible as things are",
-    412: "Somebody changed it since you read it",
-    413: "The request is too large",
-    415: "The body is no JSON, or does not say that it is",
-    422: "Something is to be corrected; every issue is listed",
-    428: "If-Match is missing",
-    429: "Too many failed attempts",
-    503: "The warehouse is busy or lent to a command; try again",
-    507: "The disk is full",
-}
-_PROBLEM_SCHEMA = {"$ref": "#/components/schemas/Problem"}
 
 
 class GuardedRoute(APIRoute):
@@ -219,7 +204,7 @@ class Routes(APIRouter):
         path: str,
         action: str,
         *,
-        problems: tuple[int, ...] = (),
+        problems: tuple[int | str, ...] = (),
         status: int = 200,
         example: Any = None,
         media: str = JSON_MEDIA,
@@ -227,12 +212,12 @@ class Routes(APIRouter):
         hidden: bool = False,
         name: str = "",
     ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        """Add a route. problems: statuses it may answer beside those that every route may; example: of its answer.
+        """Add a route. problems: what it may answer beside what every route may, as status or as code; example: of its answer.
 
         hidden: it is not in the OpenAPI document. name: of the operation there; "": that of the function.
         """
         responses: dict[int | str, dict[str, Any]] = {
-            number: _problem_response(number) for number in _usual(method, path, action, problems)
+            number: refusal(number, codes) for number, codes in codes_of(path, _usual(method, action), problems).items()
         }
         described = {name: {"description": text, "schema": {"type": "string"}} for name, text in (headers or {}).items()}
         extra: dict[str, Any] = {
@@ -289,16 +274,11 @@ _IF_NONE_MATCH = {
 _SECURITY: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]
 
 
-def _usual(method: str, path: str, action: str, problems: tuple[int, ...]) -> list[int]:
-    found = {422, *problems}
+def _usual(method: str, action: str) -> set[int]:
+    """Statuses of problems that every such route may answer."""
+    found = {422}
     if action != PUBLIC:
         found |= {401, 403}
-    if "{" in path:
-        found |= {404}
     if method not in _SAFE:
         found |= {400, 403, 413, 415, 503, 507}
-    return sorted(found)
-
-
-def _problem_response(number: int) -> dict[str, Any]:
-    return {"description": _PROBLEMS[number], "content": {"application/problem+json": {"schema": _PROBLEM_SCHEMA}}}
+    return found

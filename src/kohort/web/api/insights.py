@@ -53,7 +53,7 @@ class RuleOverDays(RuleToTry):
     days: Annotated[int, Field(ge=1, le=366)] = 14
 
 
-@routes.on("GET", f"{_ONE}/forecast", "segments.read", problems=(409, 503), example=_FORECAST)
+@routes.on("GET", f"{_ONE}/forecast", "segments.read", problems=("NOT_REFRESHED", 503), example=_FORECAST)
 def forecast_of_segment(
     desk: AtDesk,
     parent: ParentName,
@@ -66,14 +66,16 @@ def forecast_of_segment(
         return Json(_forecast_document(path, forecast(engine, expr, days, as_of=moment)))
 
 
-@routes.on("POST", "/parents/{parent}/forecast", "rules.try", problems=(409,), example={**_FORECAST, "path": ""})
+@routes.on(
+    "POST", "/parents/{parent}/forecast", "rules.try", problems=("NOT_REFRESHED", "SEGMENT_NOT_FOUND"), example={**_FORECAST, "path": ""}
+)
 def forecast_of_rule(desk: AtDesk, parent: ParentName, body: RuleOverDays) -> Json:
     """The same of a rule that need not be saved."""
     with _of_rule(desk, parent, body) as (engine, path, expr, moment):
         return Json(_forecast_document(path, forecast(engine, expr, body.days, as_of=moment)))
 
 
-@routes.on("GET", f"{_ONE}/backtest", "segments.read", problems=(409, 503), example=_BACKTEST)
+@routes.on("GET", f"{_ONE}/backtest", "segments.read", problems=("NOT_REFRESHED", 503), example=_BACKTEST)
 def backtest_of_segment(
     desk: AtDesk,
     parent: ParentName,
@@ -86,7 +88,9 @@ def backtest_of_segment(
         return Json(_backtest_document(path, backtest(engine, expr, days, as_of=moment)))
 
 
-@routes.on("POST", "/parents/{parent}/backtest", "rules.try", problems=(409,), example={**_BACKTEST, "path": ""})
+@routes.on(
+    "POST", "/parents/{parent}/backtest", "rules.try", problems=("NOT_REFRESHED", "SEGMENT_NOT_FOUND"), example={**_BACKTEST, "path": ""}
+)
 def backtest_of_rule(desk: AtDesk, parent: ParentName, body: RuleOverDays) -> Json:
     """The same of a rule that need not be saved."""
     with _of_rule(desk, parent, body) as (engine, path, expr, moment):
@@ -133,7 +137,7 @@ def _backtest_document(path: str, found: Backtest) -> BacktestShape:
     return {"path": path, "total": found.total, "undated": list(found.undated), "days": days}
 
 
-@routes.on("GET", f"{_ONE}/lint", "segments.read", problems=(409, 503), example=_LINT)
+@routes.on("GET", f"{_ONE}/lint", "segments.read", problems=("NOT_REFRESHED", 503), example=_LINT)
 def lint_segment(desk: AtDesk, parent: ParentName, segment: SegmentId) -> Json:
     """What is odd about a segment: contradictions, conditions that change nothing, nobody in it, the same members as another."""
     record, stored = desk.segment(parent, segment, "segments.read")
@@ -141,7 +145,7 @@ def lint_segment(desk: AtDesk, parent: ParentName, segment: SegmentId) -> Json:
         return Json(_lint_document(desk, record, engine, lint_segments(engine, [stored.path])))
 
 
-@routes.on("GET", "/parents/{parent}/lint", "segments.list", problems=(409, 503), example=_LINT)
+@routes.on("GET", "/parents/{parent}/lint", "segments.list", problems=("NOT_REFRESHED", 503), example=_LINT)
 def lint_parent(desk: AtDesk, parent: ParentName) -> Json:
     """The same of every segment one may see."""
     record = desk.parent(parent, "segments.list")

@@ -74,7 +74,7 @@ def streams_of(request: Request) -> Streams:
     return streams
 
 
-@routes.on("GET", "/sources/{source}/events", "sources.read", problems=(503,), example=_EXAMPLE, media=EVENT_STREAM)
+@routes.on("GET", "/sources/{source}/events", "sources.read", problems=("TOO_MANY_STREAMS",), example=_EXAMPLE, media=EVENT_STREAM)
 def live_events(
     request: Request,
     desk: AtDesk,

@@ -43,7 +43,7 @@ _NAMED = {"Content-Disposition": "A file name of parent segment, segment, varian
 _ONE = "/parents/{parent}/segments/{segment}"
 
 
-@routes.on("GET", f"{_ONE}/members", "members.read", problems=(409, 503), example={"total": 12, "items": [], "next": None})
+@routes.on("GET", f"{_ONE}/members", "members.read", problems=("NOT_REFRESHED", 503), example={"total": 12, "items": [], "next": None})
 def list_members(
     desk: AtDesk, parent: ParentName, segment: SegmentId, variant: Variant = "", as_of: AsOf = "", cursor: Cursor = "", limit: Limit = 50
 ) -> Json:
@@ -60,7 +60,7 @@ def list_members(
     "GET",
     f"{_ONE}/members.csv",
     "members.export",
-    problems=(409, 503, 507),
+    problems=("NOT_REFRESHED", 503, 507),
     media="text/csv",
     example='"customer_id","country"\n"c021","JP"\n',
     headers=_NAMED,

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from kohort.web.api.answers import TITLES
 from kohort.web.api.definition_shapes import with_definitions
 from kohort.web.api.guard import COOKIE
+from kohort.web.api.refusals import shared_refusals
 
 DESCRIPTION = """Everything that people do with Kohort, for programs. Send an API token: `Authorization: Bearer TOKEN`.
 
@@ -66,4 +67,5 @@ def openapi_document(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = {"type": "object", "required": names, "properties": properties, "example": example}
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    shared_refusals(document)
     return with_definitions(document)

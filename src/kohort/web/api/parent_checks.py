@@ -57,7 +57,7 @@ def check_parent(desk: AtDesk, parent: ParentName, body: ParentText) -> Json:
     return Json(_checked(desk, body, desk.parent(parent, "parents.write")))
 
 
-@routes.on("GET", "/sources/{source}/scaffold", "parents.add", problems=(409, 503), example=_BEGUN)
+@routes.on("GET", "/sources/{source}/scaffold", "parents.add", problems=("SOURCE_EMPTY", 503), example=_BEGUN)
 def begin_parent(desk: AtDesk, source: SourceName, master: Master = "users", name: NewName = "") -> Json:
     """A parent segment over the tables of a source, to begin with: YAML with remarks that say what to choose. Nothing is saved."""
     record = require_source(desk.kohort.store, source)

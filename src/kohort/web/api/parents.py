@@ -43,7 +43,7 @@ def list_parents(desk: AtDesk, cursor: Cursor = "", limit: Limit = 100) -> Json:
     return Json(page_of(seen, lambda r: [r.name, r.id], lambda r: parent_document(r, store.last_refresh(r.id)), cursor, limit))
 
 
-@routes.on("POST", "/parents", "parents.add", status=201, problems=(409,), example={**_PARENT, "definition": {}}, headers=_ETAG)
+@routes.on("POST", "/parents", "parents.add", status=201, problems=("NAME_TAKEN",), example={**_PARENT, "definition": {}}, headers=_ETAG)
 def add_parent(desk: AtDesk, body: ParentDefinition) -> Json:
     """Add a parent segment."""
     kohort = desk.kohort
@@ -61,7 +61,9 @@ def get_parent(desk: AtDesk, parent: ParentName) -> Json:
     return Json({**parent_document(record, last), "definition": record.document}, 200, etag(revision_of(record)))
 
 
-@routes.on("PUT", "/parents/{parent}", "parents.write", problems=(409, 412, 428), example={**_PARENT, "definition": {}}, headers=_ETAG)
+@routes.on(
+    "PUT", "/parents/{parent}", "parents.write", problems=("SLUG_CHANGES", 412, 428), example={**_PARENT, "definition": {}}, headers=_ETAG
+)
 def put_parent(desk: AtDesk, parent: ParentName, body: ParentDefinition, revision: HeldRevision) -> Json:
     """Change the definition. It takes effect with the next refresh."""
     kohort, record = desk.kohort, desk.parent(parent, "parents.write")
@@ -86,7 +88,9 @@ def list_fields(desk: AtDesk, parent: ParentName) -> Json:
     return Json({"refreshed_at": found.refreshed_at, "timezone": found.catalog.timezone, "fields": names, "catalog": catalog})
 
 
-@routes.on("GET", "/parents/{parent}/fields/{name}", "values.read", problems=(409, 503), example={"field": "loyalty_tier", "rows": 14})
+@routes.on(
+    "GET", "/parents/{parent}/fields/{name}", "values.read", problems=("NOT_REFRESHED", 503), example={"field": "loyalty_tier", "rows": 14}
+)
 def get_field(desk: AtDesk, parent: ParentName, name: FieldName) -> Json:
     """How the values of a field are spread. Values of personal data are not shown to anybody here."""
     record = desk.parent(parent, "values.read")
@@ -98,7 +102,7 @@ def get_field(desk: AtDesk, parent: ParentName, name: FieldName) -> Json:
     "GET",
     "/parents/{parent}/fields/{name}/values",
     "values.read",
-    problems=(409, 503),
+    problems=("NOT_REFRESHED", 503),
     example={"items": [{"value": "Gold", "count": 4, "share": 0.29}]},
     name="suggest_values",
 )

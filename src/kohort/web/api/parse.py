@@ -80,7 +80,7 @@ def _forms_document(forms: Forms) -> dict[str, Any]:
     return {"definition": forms.definition, "yaml": forms.yaml, "text": forms.text, "lines": dict(forms.lines), "issues": issues}
 
 
-@routes.on("POST", "/parents/{parent}/rules/split", "rules.try", problems=(409,), example=_SIZES)
+@routes.on("POST", "/parents/{parent}/rules/split", "rules.try", problems=("NOT_REFRESHED",), example=_SIZES)
 def split_written(desk: AtDesk, parent: ParentName, body: Split) -> Json:
     """How many members each variant of an A/B test would have."""
     record = desk.parent(parent, "rules.try")

@@ -21,7 +21,7 @@ Key = Annotated[str, Path(max_length=2000, description="A master key or a cdp_cu
 _ROW = {"key": "c042", "cdp_customer_id": "0f1e...", "attributes": {"loyalty_tier": "Gold"}}
 
 
-@routes.on("GET", "/parents/{parent}/profiles", "profiles.read", problems=(409, 503), example={"items": [_ROW], "next": None})
+@routes.on("GET", "/parents/{parent}/profiles", "profiles.read", problems=("NOT_REFRESHED", 503), example={"items": [_ROW], "next": None})
 def list_profiles(
     desk: AtDesk,
     parent: ParentName,
@@ -39,7 +39,11 @@ def list_profiles(
 
 
 @routes.on(
-    "GET", "/parents/{parent}/profiles/{key}", "profiles.read", problems=(409, 503), example={**_ROW, "behaviors": [], "segments": []}
+    "GET",
+    "/parents/{parent}/profiles/{key}",
+    "profiles.read",
+    problems=("NOT_REFRESHED", 503),
+    example={**_ROW, "behaviors": [], "segments": []},
 )
 def get_profile(
     desk: AtDesk,
@@ -59,7 +63,11 @@ def get_profile(
 
 
 @routes.on(
-    "GET", "/parents/{parent}/profiles/{key}/history", "profiles.read", problems=(409, 503), example={"evaluations": [], "segments": []}
+    "GET",
+    "/parents/{parent}/profiles/{key}/history",
+    "profiles.read",
+    problems=("NOT_REFRESHED", "NOT_EVALUATED", 503),
+    example={"evaluations": [], "segments": []},
 )
 def history_of_profile(desk: AtDesk, parent: ParentName, key: Key) -> Json:
     """In which segments a customer was at each kept evaluation, somebody who is gone included."""

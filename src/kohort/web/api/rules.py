@@ -30,7 +30,7 @@ _PREVIEW = {"count": 12, "total": 14, "share": 0.857, "conditions": {"rule": {"c
 _WHY = {"profile": {"key": "c042"}, "member": True, "explanation": {}, "smallest_change": [], "next_change": {"at": None}}
 
 
-@routes.on("POST", "/parents/{parent}/preview", "rules.try", problems=(409,), example=_PREVIEW)
+@routes.on("POST", "/parents/{parent}/preview", "rules.try", problems=("NOT_REFRESHED", "SEGMENT_NOT_FOUND"), example=_PREVIEW)
 def preview_rule(desk: AtDesk, parent: ParentName, body: Previewed) -> Json:
     """What a rule gives: count, every condition's count, waterfall, sample, overlaps, who enters and leaves. Mistakes come as issues."""
     kohort, record = desk.kohort, desk.parent(parent, "rules.try")
@@ -66,7 +66,7 @@ def _may_look_at_anybody(desk: Desk, parent: ParentRecord, draft: Draft) -> bool
     return desk.access.may("profiles.read", parent.id) or desk.access.may("segments.write", parent.id, draft.segment.folder)
 
 
-@routes.on("POST", "/parents/{parent}/count", "rules.try", problems=(409,), example=_COUNT)
+@routes.on("POST", "/parents/{parent}/count", "rules.try", problems=("NOT_REFRESHED", "SEGMENT_NOT_FOUND"), example=_COUNT)
 def count_rule(desk: AtDesk, parent: ParentName, body: RuleToTry) -> Json:
     """How many a rule holds for."""
     record = desk.parent(parent, "rules.try")
@@ -78,7 +78,9 @@ def count_rule(desk: AtDesk, parent: ParentName, body: RuleToTry) -> Json:
     return Json({"count": found.count, "total": found.total, "share": share, "as_of": found.as_of})
 
 
-@routes.on("POST", "/parents/{parent}/explain", "rules.try", problems=(409,), example=_WHY)
+@routes.on(
+    "POST", "/parents/{parent}/explain", "rules.try", problems=("NOT_REFRESHED", "SEGMENT_NOT_FOUND", "PROFILE_NOT_FOUND"), example=_WHY
+)
 def explain_unsaved(desk: AtDesk, parent: ParentName, body: Explained) -> Json:
     """Why a customer is, or is not, in a rule that need not be saved."""
     record = desk.parent(parent, "rules.try")
@@ -90,7 +92,13 @@ def explain_unsaved(desk: AtDesk, parent: ParentName, body: Explained) -> Json:
         return Json(explanation_for(desk, record, engine, found))
 
 
-@routes.on("GET", "/parents/{parent}/segments/{segment}/explain", "segments.read", problems=(409, 503), example=_WHY)
+@routes.on(
+    "GET",
+    "/parents/{parent}/segments/{segment}/explain",
+    "segments.read",
+    problems=("NOT_REFRESHED", "PROFILE_NOT_FOUND", 503),
+    example=_WHY,
+)
 def explain_saved(
     desk: AtDesk,
     parent: ParentName,
@@ -112,7 +120,7 @@ def explain_saved(
     "GET",
     "/parents/{parent}/overlap",
     "segments.list",
-    problems=(409, 503),
+    problems=("NOT_REFRESHED", "SEGMENT_NOT_FOUND", 503),
     example={"total": 14, "segments": [{"path": "Value/VIP", "count": 12}], "shared": [[12]], "pairs": []},
     name="overlap_of_segments",
 )

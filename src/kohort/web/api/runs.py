@@ -43,7 +43,7 @@ _LAST = 2**31 - 1
     "/parents/{parent}/refresh",
     "parents.refresh",
     status=202,
-    problems=(409,),
+    problems=("REFRESH_RUNNING",),
     example=_RUN,
     headers={"Location": "The run."},
 )
@@ -59,7 +59,7 @@ def refresh_parent(desk: AtDesk, parent: ParentName, body: RefreshWish) -> Json:
     "POST",
     "/parents/{parent}/evaluate",
     "parents.evaluate",
-    problems=(409,),
+    problems=("NOT_REFRESHED", "RUN_CANCELED"),
     example={"evaluation": 12, "as_of": "2024-03-01T00:00:00Z", "total": 14, "segments": 9},
 )
 def evaluate_parent(desk: AtDesk, parent: ParentName, body: EvaluationWish | None = None, prefer: Prefer = "") -> Response:
@@ -119,7 +119,7 @@ def _refresh(desk: Desk, parent: ParentRecord, number: int) -> RefreshRecord:
 # --- runs of all parent segments ----------------------------------------------------------------------------------
 
 
-@routes.on("GET", "/runs", "runs.list", problems=(404,), example={"items": [_RUN], "next": None})
+@routes.on("GET", "/runs", "runs.list", problems=("PARENT_NOT_FOUND",), example={"items": [_RUN], "next": None})
 def list_runs(desk: AtDesk, kind: Kind = None, parent: ParentFilter = "", cursor: Cursor = "", limit: Limit = 50) -> Json:
     """Refreshes and evaluations of all parent segments, newest first: who asked, how long each step took, what came out."""
     before, store = read_number(cursor, 0), desk.kohort.store
@@ -141,7 +141,7 @@ def get_run(desk: AtDesk, run: RunId) -> Json:
     return Json(run_document(found, parent, progress))
 
 
-@routes.on("POST", "/runs/{run}/cancel", "parents.evaluate", status=202, problems=(409,), example=_RUN)
+@routes.on("POST", "/runs/{run}/cancel", "parents.evaluate", status=202, problems=("RUN_NOT_RUNNING",), example=_RUN)
 def cancel_run(desk: AtDesk, run: RunId) -> Json:
     """Stop a run that this server does. It ends within moments, as canceled; what was there before still answers."""
     parent, found = _run(desk, run)

@@ -78,7 +78,7 @@ def _and_those_around(folder: str) -> Iterator[str]:
     yield from ("/".join(parts[:end]) for end in range(1, len(parts) + 1))
 
 
-@routes.on("POST", _BASE, "segments.write", status=201, problems=(409,), example=_WHOLE, headers=_ETAG)
+@routes.on("POST", _BASE, "segments.write", status=201, problems=("NAME_TAKEN",), example=_WHOLE, headers=_ETAG)
 def add_segment(desk: AtDesk, parent: ParentName, body: NewDefinition) -> Json:
     """Create a segment. Its definition says name and folder."""
     kohort, record = desk.kohort, desk.parent(parent, "parents.read")
@@ -98,7 +98,7 @@ def get_segment(desk: AtDesk, parent: ParentName, segment: SegmentId) -> Json:
     return _whole(desk, parent, found.id)
 
 
-@routes.on("PUT", _ONE, "segments.write", problems=(409, 412, 428), example=_WHOLE, headers=_ETAG)
+@routes.on("PUT", _ONE, "segments.write", problems=("SEGMENT_MOVES", 412, 428), example=_WHOLE, headers=_ETAG)
 def put_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Definition, revision: HeldRevision) -> Json:
     """Save a segment. Another meaning makes a new version; name and folder change by a move only."""
     kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.write")
@@ -120,7 +120,7 @@ def put_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Defi
     return _whole(desk, parent, saved.id)
 
 
-@routes.on("DELETE", _ONE, "segments.write", status=200, problems=(409, 412, 428), example={"deleted": "Value/VIP"})
+@routes.on("DELETE", _ONE, "segments.write", status=200, problems=("SEGMENT_REFERENCED", 412, 428), example={"deleted": "Value/VIP"})
 def remove_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, revision: HeldRevision) -> Json:
     """Delete a segment with its versions. One that others refer to stays."""
     record, _ = desk.segment(parent, segment, "segments.write")
@@ -130,7 +130,7 @@ def remove_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, revisio
     return Json({"deleted": gone.path})
 
 
-@routes.on("POST", f"{_ONE}/move", "segments.write", problems=(409, 412, 428), example={"moved": [], "rewritten": []})
+@routes.on("POST", f"{_ONE}/move", "segments.write", problems=("NAME_TAKEN", 412, 428), example={"moved": [], "rewritten": []})
 def move_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Place, revision: HeldRevision) -> Json:
     """Give it another folder or name. References to it follow; its file in the workspace, too."""
     kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.write")
@@ -159,14 +159,28 @@ def list_segment_versions(desk: AtDesk, parent: ParentName, segment: SegmentId, 
     return Json(page_of(found, lambda v: -v.number, lambda v: version_document(stored, v), cursor, limit))
 
 
-@routes.on("GET", f"{_ONE}/diff", "segments.read", example={"from": "version 1", "to": "version 2", "rule": [], "fields": []})
+@routes.on(
+    "GET",
+    f"{_ONE}/diff",
+    "segments.read",
+    problems=("VERSION_NOT_FOUND",),
+    example={"from": "version 1", "to": "version 2", "rule": [], "fields": []},
+)
 def diff_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, old: ChosenVersion = None, new: ChosenVersion = None) -> Json:
     """What changed between two versions, in words. Default: the newest and the one before it."""
     record, stored = desk.segment(parent, segment, "segments.read")
     return Json(diff_document(diff_versions(desk.kohort.store, record, str(stored.id), old, new)))
 
 
-@routes.on("POST", f"{_ONE}/revert", "segments.write", problems=(409, 412, 428), example=_WHOLE, headers=_ETAG, name="revert_segment")
+@routes.on(
+    "POST",
+    f"{_ONE}/revert",
+    "segments.write",
+    problems=("VERSION_NOT_FOUND", 412, 428),
+    example=_WHOLE,
+    headers=_ETAG,
+    name="revert_segment",
+)
 def revert(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Version, revision: HeldRevision) -> Json:
     """Make a new version of an old one."""
     kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.write")
@@ -181,7 +195,9 @@ def revert(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Version, 
     return _whole(desk, parent, segment)
 
 
-@routes.on("GET", f"{_ONE}/history", "segments.read", problems=(409,), example={"path": "Value/VIP", "days": [], "evaluations": []})
+@routes.on(
+    "GET", f"{_ONE}/history", "segments.read", problems=("NOT_EVALUATED",), example={"path": "Value/VIP", "days": [], "evaluations": []}
+)
 def history_of_segment(
     desk: AtDesk, parent: ParentName, segment: SegmentId, days: Annotated[int, Query(ge=1, le=3660, description="How many days back.")] = 30
 ) -> Json:

@@ -45,7 +45,13 @@ class Identity(Body):
 
 
 @routes.on(
-    "POST", "/sources/{source}/rename", "sources.write", problems=(409, 412, 428), example=_SOURCE, headers=REVISED, name="rename_source"
+    "POST",
+    "/sources/{source}/rename",
+    "sources.write",
+    problems=("NAME_TAKEN", 412, 428),
+    example=_SOURCE,
+    headers=REVISED,
+    name="rename_source",
 )
 def rename(desk: AtDesk, source: SourceName, body: NewName, revision: HeldRevision) -> Json:
     """Another name. The schema and the keys stay."""
@@ -85,7 +91,7 @@ def put_identity(desk: AtDesk, source: SourceName, body: Identity, revision: Hel
     "DELETE",
     "/sources/{source}",
     "sources.write",
-    problems=(409, 412, 428, 503),
+    problems=("SOURCE_ENABLED", "SOURCE_HAS_CALLS", "SOURCE_IN_USE", 412, 428, 503),
     example={"removed": "web_shop", "dropped": ["tracks"]},
 )
 def drop_source(desk: AtDesk, source: SourceName, revision: HeldRevision, drop_tables: DropTables = False) -> Json:

@@ -31,7 +31,7 @@ class EndedKey(Body):
     last_four: Annotated[str, Field(min_length=4, max_length=4, examples=["9xQz"])]
 
 
-@routes.on("POST", "/sources/{source}/revoke-key", "sources.write", example=_SOURCE, name="revoke_source_key")
+@routes.on("POST", "/sources/{source}/revoke-key", "sources.write", problems=("KEY_NOT_FOUND",), example=_SOURCE, name="revoke_source_key")
 def end_key(desk: AtDesk, source: SourceName, body: EndedKey) -> Json:
     """Refuse one write key from now on; it takes effect within seconds."""
     kohort = desk.kohort

@@ -43,7 +43,16 @@ def list_sources(desk: AtDesk, cursor: Cursor = "", limit: Limit = 100) -> Json:
     return Json(page_of(desk.kohort.store.sources(), lambda s: [s.name, s.id], lambda s: _document(desk, s.name), cursor, limit))
 
 
-@routes.on("POST", "/sources", "sources.write", status=201, problems=(409,), example=_ISSUED, headers=REVISED, name="add_source")
+@routes.on(
+    "POST",
+    "/sources",
+    "sources.write",
+    status=201,
+    problems=("NAME_TAKEN", "SCHEMA_TAKEN", "UNKNOWN_KEYS_TAKEN"),
+    example=_ISSUED,
+    headers=REVISED,
+    name="add_source",
+)
 def add(desk: AtDesk, body: AddedSource) -> Json:
     """Add a source. Its write key is in the answer, this once."""
     kohort = desk.kohort
@@ -63,7 +72,15 @@ def get_source(desk: AtDesk, source: SourceName) -> Json:
     return Json(_document(desk, record.slug), 200, etag(revision_of(record)))
 
 
-@routes.on("PATCH", "/sources/{source}", "sources.write", problems=(409, 412, 428), example=_SOURCE, headers=REVISED, name="change_source")
+@routes.on(
+    "PATCH",
+    "/sources/{source}",
+    "sources.write",
+    problems=("UNKNOWN_KEYS_TAKEN", 412, 428),
+    example=_SOURCE,
+    headers=REVISED,
+    name="change_source",
+)
 def change(desk: AtDesk, source: SourceName, body: ChangedSource, revision: HeldRevision) -> Json:
     """Enable, disable, or change the switches. It takes effect within seconds."""
     kohort = desk.kohort
@@ -85,7 +102,7 @@ def change(desk: AtDesk, source: SourceName, body: ChangedSource, revision: Held
     return Json(_document(desk, after.slug), 200, etag(revision_of(after)))
 
 
-@routes.on("POST", "/sources/{source}/rotate-key", "sources.write", problems=(409,), example=_ISSUED, name="rotate_source_key")
+@routes.on("POST", "/sources/{source}/rotate-key", "sources.write", problems=("KEY_TAKEN",), example=_ISSUED, name="rotate_source_key")
 def rotate(desk: AtDesk, source: SourceName, body: NewKey) -> Json:
     """A new write key, in the answer this once. Older ones stop at once, or when the grace is over."""
     kohort, grace = desk.kohort, parse_grace(body.grace)

@@ -44,7 +44,7 @@ _TOKEN = {
 }
 
 
-@routes.on("POST", "/login", PUBLIC, problems=(401, 429), example={"name": "ann@example.com", "role": "admin"})
+@routes.on("POST", "/login", PUBLIC, problems=("WRONG_PASSWORD", "LOCKED_OUT"), example={"name": "ann@example.com", "role": "admin"})
 def sign_in(request: Request, body: Login) -> Json:
     """Sign in with name and password; the session comes as a cookie and lasts 12 hours."""
     kohort = request.app.state.kohort
@@ -52,7 +52,9 @@ def sign_in(request: Request, body: Login) -> Json:
     return _with_cookie(request, found)
 
 
-@routes.on("POST", "/setup", PUBLIC, status=201, problems=(401, 409), example={"name": "ann@example.com", "role": "admin"})
+@routes.on(
+    "POST", "/setup", PUBLIC, status=201, problems=("LINK_INVALID", "NAME_TAKEN"), example={"name": "ann@example.com", "role": "admin"}
+)
 def set_up(request: Request, body: SetUp) -> Json:
     """Make the first admin with the one-time link that the server printed, and sign in."""
     kohort = request.app.state.kohort
@@ -110,7 +112,7 @@ def list_users(desk: AtDesk, cursor: Cursor = "", limit: Limit = 100) -> Json:
     return Json(page_of(desk.kohort.store.users(), lambda u: [u.name, u.id], lambda u: _user(desk, u), cursor, limit))
 
 
-@routes.on("POST", "/users", "users.write", status=201, problems=(409,), example=_USER, headers=_ETAG)
+@routes.on("POST", "/users", "users.write", status=201, problems=("NAME_TAKEN",), example=_USER, headers=_ETAG)
 def add_user(desk: AtDesk, body: AddedUser) -> Json:
     """Add a user."""
     kohort = desk.kohort
@@ -131,7 +133,7 @@ def _held(desk: AtDesk, user: UserId, if_match: IfMatch = "") -> str | None:
 HeldRevision = Annotated[str | None, Depends(_held)]
 
 
-@routes.on("PATCH", "/users/{user}", "users.write", problems=(409, 412, 428), example=_USER, headers=_ETAG)
+@routes.on("PATCH", "/users/{user}", "users.write", problems=("LAST_ADMIN", 412, 428), example=_USER, headers=_ETAG)
 def change_user(desk: AtDesk, user: UserId, body: ChangedUser, revision: HeldRevision) -> Json:
     """Give another role, disable or enable. Who is disabled is signed out at once."""
     kohort, name = desk.kohort, _by_id(desk, user).name
@@ -149,7 +151,7 @@ def set_password(desk: AtDesk, user: UserId, body: NewPassword) -> Json:
     return Json({"changed": True})
 
 
-@routes.on("PUT", "/users/{user}/grants", "users.write", problems=(412, 428), example=_USER, headers=_ETAG)
+@routes.on("PUT", "/users/{user}/grants", "users.write", problems=("PARENT_NOT_FOUND", 412, 428), example=_USER, headers=_ETAG)
 def put_grants(desk: AtDesk, user: UserId, body: Grants, revision: HeldRevision) -> Json:
     """Limit a user to parent segments and folders; replaces what was granted before."""
     kohort, found = desk.kohort, _by_id(desk, user)
