@@ -60,9 +60,9 @@ def test_what_was_made_with_a_token_ends_with_it(store: DefinitionStore, ann: Us
     assert tokens.caller_of_token(store, other.token, address="", clock=clock) is not None
     told = [(record.entry.object, record.entry.detail) for record in store.audit(limit=3)]
     assert told == [
-        (str(third.record.id), f"third: made with token {second.record.id}"),
-        (str(second.record.id), f"second: made with token {first.record.id}"),
-        (str(first.record.id), "first"),
+        (str(third.record.id), f"Ann: third, made with token {second.record.id}"),
+        (str(second.record.id), f"Ann: second, made with token {first.record.id}"),
+        (str(first.record.id), "Ann: first"),
     ]
     assert code(lambda: tokens.add_token(store, ann, "late", used=second.record, actor=CLI, clock=clock)) == "SIGN_IN_FIRST"
 

@@ -118,9 +118,13 @@ def revoke_token(
         if most is not None and lower(found.role, most) != found.role:
             hint = f"use one with the role {found.role}, or sign in"
             raise UserError("FORBIDDEN", "a token cannot revoke one that may more", hint=hint)
-        revoked = _revoke(store, found, found.name, actor, clock)
-        valid = [token for token in made_with(token_id, tokens) if token.valid_at(now)]
-        others = tuple(_revoke(store, token, f"{token.name}: made with token {token.made_with}", actor, clock) for token in valid)
+        names = {user.id: user.name for user in store.users()}
+        revoked = _revoke(store, found, f"{names[found.user_id]}: {found.name}", actor, clock)
+        others = tuple(
+            _revoke(store, token, f"{names[token.user_id]}: {token.name}, made with token {token.made_with}", actor, clock)
+            for token in made_with(token_id, tokens)
+            if token.valid_at(now)
+        )
     return Revoked(revoked, others)
 
 
