@@ -34,7 +34,7 @@ select
   any_value(s.store_id) as preferred_store,
   cast(sum(l.sales_value) filter (where l.brand = 'Private') / nullif(sum(l.sales_value), 0) as double) as private_label_share,
   sum(l.coupon_discount) as coupon_savings,
-  list(distinct l.department order by l.department) as departments_shopped
+  list(distinct l.department order by l.department) filter (where trim(l.department) <> '') as departments_shopped
 from lines l
 left join departments d on d.household_id = l.household_id and d.place = 1
 left join stores s on s.household_id = l.household_id and s.place = 1
