@@ -43,7 +43,9 @@ _NAMED = {"Content-Disposition": "A file name of parent segment, segment, varian
 _ONE = "/parents/{parent}/segments/{segment}"
 
 
-@routes.on("GET", f"{_ONE}/members", "members.read", problems=("NOT_REFRESHED", 503), example={"total": 12, "items": [], "next": None})
+@routes.on(
+    "GET", f"{_ONE}/members", "members.read", problems=("NOT_REFRESHED", 503), example={"total": 12, "items": [], "next": "WyJWSVAiLCA1XQ"}
+)
 def list_members(
     desk: AtDesk, parent: ParentName, segment: SegmentId, variant: Variant = "", as_of: AsOf = "", cursor: Cursor = "", limit: Limit = 50
 ) -> Json:

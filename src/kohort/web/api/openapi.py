@@ -27,9 +27,12 @@ A rule is text, or the same as a JSON document (`POST /parents/{parent}/rules/pa
 - `(country = 'US' or country = 'CA') and not in segment 'Value/VIP'`
 
 Definitions carry an `ETag`; a change needs it as `If-Match`, so that nobody overwrites another's edit (412, 428); `*` overwrites whatever
-is there. Long lists come in pages: send `next` as `cursor` until it is null. Problems are `application/problem+json` with a `code`, a
-`detail`, a `hint` that says the way out, and every issue with its `path`. Instants are ISO 8601 in UTC. `x-role` is the least role that may
-do it; personal data is null for those who may not see it."""
+is there. It is looked at before the body is. Long lists come in pages: send `next` as `cursor` until it is null. A parameter that a route
+does not have is refused (422 `UNKNOWN_PARAMETER`), so that a misspelt filter does not give everything. Every GET takes HEAD, too.
+
+Problems are `application/problem+json` with a `code`, a `detail`, a `hint` that says the way out, and every issue with its `path`; routes
+list the codes they answer with. Instants are ISO 8601 in UTC. `x-role` is the least role that may do it; personal data is null for those
+who may not see it."""
 
 
 _TAGS = {

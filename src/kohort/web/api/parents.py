@@ -25,6 +25,10 @@ FieldName = Annotated[str, Path(max_length=600, description="`loyalty_tier`, or 
 RefreshNumber = Annotated[int, Path(ge=1, lt=2**31, description="Refreshes of a parent segment count from 1.")]
 _PARENT = {"id": 1, "slug": "all-customers", "name": "All Customers", "version": 3, "revision": "3-1a2b3c4d5e6f7081", "population": 14}
 _RUN = {"id": 7, "kind": "refresh", "parent": "all-customers", "number": 4, "status": "running", "started_at": "2024-03-01T03:00:00Z"}
+_WITH = {
+    **_PARENT,
+    "definition": {"name": "All Customers", "master": {"database": "shop", "table": "customers", "key_column": "customer_id"}},
+}
 _ETAG = {"ETag": "The revision: send it as If-Match when you change this."}
 
 
@@ -35,7 +39,7 @@ def _held(desk: AtDesk, parent: ParentName, if_match: IfMatch = "") -> str | Non
 HeldRevision = Annotated[str | None, Depends(_held)]
 
 
-@routes.on("GET", "/parents", "parents.list", example={"items": [_PARENT], "next": None})
+@routes.on("GET", "/parents", "parents.list", example={"items": [_PARENT], "next": "WyJWSVAiLCA1XQ"})
 def list_parents(desk: AtDesk, cursor: Cursor = "", limit: Limit = 100) -> Json:
     """Parent segments by name."""
     store = desk.kohort.store
@@ -43,7 +47,7 @@ def list_parents(desk: AtDesk, cursor: Cursor = "", limit: Limit = 100) -> Json:
     return Json(page_of(seen, lambda r: [r.name, r.id], lambda r: parent_document(r, store.last_refresh(r.id)), cursor, limit))
 
 
-@routes.on("POST", "/parents", "parents.add", status=201, problems=("NAME_TAKEN",), example={**_PARENT, "definition": {}}, headers=_ETAG)
+@routes.on("POST", "/parents", "parents.add", status=201, problems=("NAME_TAKEN",), example=_WITH, headers=_ETAG)
 def add_parent(desk: AtDesk, body: ParentDefinition) -> Json:
     """Add a parent segment."""
     kohort = desk.kohort
@@ -53,7 +57,7 @@ def add_parent(desk: AtDesk, body: ParentDefinition) -> Json:
     return Json({**parent_document(saved, None), "definition": saved.document}, 201, etag(revision_of(saved)))
 
 
-@routes.on("GET", "/parents/{parent}", "parents.read", example={**_PARENT, "definition": {}}, headers=_ETAG)
+@routes.on("GET", "/parents/{parent}", "parents.read", example=_WITH, headers=_ETAG)
 def get_parent(desk: AtDesk, parent: ParentName) -> Json:
     """A parent segment with its definition."""
     record = desk.parent(parent, "parents.read")
@@ -61,9 +65,7 @@ def get_parent(desk: AtDesk, parent: ParentName) -> Json:
     return Json({**parent_document(record, last), "definition": record.document}, 200, etag(revision_of(record)))
 
 
-@routes.on(
-    "PUT", "/parents/{parent}", "parents.write", problems=("SLUG_CHANGES", 412, 428), example={**_PARENT, "definition": {}}, headers=_ETAG
-)
+@routes.on("PUT", "/parents/{parent}", "parents.write", problems=("SLUG_CHANGES", 412, 428), example=_WITH, headers=_ETAG)
 def put_parent(desk: AtDesk, parent: ParentName, body: ParentDefinition, revision: HeldRevision) -> Json:
     """Change the definition. It takes effect with the next refresh."""
     kohort, record = desk.kohort, desk.parent(parent, "parents.write")

@@ -36,9 +36,9 @@ _SIZES = {"variants": [{"name": "A", "count": 6, "share": 0.5}, {"name": "Contro
 class Written(Body):
     """A segment, or a rule alone, in one form: YAML, text or a definition."""
 
-    yaml: Annotated[str | None, Field(max_length=500_000, examples=[None])] = None
-    text: Annotated[str | None, Field(max_length=100_000, examples=["lifetime_value > 1000"])] = None
-    definition: Annotated[Any, Field(examples=[None])] = None
+    yaml: Annotated[str | None, Field(max_length=500_000, description="A segment file, or a rule alone.", examples=[None])] = None
+    text: Annotated[str | None, Field(max_length=100_000, description="A rule as text.", examples=["lifetime_value > 1000"])] = None
+    definition: Annotated[Any, Field(description="A `SegmentDefinition`, or a `RuleNode` alone.", examples=[None])] = None
     folder: Folder = ""
 
 

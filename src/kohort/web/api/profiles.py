@@ -21,7 +21,13 @@ Key = Annotated[str, Path(max_length=2000, description="A master key or a cdp_cu
 _ROW = {"key": "c042", "cdp_customer_id": "0f1e...", "attributes": {"loyalty_tier": "Gold"}}
 
 
-@routes.on("GET", "/parents/{parent}/profiles", "profiles.read", problems=("NOT_REFRESHED", 503), example={"items": [_ROW], "next": None})
+@routes.on(
+    "GET",
+    "/parents/{parent}/profiles",
+    "profiles.read",
+    problems=("NOT_REFRESHED", 503),
+    example={"items": [_ROW], "next": "WyJWSVAiLCA1XQ"},
+)
 def list_profiles(
     desk: AtDesk,
     parent: ParentName,

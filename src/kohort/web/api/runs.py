@@ -83,7 +83,7 @@ def _started(desk: Desk, parent: ParentRecord, run: RunRecord) -> Json:
 # --- refreshes of one parent segment ------------------------------------------------------------------------------
 
 
-@routes.on("GET", "/parents/{parent}/refreshes", "parents.read", example={"items": [_REFRESH], "next": None})
+@routes.on("GET", "/parents/{parent}/refreshes", "parents.read", example={"items": [_REFRESH], "next": "WyJWSVAiLCA1XQ"})
 def list_refreshes(desk: AtDesk, parent: ParentName, cursor: Cursor = "", limit: Limit = 50) -> Json:
     """Refreshes, newest first."""
     record = desk.parent(parent, "parents.read")
@@ -119,7 +119,7 @@ def _refresh(desk: Desk, parent: ParentRecord, number: int) -> RefreshRecord:
 # --- runs of all parent segments ----------------------------------------------------------------------------------
 
 
-@routes.on("GET", "/runs", "runs.list", problems=("PARENT_NOT_FOUND",), example={"items": [_RUN], "next": None})
+@routes.on("GET", "/runs", "runs.list", problems=("PARENT_NOT_FOUND",), example={"items": [_RUN], "next": "WyJWSVAiLCA1XQ"})
 def list_runs(desk: AtDesk, kind: Kind = None, parent: ParentFilter = "", cursor: Cursor = "", limit: Limit = 50) -> Json:
     """Refreshes and evaluations of all parent segments, newest first: who asked, how long each step took, what came out."""
     before, store = read_number(cursor, 0), desk.kohort.store

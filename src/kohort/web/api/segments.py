@@ -20,7 +20,7 @@ from kohort.services.definitions.save import create_segment, delete_segment, rea
 from kohort.services.definitions.versions import diff_versions, list_versions, revert_segment
 from kohort.services.membership.history import segment_history
 from kohort.web.api.answers import Json
-from kohort.web.api.bodies import Definition, NewDefinition, Place, Version
+from kohort.web.api.bodies import Definition, NewDefinition, OldVersion, Place
 from kohort.web.api.desk import AtDesk, Desk, IfMatch, ParentName, SegmentId, etag, held
 from kohort.web.api.documents import definition_of, diff_document, history_document, segment_document, version_document
 from kohort.web.api.guard import Routes
@@ -29,7 +29,8 @@ from kohort.web.api.pages import Cursor, Limit, page_of
 routes = Routes("Segments")
 ChosenVersion = Annotated[int | None, Query(ge=1, lt=2**31, description="The number of a version.")]
 _SEGMENT = {"id": 5, "path": "Value/VIP", "folder": "Value", "name": "VIP", "kind": "batch", "version": 2, "population": 12, "share": 0.857}
-_WHOLE = {**_SEGMENT, "definition": {"name": "VIP", "folder": "Value", "rule": {}}, "text": "lifetime_value > 1000"}
+_WHOLE = {**_SEGMENT, "definition": {"name": "VIP", "folder": "Value", "rule": "lifetime_value > 1000"}, "text": "lifetime_value > 1000"}
+_MOVED = {"moved": [{"id": 5, "old_path": "Value/VIP", "new_path": "Marketing/Gold"}], "rewritten": []}
 _ETAG = {"ETag": "The revision: send it as If-Match when you change this."}
 _BASE = "/parents/{parent}/segments"
 _ONE = f"{_BASE}/{{segment}}"
@@ -42,7 +43,7 @@ def _held(desk: AtDesk, parent: ParentName, segment: SegmentId, if_match: IfMatc
 HeldRevision = Annotated[str | None, Depends(_held)]
 
 
-@routes.on("GET", _BASE, "segments.list", example={"items": [_SEGMENT], "next": None})
+@routes.on("GET", _BASE, "segments.list", example={"items": [_SEGMENT], "next": "WyJWSVAiLCA1XQ"})
 def list_all_segments(
     desk: AtDesk,
     parent: ParentName,
@@ -130,7 +131,7 @@ def remove_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, revisio
     return Json({"deleted": gone.path})
 
 
-@routes.on("POST", f"{_ONE}/move", "segments.write", problems=("NAME_TAKEN", 412, 428), example={"moved": [], "rewritten": []})
+@routes.on("POST", f"{_ONE}/move", "segments.write", problems=("NAME_TAKEN", 412, 428), example=_MOVED)
 def move_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Place, revision: HeldRevision) -> Json:
     """Give it another folder or name. References to it follow; its file in the workspace, too."""
     kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.write")
@@ -151,7 +152,12 @@ def move_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Pla
 # --- versions and history -----------------------------------------------------------------------------------------
 
 
-@routes.on("GET", f"{_ONE}/versions", "segments.read", example={"items": [{"version": 1, "text": "lifetime_value > 500"}], "next": None})
+@routes.on(
+    "GET",
+    f"{_ONE}/versions",
+    "segments.read",
+    example={"items": [{"version": 1, "text": "lifetime_value > 500"}], "next": "WyJWSVAiLCA1XQ"},
+)
 def list_segment_versions(desk: AtDesk, parent: ParentName, segment: SegmentId, cursor: Cursor = "", limit: Limit = 50) -> Json:
     """Versions, newest first. There is one for each meaning it had."""
     record, stored = desk.segment(parent, segment, "segments.read")
@@ -181,7 +187,7 @@ def diff_segment(desk: AtDesk, parent: ParentName, segment: SegmentId, old: Chos
     headers=_ETAG,
     name="revert_segment",
 )
-def revert(desk: AtDesk, parent: ParentName, segment: SegmentId, body: Version, revision: HeldRevision) -> Json:
+def revert(desk: AtDesk, parent: ParentName, segment: SegmentId, body: OldVersion, revision: HeldRevision) -> Json:
     """Make a new version of an old one."""
     kohort, (record, stored) = desk.kohort, desk.segment(parent, segment, "segments.write")
     with desk.change() as note:

@@ -35,13 +35,17 @@ class NewName(Body):
 class Identity(Body):
     """How external ids become profiles; what is left out is as in every source. Limits: {type: {count, period}}."""
 
-    limits: dict[str, Any] | None = None
-    limit: dict[str, Any] | None = None
-    priority: list[str] | None = None
-    blocked: list[str] | None = None
-    blocked_pattern: str | None = None
-    custom: dict[str, str] | None = None
-    left_out: list[str] | None = None
+    limits: Annotated[
+        dict[str, Any] | None, Field(description="How many ids of a type a profile may have.", examples=[{"email": _LIMIT}])
+    ] = None
+    limit: Annotated[dict[str, Any] | None, Field(description="The same of types that `limits` does not name.", examples=[_LIMIT])] = None
+    priority: Annotated[
+        list[str] | None, Field(description="Types, those that are trusted most first.", examples=[["user_id", "email"]])
+    ] = None
+    blocked: Annotated[list[str] | None, Field(description="Values that are nobody's.", examples=[["anonymous", "null"]])] = None
+    blocked_pattern: Annotated[str | None, Field(description="The same as a pattern.")] = None
+    custom: Annotated[dict[str, str] | None, Field(description="Further types: the name, and the property that has it.")] = None
+    left_out: Annotated[list[str] | None, Field(description="Types that are not used.")] = None
 
 
 @routes.on(

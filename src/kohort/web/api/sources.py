@@ -37,7 +37,7 @@ def _held(desk: AtDesk, source: SourceName, if_match: IfMatch = "") -> str | Non
 HeldRevision = Annotated[str | None, Depends(_held)]
 
 
-@routes.on("GET", "/sources", "sources.read", example={"items": [_SOURCE], "next": None})
+@routes.on("GET", "/sources", "sources.read", example={"items": [_SOURCE], "next": "WyJWSVAiLCA1XQ"})
 def list_sources(desk: AtDesk, cursor: Cursor = "", limit: Limit = 100) -> Json:
     """Sources by name, disabled ones too."""
     return Json(page_of(desk.kohort.store.sources(), lambda s: [s.name, s.id], lambda s: _document(desk, s.name), cursor, limit))

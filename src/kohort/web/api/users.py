@@ -106,7 +106,7 @@ def change_my_password(desk: AtDesk, body: OwnPassword) -> Json:
 # --- users --------------------------------------------------------------------------------------------------------
 
 
-@routes.on("GET", "/users", "users.read", example={"items": [_USER], "next": None})
+@routes.on("GET", "/users", "users.read", example={"items": [_USER], "next": "WyJWSVAiLCA1XQ"})
 def list_users(desk: AtDesk, cursor: Cursor = "", limit: Limit = 100) -> Json:
     """Users by name, disabled ones too."""
     return Json(page_of(desk.kohort.store.users(), lambda u: [u.name, u.id], lambda u: _user(desk, u), cursor, limit))
@@ -182,7 +182,7 @@ def _user(desk: Desk, user: UserRecord) -> dict[str, Any]:
 # --- tokens -------------------------------------------------------------------------------------------------------
 
 
-@routes.on("GET", "/tokens", "tokens.own", example={"items": [_TOKEN], "next": None})
+@routes.on("GET", "/tokens", "tokens.own", example={"items": [_TOKEN], "next": "WyJWSVAiLCA1XQ"})
 def list_tokens(
     desk: AtDesk,
     everybody: Annotated[bool, Query(description="Those of all users (admins only).")] = False,
@@ -232,7 +232,12 @@ def revoke_token(desk: AtDesk, token: TokenId) -> Json:
 # --- the audit log ------------------------------------------------------------------------------------------------
 
 
-@routes.on("GET", "/audit", "audit.read", example={"items": [{"id": 9, "who": "ann@example.com", "action": "segment.save"}], "next": None})
+@routes.on(
+    "GET",
+    "/audit",
+    "audit.read",
+    example={"items": [{"id": 9, "who": "ann@example.com", "action": "segment.save"}], "next": "WyJWSVAiLCA1XQ"},
+)
 def read_audit(
     desk: AtDesk,
     who: Annotated[str, Query(max_length=200, description="Only what this user did.")] = "",
