@@ -337,3 +337,30 @@ class TestWorkspaces:
 def test_a_value_that_is_none_of_those_there_are_is_told_in_plain_words(desk: Desk) -> None:
     told = desk.refused("query", "select 1", "--format", "xlsx", code=2)
     assert "Invalid value for '--format': 'xlsx' is not one of 'table', 'csv', 'json'." in told
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "expected"),
+    [
+        (["tables", "create", "a.b", "--file", "no.sql"], 1, ["[FILE_NOT_FOUND] there is no file or folder no.sql", "current folder"]),
+        (["ps", "validate", "no.yml"], 1, ["[FILE_NOT_FOUND] there is no file or folder no.yml", "counts from the current folder"]),
+        (["tables", "import", "a.b", "kohort.toml"], 1, ["say it with --format: csv, jsonl or parquet"]),
+        (["tables", "create", "a.b", "--as", "select nam from shop.customers"], 1, ["no column nam in shop.customers (nam)", '"name"']),
+        (["tables", "create", "a.b", "--as", "select name + 1 as x, from shop.customers where 1 < [1]"], 1, ["[SQL_ERROR]"]),
+        (["sg", "diff", "--between", "a", "last"], 1, ['"a" names no evaluation', "write last, previous, an evaluation's id"]),
+        (["sg", "diff", "--between", "prevous", "last"], 1, ['did you mean "previous"?']),
+        (["sg", "members", "VIP", "--evaluation", "999"], 1, ["has no evaluation 999", "kept are: 1"]),
+        (["sg", "backtest", "VIP", "--days", "x"], 2, ["Invalid value for '--days': it is no whole number"]),
+        (["ps", "preview", "--limit", "0"], 2, ["it must be 1 or more"]),
+        (["user", "grant", "nobody", "--to", "x"], 2, ["give --to PARENT[:FOLDER]=ROLE"]),
+        (["user", "grant", "nobody", "--to", "x=viewer"], 1, ["[USER_NOT_FOUND]"]),
+    ],
+)
+def test_what_a_newcomer_gets_wrong_is_told_with_the_way_out(
+    shop: Desk, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, expected: list[str]
+) -> None:
+    monkeypatch.chdir(shop.folder)
+    told = shop.refused(*arguments, code=code)
+    for words in expected:
+        assert words in told
+    assert "CREATE" not in told

@@ -98,5 +98,7 @@ def existing_paths(paths: list[Path]) -> list[Path]:
     """The paths a person named. Raises UserError FILE_NOT_FOUND."""
     for path in paths:
         if not path.exists():
-            raise UserError("FILE_NOT_FOUND", f"there is no file or folder {path}")
+            raise UserError(
+                "FILE_NOT_FOUND", f"there is no file or folder {path}", hint="check the path; it counts from the current folder"
+            )
     return paths

@@ -119,6 +119,10 @@ def _show_os_error(error: OSError) -> None:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         show_error("DISK_FULL", "the disk is full; nothing was changed", "free some space and run the command again")
     else:
+        missing = isinstance(error, FileNotFoundError) and error.filename
+        if missing:
+            show_error("FILE_NOT_FOUND", f"there is no file or folder {missing}", "check the path; it counts from the current folder")
+            return
         where = f" ({error.filename})" if error.filename else ""
         show_error("FILE_NOT_READABLE", f"{error.strerror or error}{where}")
 

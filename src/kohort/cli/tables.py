@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from kohort.cli.audit import record_done
-from kohort.cli.context import Yes, confirm
+from kohort.cli.context import Yes, confirm, existing_paths
 from kohort.cli.output import batch_rows, count_text, counted, plain, show_arrow, show_json, show_rows, show_table, styled
 from kohort.cli.session import open_session
 from kohort.cli.usage import UsageError
@@ -99,7 +99,7 @@ def create(
     """Create a table (or view) from a SELECT over other ones. Derived attributes live in such tables."""
     if (select is None) == (file is None):
         raise UsageError("give either --as 'SELECT ...' or --file FILE.sql")
-    text = select if select is not None else file.read_text(encoding="utf-8")  # type: ignore[union-attr]
+    text = select if select is not None else "\n".join(path.read_text(encoding="utf-8") for path in existing_paths([file] if file else []))
     info = open_session().create_table(table, text, as_view=as_view)
     record_done("table.create", "table", str(info.ref), detail=info.kind)
     rows = f"{count_text(info.rows)} rows, " if info.rows >= 0 else ""

@@ -121,9 +121,10 @@ def grant(
     """Limit a user to parent segments and folders. Replaces what was granted before."""
     from kohort.services.users import require_user, set_grants
 
-    if bool(places) == everything:
+    if bool(places) == everything or not all(place.rpartition("=")[0] for place in places or []):
         raise UsageError("give --to PARENT[:FOLDER]=ROLE once or more, or --everything")
     session = open_session()
+    require_user(session.store, name)
     wanted = [_grant(text) for text in places or []]
     set_grants(session.store, name, wanted, actor=_actor(), clock=session.clock)
     _show_user(require_user(session.store, name), as_json, f"is limited to {', '.join(places)}" if places else "has no limits")

@@ -52,8 +52,8 @@ def opening_error(error: Exception, path: Path) -> UserError:
     return UserError("WAREHOUSE_UNUSABLE", f"the warehouse {path} cannot be opened: {cause(text)}")
 
 
-def statement_error(error: Exception, known: Known, sql: str = "", skipped_lines: int = 0) -> UserError:
-    """Why a statement failed. skipped_lines: lines before the user's own text."""
+def statement_error(error: Exception, known: Known, sql: str = "", skipped_lines: int | None = 0) -> UserError:
+    """Why a statement failed. skipped_lines: lines before the user's own text; None: the user wrote it otherwise."""
     problem = resource_error(error) or file_error(error)
     if problem is not None:
         return problem
@@ -159,7 +159,7 @@ def _csv_place(text: str) -> str:
     return ":".join(part for part in (file["file"].strip() if file else "", line["line"] if line else "") if part)
 
 
-def _position(text: str, skipped_lines: int) -> str:
+def _position(text: str, skipped_lines: int | None) -> str:
     """' (line 2, column 5: near "x")'; the column is left out where the engine shortened the line."""
     match = _CARET.search(text)
     if match is None:
@@ -168,6 +168,8 @@ def _position(text: str, skipped_lines: int) -> str:
     start = len(match["pad"]) - len(f"LINE {match['line']}: ")
     column = "" if match["source"].startswith("...") else f", column {start + 1}"
     shown = near if len(near) <= 60 else near[:57] + "..."
+    if skipped_lines is None:
+        return f" ({shown})"
     return f" (line {int(match['line']) - skipped_lines}{column}: {shown})"
 
 

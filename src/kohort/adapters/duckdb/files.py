@@ -100,7 +100,9 @@ def _format_of(file: str) -> FileFormat:
     found = _suffix_format(file)
     if found is None:
         raise UserError(
-            "FORMAT_UNKNOWN", f"the format of {Path(file).name} is not known from its name", hint="name it: csv, jsonl or parquet"
+            "FORMAT_UNKNOWN",
+            f"the format of {Path(file).name} is not known from its name",
+            hint="say it with --format: csv, jsonl or parquet",
         )
     return found
 

@@ -125,7 +125,7 @@ class DuckDBWarehouse:
         try:
             self._guarded(lambda: _run_to_end(self._main, sql), raw=True)
         except duckdb.Error as error:
-            raise self._translated(error, sql) from error
+            raise self._translated(error, sql, written=isinstance(statement, str)) from error
 
     def append_rows(self, ref: TableRef, rows: pa.RecordBatchReader) -> int:
         """Add rows to a table, column by column in their order; the number of rows. Values are converted to the table's types."""
@@ -304,12 +304,12 @@ class DuckDBWarehouse:
         except duckdb.Error as error:
             raise self._translated(error) from error
 
-    def _translated(self, error: duckdb.Error, sql: str = "") -> UserError:
+    def _translated(self, error: duckdb.Error, sql: str = "", *, written: bool = True) -> UserError:
         if isinstance(error, duckdb.FatalException) and self._path is not None:
             with suppress(duckdb.Error):
                 self._main.close()
             self._main = self._open()
-        return errors.statement_error(error, self._known, sql)
+        return errors.statement_error(error, self._known, sql, skipped_lines=0 if written else None)
 
     def _placed(self, error: duckdb.Error, sql: str) -> UserError:
         """The error as the user sees it, with the position that the engine leaves out when it names columns and tables lazily."""

@@ -112,7 +112,8 @@ def choose_evaluation(
 def _until(text: str, zone: ZoneInfo) -> int:
     micros = parse_instant(text, zone)
     if micros is None:
-        hint = did_you_mean(text, ("last", "previous")) or "write last, previous, an evaluation's id, 2024-01-31 or 2024-01-31T10:00:00Z"
+        near = did_you_mean(text, ("last", "previous"))
+        hint = near if near.startswith("did you mean") else "write last, previous, an evaluation's id, 2024-01-31 or 2024-01-31T10:00:00Z"
         raise UserError("INVALID_INSTANT", f'"{text}" names no evaluation', hint=hint)
     bare = re.fullmatch(r"\d{4}-\d{2}-\d{2}", text.strip())
     try:
@@ -128,7 +129,7 @@ def _by_id(store: DefinitionStore, parent: ParentRecord, kept: Sequence[Evaluati
     known = store.evaluation(evaluation_id)
     if known is not None and known.parent_id == parent.id:
         raise _not_kept(evaluation_id)
-    hint = f"kept are: {', '.join(str(evaluation.id) for evaluation in kept[-10:])}"
+    hint = f"kept are: {', '.join(map(str, sorted((evaluation.id for evaluation in kept), reverse=True)[:10]))}"
     raise UserError("EVALUATION_NOT_FOUND", f'"{parent.name}" has no evaluation {evaluation_id}', hint=hint)
 
 
