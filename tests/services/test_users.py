@@ -12,7 +12,7 @@ from kohort.adapters.passwords import Argon2Passwords
 from kohort.foundation.clock import FixedClock
 from kohort.foundation.errors import UserError
 from kohort.ports.definitions import DefinitionStore
-from kohort.ports.users import Grant, UserRecord
+from kohort.ports.users import Grant, Role, UserRecord
 from kohort.services import users
 from kohort.services.access import Access
 from kohort.services.users import Actor
@@ -97,6 +97,19 @@ class TestUsers:
         signed_in = users.sign_in(store, Argon2Passwords(memory_kib=128, rounds=1), "ann", RIGHT, address="", clock=clock)
         assert signed_in.user.password_hash != ann.password_hash
         assert (signed_in.user.updated_by, signed_in.user.updated_at) == (ann.updated_by, ann.updated_at)
+
+    def test_a_limit_that_could_not_hold_is_refused(self, store: DefinitionStore, ann: UserRecord, clock: FixedClock) -> None:
+        parent = store.save_parent("Shop", "shop", {"name": "Shop"}, by="ops", at=clock.now())
+
+        def grant(*places: tuple[str, Role]) -> Callable[[], object]:
+            wanted = [Grant(parent.id, folder, role) for folder, role in places]
+            return lambda: users.set_grants(store, ann.name, wanted, actor=CLI, clock=clock)
+
+        assert code(grant(("", "engineer"), ("Secret ", "viewer"))) == code(grant(("A//B", "viewer"))) == "INVALID_FOLDER"
+        assert code(grant(("/Value/", "viewer"), ("Value", "engineer"))) == "GRANTED_TWICE"
+        assert list(store.grants(ann.id)) == []
+        grant(("/Value/", "viewer"), ("Value", "viewer"))()
+        assert list(store.grants(ann.id)) == [Grant(parent.id, "Value", "viewer")]
 
     @pytest.mark.usefixtures("ann")
     def test_a_disabled_user_is_signed_out_and_cannot_sign_in(self, store: DefinitionStore, clock: FixedClock) -> None:

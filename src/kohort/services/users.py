@@ -19,6 +19,7 @@ from kohort.foundation.fingerprints import fingerprint
 from kohort.foundation.issues import did_you_mean
 from kohort.ports.definitions import DefinitionStore
 from kohort.ports.users import ROLES, AuditEntry, Grant, Role, UserRecord
+from kohort.segments.codec import is_plain_name
 from kohort.services.access import Access
 
 SESSION = timedelta(hours=12)
@@ -182,9 +183,9 @@ def set_grants(
     """Narrow a user to parent segments and folders; none: the role holds everywhere.
 
     revision: see `user_revision`; None: it does not matter. Raises UserError USER_NOT_FOUND, PARENT_NOT_FOUND, ROLE_INVALID,
-    CHANGED_MEANWHILE.
+    INVALID_FOLDER, GRANTED_TWICE, CHANGED_MEANWHILE.
     """
-    wanted = [Grant(grant.parent_id, grant.folder.strip("/"), checked_role(grant.role)) for grant in grants]
+    wanted = _checked_grants(grants)
     with store.transaction():
         user = require_user(store, name)
         before = store.grants(user.id)
@@ -196,6 +197,19 @@ def set_grants(
         if _marks(after) != _marks(before):
             note_audit(store, actor, clock, "user.grants", "user", user.name, _marks(before), _marks(after), detail or "no limits")
     return after
+
+
+def _checked_grants(grants: Sequence[Grant]) -> Sequence[Grant]:
+    """One for each place. A folder that cannot be is refused: what it should narrow would stay open."""
+    found = dict[tuple[int, str], Grant]()
+    for grant in grants:
+        folder = grant.folder.strip("/")
+        if folder and not all(is_plain_name(part) for part in folder.split("/")):
+            raise UserError("INVALID_FOLDER", f'"{folder}" cannot be a folder', hint='write names joined by "/", such as Marketing/VIP')
+        checked = Grant(grant.parent_id, folder, checked_role(grant.role))
+        if found.setdefault((grant.parent_id, folder), checked) != checked:
+            raise UserError("GRANTED_TWICE", f'there are two roles for "/{folder}"', hint="give one role for each place")
+    return list(found.values())
 
 
 def checked_name(what: str, name: str, hint: str) -> str:
