@@ -150,6 +150,15 @@ class TestPreview:
 
 
 class TestUndo:
+    def test_the_cursor_stays_near_when_its_row_is_undone(self, studio: RunningStudio, open_page: OpenPage) -> None:
+        page = open_page(studio, rules_of(studio, "Value/VIP"))
+        page.get_by_role("button", name="Add segment").press("Enter")
+        expect(page.get_by_role("combobox", name="Segment")).to_be_focused()
+        page.keyboard.press("Control+z")
+        expect(page.get_by_role("button", name="Redo")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("button", name="Undo")).to_be_focused()
+
     def test_by_keyboard_and_by_button(self, studio: RunningStudio, open_page: OpenPage) -> None:
         page = open_page(studio, rules_of(studio, "Value/VIP"))
         value = page.get_by_label("Value of Lifetime value")
@@ -190,6 +199,8 @@ class TestTyping:
         field.fill(field.input_value().replace("Greater", "Grater"))
         expect(page.get_by_text("What is typed cannot be read yet")).to_be_visible()
         expect(page.get_by_text("rule.conditions[0].operator.type")).to_be_visible()
+        problems = page.locator(".code-problems > li")
+        expect(problems.first).to_have_class("is-bad")
         page.get_by_role("button", name="Line 9").first.click()
         assert field.evaluate("field => field.value.slice(0, field.selectionStart).split('\\n').length") == 9
         page.get_by_role("button", name="Save rules").click()
@@ -297,6 +308,7 @@ class TestSaving:
         dialog = page.get_by_role("dialog")
         dialog.get_by_role("button", name="Save new version").click()
         expect(dialog.get_by_text("ann@example.com saved it")).to_be_visible()
+        expect(dialog.get_by_role("button", name="Go on editing")).to_be_focused()
         expect(dialog).to_contain_text("lifetime_value > 2000")
         assert axe_violations(page) == []
         dialog.get_by_role("button", name="Take theirs").click()

@@ -40,10 +40,13 @@ SMALL_PARTS = """async () => {
     line: lineOf(deep, { "rule": 3, "rule.conditions[1]": 7 }),
     nowhere: lineOf("base", { "rule": 3 }),
     same: [
-      same({ a: 1, b: [{ c: 2, d: 3 }] }, { b: [{ d: 3, c: 2 }], a: 1 }), same({ a: 1, b: undefined }, { a: 1 }), same(exact("3"), exact("3")), same(null, null),
+      same({ a: 1, b: [{ c: 2, d: 3 }] }, { b: [{ d: 3, c: 2 }], a: 1 }), same({ a: 1, b: undefined }, { a: 1 }),
+      same(exact("3"), exact("3")),
+      same(null, null),
     ],
     other: [
-      same({ a: 1 }, { a: "1" }), same([1, 2], [2, 1]), same([1], [1, 2]), same({ a: 1 }, { b: 1 }), same({ a: undefined }, { a: null }), same({}, []),
+      same({ a: 1 }, { a: "1" }), same([1, 2], [2, 1]), same([1], [1, 2]), same({ a: 1 }, { b: 1 }), same({ a: undefined }, { a: null }),
+      same({}, []),
       same(exact("3"), exact("4")), same(exact("3"), 3), same(null, {}), same({ a: [{ b: 1 }] }, { a: [{ b: 1, c: 2 }] }),
     ],
   };

@@ -70,7 +70,7 @@ export class ComboBox extends LitElement {
 
   chip(value, index) {
     const text = shown(value);
-    return html`<span class="combo-chip"><span>${text === "" ? "(empty)" : this.textOf(value)}</span>
+    return html`<span class="combo-chip" title=${text}><span>${text === "" ? "(empty)" : this.textOf(value)}</span>
       <button type="button" aria-label="Remove ${text || "the empty value"}" ?disabled=${this.disabled} @click=${() => this.drop(index)}>${icon("x", 12)}</button></span>`;
   }
 

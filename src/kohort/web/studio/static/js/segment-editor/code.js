@@ -10,6 +10,8 @@ const ABOUT = {
   text: "The rule alone, as it is typed after kohort sg count -e.",
 };
 
+const worstFirst = (one, other) => (other.severity === "error") - (one.severity === "error") || (one.line ?? 0) - (other.line ?? 0);
+
 /** state: {form, text, issues, broken, reading, readonly}; typed(text): what is there now. */
 export function codeView(state, typed) {
   const { form, text, issues, broken, readonly } = state;
@@ -23,7 +25,7 @@ export function codeView(state, typed) {
         @input=${(event) => typed(event.target.value)} @keydown=${indent} @scroll=${follow}></textarea>
     </div>
     <p id="code-about" class="code-about muted">${broken ? html`<span class="is-bad">What is typed cannot be read yet; numbers are those of what could be read last.</span>` : ABOUT[form]}</p>
-    <div role="status">${issues.length ? html`<ul class="ed-problems code-problems">${issues.map((issue) => html`<li class=${issue.severity === "error" ? "is-bad" : "is-warn"}>
+    <div role="status">${issues.length ? html`<ul class="ed-problems code-problems">${issues.toSorted(worstFirst).map((issue) => html`<li class=${issue.severity === "error" ? "is-bad" : "is-warn"}>
       ${icon(issue.severity === "error" ? "circle-alert" : "triangle-alert", 15)}
       <div><p>${issue.line ? html`<button type="button" class="ed-link" @click=${(event) => toLine(event.target.closest(".code-view"), issue.line, issue.column)}>Line ${issue.line}</button> ` : nothing}${sentence(issue.message)} <span class="muted">${issue.hint ? sentence(issue.hint) : ""}</span></p>
       ${issue.path ? html`<p class="muted"><code>${issue.path}</code>${placeOf(issue.path) ? ` ${placeOf(issue.path)}` : ""}</p>` : nothing}</div></li>`)}</ul>` : nothing}</div>

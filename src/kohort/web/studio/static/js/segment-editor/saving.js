@@ -96,9 +96,11 @@ export class Saving {
       const { data, etag } = await call("GET", this.address);
       this.say({ stage: "conflict", busy: false, theirs: data, theirTag: etag });
     } catch (problem) {
-      if (problem.code === "SEGMENT_NOT_FOUND") this.deleted();
-      else this.say({ stage: "conflict", busy: false, problem: problem.text ?? String(problem) });
+      if (problem.code === "SEGMENT_NOT_FOUND") return this.deleted();
+      this.say({ stage: "conflict", busy: false, problem: problem.text ?? String(problem) });
     }
+    await this.editor.updateComplete;
+    return this.element?.querySelector(".dialog-foot button").focus();
   }
 
   /** What somebody else saved becomes the definition; undo brings one's own back. */

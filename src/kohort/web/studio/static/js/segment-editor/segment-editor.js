@@ -137,6 +137,9 @@ export class SegmentEditor extends LitElement {
     this.edited();
     this.previewing.now();
     this.typing?.write();
+    const had = this.contains(document.activeElement);
+    const drawn = this.updateComplete.then(() => this.querySelector("rule-builder")?.updateComplete);
+    drawn.then(() => had && !this.contains(document.activeElement) && this.querySelector(".undo:enabled")?.focus());
     this.said = `${back ? "Undone" : "Done again"}: ${label}`;
   }
 
@@ -296,8 +299,8 @@ export class SegmentEditor extends LitElement {
   renderSteps() {
     const { undoLabel, redoLabel } = this.steps;
     const broken = this.typing?.broken;
-    return html`<button type="button" class="button button-small button-quiet" ?disabled=${!undoLabel && !broken} title=${undoLabel ? `Undo: ${undoLabel} (Ctrl+Z)` : "Nothing to undo"} @click=${() => this.undo()}>${icon("undo-2", 15)}Undo</button>
-      <button type="button" class="button button-small button-quiet" ?disabled=${!redoLabel} title=${redoLabel ? `Redo: ${redoLabel} (Ctrl+Shift+Z)` : "Nothing to redo"} @click=${() => this.undo(false)}>${icon("redo-2", 15)}Redo</button>`;
+    return html`<button type="button" class="button button-small button-quiet undo" ?disabled=${!undoLabel && !broken} title=${undoLabel ? `Undo: ${undoLabel} (Ctrl+Z)` : "Nothing to undo"} @click=${() => this.undo()}>${icon("undo-2", 15)}Undo</button>
+      <button type="button" class="button button-small button-quiet undo" ?disabled=${!redoLabel} title=${redoLabel ? `Redo: ${redoLabel} (Ctrl+Shift+Z)` : "Nothing to redo"} @click=${() => this.undo(false)}>${icon("redo-2", 15)}Redo</button>`;
   }
 
   renderBuilder() {
