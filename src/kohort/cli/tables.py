@@ -85,7 +85,7 @@ def import_table(
         return
     verb = "imported" if report.copied else "linked"
     files_text = f"{len(report.files)} file{'s' if len(report.files) != 1 else ''}"
-    what = f"{count_text(report.rows)} rows, {len(report.columns)} columns from {files_text}"
+    what = f"{counted(report.rows, 'row')}, {counted(len(report.columns), 'column')} from {files_text}"
     styled(f"{verb} [bold]{report.table}[/bold]: {what}")
 
 
@@ -102,8 +102,8 @@ def create(
     text = select if select is not None else "\n".join(path.read_text(encoding="utf-8") for path in existing_paths([file] if file else []))
     info = open_session().create_table(table, text, as_view=as_view)
     record_done("table.create", "table", str(info.ref), detail=info.kind)
-    rows = f"{count_text(info.rows)} rows, " if info.rows >= 0 else ""
-    styled(f"created {info.kind} [bold]{info.ref}[/bold]: {rows}{len(info.columns)} columns")
+    rows = f"{counted(info.rows, 'row')}, " if info.rows >= 0 else ""
+    styled(f"created {info.kind} [bold]{info.ref}[/bold]: {rows}{counted(len(info.columns), 'column')}")
 
 
 @tables_app.command("drop")
