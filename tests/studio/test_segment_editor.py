@@ -287,6 +287,19 @@ class TestSaving:
         page.get_by_role("navigation", name="Parts of this segment").get_by_role("link", name="Rules").click()
         expect(size(page)).to_have_text("15")
 
+    def test_numbers_of_another_rule_are_not_shown_before(self, studio: RunningStudio, open_page: OpenPage, watch: Watch) -> None:
+        watch.allow("503")
+        page = open_page(studio, rules_of(studio, "Value/VIP"))
+        expect(size(page)).to_have_text("8")
+        page.route("**/preview", lambda route: route.fulfill(status=503, json={"code": "BUSY", "detail": "busy", "status": 503}))
+        page.get_by_label("Value of Lifetime value").fill("2000")
+        expect(page.get_by_role("region", name="Audience size").get_by_role("alert")).to_be_visible()
+        page.keyboard.press("Control+s")
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_text("What it changes is not known: the preview does not answer.")).to_be_visible()
+        expect(dialog).not_to_contain_text("1000")
+        dialog.get_by_role("button", name="Go on editing").click()
+
     def test_what_depends_on_it_is_shown_before(self, studio: RunningStudio, open_page: OpenPage) -> None:
         page = open_page(studio, rules_of(studio, "Value/VIP"))
         page.get_by_label("Value of Lifetime value").fill("1")

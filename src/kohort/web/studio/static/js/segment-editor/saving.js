@@ -39,7 +39,8 @@ export class Saving {
 
   template() {
     if (!this.dialog) return nothing;
-    const { definition, preview, previewing, isNew } = this.editor;
+    const { definition, previewing, isNew } = this.editor;
+    const preview = this.editor.preview?.of === definition ? this.editor.preview : null; // numbers of another rule would mislead
     const state = { ...this.dialog, name: definition.name, preview, waiting: previewing.waiting, isNew, mine: { text: preview?.text, description: definition.description } };
     return saveDialog(state, {
       save: () => this.commit(), shut: () => this.element.close(), closed: () => this.closed(), note: (note) => this.say({ note }),
