@@ -61,6 +61,10 @@ class WriteReport:
 class EventTables(Protocol):
     """A warehouse's tables of sources. One writer; what it writes is there entirely or not at all."""
 
+    def upgrade(self) -> None:
+        """Bring up to date what an older program made, before anything else is asked; costs next to nothing when it is."""
+        ...
+
     def position(self) -> Position:
         """Up to where the log is in the tables; 0 before the first write."""
         ...

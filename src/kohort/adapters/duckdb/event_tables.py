@@ -27,6 +27,8 @@ from kohort.adapters.duckdb.event_tables_batch import (
     with_owners,
 )
 from kohort.adapters.duckdb.event_tables_schema import OURS, Catalog, Connection, TableState
+from kohort.adapters.duckdb.event_tables_views import are_of_this_version, put_views
+from kohort.adapters.duckdb.event_tables_views import renew as renew_views
 from kohort.adapters.duckdb.importing import quote
 from kohort.events.columns import CALL_TABLES, COMMON_COLUMNS, DISCARDS, INSTANTS, REJECTS
 from kohort.events.identity import PROFILE_ID, GraphUpdate, Profile
@@ -74,6 +76,16 @@ class DuckDBEventTables:
         self._with_graph: set[str] = set()
         self._committer = ThreadPoolExecutor(1, "kohort-commit")
         self._second: Connection | None = None
+
+    def upgrade(self) -> None:
+        """Make the views of sources as this program makes them, if another one made them. Raises UserError."""
+
+        def renew() -> None:
+            state = self._seen(self._connection, STATE_SCHEMA)
+            if state.find(STATE_SCHEMA, "positions") and not are_of_this_version(self._connection, state, STATE_SCHEMA):
+                renew_views(self._connection, state, STATE_SCHEMA)
+
+        self._reading(renew)
 
     def position(self) -> Position:
         """Up to where the log is in the tables; 0 before the first write."""
@@ -149,7 +161,7 @@ class DuckDBEventTables:
             self._catalog.look(self._connection, schemas)
             counters = {source: self._write_source(flush.sources.pop(0), outcome) for source in [each.source for each in flush.sources]}
             self._write_position(flush)
-            self._put_views()
+            put_views(self._connection, self._catalog)
             self._catalog.settle(self._connection, schemas)
             self._commit(meanwhile)
         except BaseException:
@@ -221,18 +233,6 @@ class DuckDBEventTables:
         )
         self._connection.execute(f"DELETE FROM {state.sql} WHERE reader = '{READER}'")
         self._connection.execute(f"INSERT INTO {state.sql} VALUES ('{READER}', {flush.position.number}, make_timestamp({flush.at}))")
-
-    def _put_views(self) -> None:
-        """Renew the views of everything that changed."""
-        changed = list(self._catalog.changed.values())
-        for schema in dict.fromkeys(state.schema for state in changed if state.name in graph.COLUMNS):
-            graph.put_graph_views(self._connection, self._catalog, schema)
-            graph.put_profile_view(self._connection, self._catalog, schema)
-        for state in changed:
-            if PROFILE_ID in state.columns:
-                graph.put_call_view(self._connection, self._catalog, state)
-            if state.name == "identifies":
-                graph.put_profile_view(self._connection, self._catalog, state.schema)
 
     # --- reading ------------------------------------------------------------------------------------------------
 

@@ -181,19 +181,26 @@ FROM ({known}) AS k LEFT JOIN (
   SELECT coalesce(m.canonical_segment_id, c.{PROFILE_ID}) AS canonical_id, {newest}
   FROM {identifies.sql} AS c LEFT JOIN {merges} AS m ON m.segment_id = c.{PROFILE_ID} WHERE c.{PROFILE_ID} IS NOT NULL GROUP BY ALL
 ) AS t ON t.canonical_id = k.canonical_id"""
-    catalog.put_view(connection, schema, "profiles", query, "one row a person: ids and the newest value of each trait")
+    is_ours = catalog.put_view(connection, schema, "profiles", query, "one row a person: ids and the newest value of each trait")
     if identifies is not None and traits:
-        _put_trait_views(connection, catalog, identifies, traits)
+        _put_trait_updates(connection, catalog, identifies, traits)
+        if is_ours:
+            _put_user_traits(connection, catalog, schema, traits)
 
 
-def _put_trait_views(connection: Connection, catalog: Catalog, identifies: TableState, traits: Mapping[str, str]) -> None:
-    """`profile_traits_updates`: the traits of each identify call; `user_traits`: one row a person and trait. traits: see `_traits`."""
-    schema = identifies.schema
+def _put_trait_updates(connection: Connection, catalog: Catalog, identifies: TableState, traits: Mapping[str, str]) -> None:
+    """`profile_traits_updates`: the traits of each identify call. traits: see `_traits`."""
     shown = {name: f"_{name}" if name in _UPDATE_COLUMNS else name for name in traits}
     given = ", ".join(f"{quote(name)} AS {quote(alias)}" for name, alias in shown.items())
     updates = f"""SELECT {PROFILE_ID} AS segment_id, id AS triggering_event_id, timestamp, received_at, {given}
 FROM {identifies.sql} WHERE {PROFILE_ID} IS NOT NULL"""
-    catalog.put_view(connection, schema, "profile_traits_updates", updates, "the traits of each identify call and the profile it was of")
+    catalog.put_view(
+        connection, identifies.schema, "profile_traits_updates", updates, "the traits of each identify call and the profile it was of"
+    )
+
+
+def _put_user_traits(connection: Connection, catalog: Catalog, schema: str, traits: Mapping[str, str]) -> None:
+    """`user_traits`: one row a person and trait. traits: see `_traits`."""
     pairs = ", ".join(f"{{'name': {text(name)}, 'value': CAST(p.{quote(alias)} AS VARCHAR)}}" for name, alias in traits.items())
     newest = f"""SELECT canonical_segment_id, trait.name AS name, trait.value AS value
 FROM (SELECT p.canonical_id AS canonical_segment_id, unnest([{pairs}]) AS trait FROM {_table(schema, "profiles")} AS p)

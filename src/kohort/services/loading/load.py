@@ -190,6 +190,7 @@ class Loader:
 
     def _begin(self) -> Position:
         if self._position is None:
+            self._tables.upgrade()
             self._position = self._tables.position()
             self._status.count(self._tables.counts())
             self._status.learn(read_status(self._folder) if self._folder is not None else None)
