@@ -47,7 +47,7 @@ def test_every_change_and_every_export_of_a_command_is_kept(desk: Desk) -> None:
         (["source", "rename", "Till", "Site"], [("source.rename", "till", "Site")]),
         (["source", "disable", "Site", "-y"], [("source.change", "till", "disabled")]),
         (["source", "remove", "Site", "-y"], [("source.remove", "till", "")]),
-        (["user", "add", "ann", "--role", "viewer", "--no-password"], [("user.add", "ann", "")]),
+        (["user", "add", "ann", "--role", "viewer", "--no-password"], [("user.add", "ann", "viewer")]),
     ]
     for command, wanted in commands:
         if command[1] == "push":

@@ -16,7 +16,7 @@ from kohort.services.membership.kept_evaluations import in_order, zone_of
 class SegmentTrend:
     """One segment. days: its population day by day, () when it was never evaluated; growth: over 1, 7 and 30 days.
 
-    inside: the segment it is evaluated inside, whose members base_count counts; "": the whole parent segment.
+    inside: the path of the segment it is evaluated inside, whose members base_count counts; "": the whole parent segment.
     """
 
     record: SegmentRecord
@@ -70,7 +70,7 @@ def segment_trends(store: DefinitionStore, parent: ParentRecord, ids: Collection
         shown = tuple(DayPopulation(day, at, carried[day], day in known) for day, at in midnights if day in carried)
         grown = tuple(_growth(carried, last, distance) for distance in GROWTH_DAYS)
         newest = known[max(known)] if known else None
-        inside = newest.share_of.rpartition("/")[2] if newest and newest.share_of != parent.name else ""
+        inside = newest.share_of if newest and newest.share_of != parent.name else ""
         return SegmentTrend(record, shown, grown, newest.base_count if newest else None, inside)
 
     return Trends(tuple(trend(record) for record in records), first, last, by_day[last].total)

@@ -32,10 +32,11 @@ ChosenSegments = Annotated[list[Annotated[int, Query(ge=1, lt=2**31)]], Query(al
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One segment in the table. spark: the points of its line."""
+    """One segment in the table. spark: the points of its line; inside: what its share is of, "" for the whole parent segment."""
 
     trend: SegmentTrend
     spark: str
+    inside: str
 
 
 @routes.page("/analytics", "parents.list")
@@ -61,7 +62,10 @@ def analytics_page(
     inside = [record for record in seen if not place or is_inside(record.folder, place)]
     trends = _trends(request, desk, parent, inside, days)
     order = sorting(sort, _SORTS, "-profiles")
-    rows = [Row(trend, spark_points([day.population for day in trend.days])) for trend in _sorted(trends, order)]
+    rows = [
+        Row(trend, spark_points([day.population for day in trend.days]), _inside(desk, parent, trend.inside))
+        for trend in _sorted(trends, order)
+    ]
     lines = _compared(trends, chosen)
     return render(
         request,
@@ -109,6 +113,11 @@ def overlap_part(request: Request, desk: AtDesk, slug: ParentSlug = "", chosen: 
         ids={path: key for key, path in paths.items()},
         problem=problem,
     )
+
+
+def _inside(desk: Desk, parent: ParentRecord, path: str) -> str:
+    """What a share is of, in a word; "": the whole parent segment."""
+    return (path.rpartition("/")[2] if desk.sees(parent, path) else "another segment") if path else ""
 
 
 def _trends(request: Request, desk: Desk, parent: ParentRecord, records: list[SegmentRecord], days: int) -> Trends:
