@@ -65,6 +65,17 @@ def test_from_start_to_stop(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_an_idle_connection_stays_open_as_long_as_proxies_keep_theirs(tmp_path: Path) -> None:
+    limits = httpx.Limits(keepalive_expiry=60)
+    with running_server(tmp_path) as server, httpx.Client(limits=limits) as people, httpx.Client(limits=limits) as senders:
+        asked = [(people, f"{server.api_url}/healthz"), (senders, f"{server.url}/healthz")]
+        before = [client.get(address).extensions["network_stream"].get_extra_info("client_addr") for client, address in asked]
+        time.sleep(6)  # a little more than servers wait that were told nothing else
+        after = [client.get(address).extensions["network_stream"].get_extra_info("client_addr") for client, address in asked]
+    assert after == before
+
+
+@pytest.mark.slow
 def test_one_server_a_workspace_one_program_a_port(tmp_path: Path) -> None:
     make_sources(tmp_path / "other")
     with running_server(tmp_path / "one") as server:

@@ -14,6 +14,7 @@ import uvicorn
 
 from kohort.foundation.errors import UserError
 from kohort.web.broken_requests import BrokenRequests
+from kohort.web.connections import KEEP_ALIVE_SECONDS
 from kohort.web.studio.app import build_web
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def api_server(kohort: Kohort, listener: socket.socket) -> Iterator[None]:
         lifespan="off",
         proxy_headers=bool(settings.api_trusted_proxies),
         forwarded_allow_ips=settings.api_trusted_proxies or None,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.serve_grace_seconds,
     )
     app.state.broken = BrokenRequests().listen()

@@ -25,13 +25,13 @@ from kohort.foundation.instants import SECOND, to_micros
 from kohort.ports.event_log import Position
 from kohort.services.sources.duplicate_counts import read_duplicates, write_duplicates
 from kohort.web.broken_requests import BrokenRequests
+from kohort.web.connections import KEEP_ALIVE_SECONDS
 from kohort.web.ingest.app import IngestApp, build_app
 from kohort.web.ingest.commits import Committer
 from kohort.web.ingest.feed import Feed, ServerSettings, read_settings, tell_parent
 from kohort.web.ingest.metrics import Metrics
 from kohort.web.ingest.senders import Senders
 
-_KEEP_ALIVE_SECONDS = 75
 _CLAIM_SECONDS = 30.0
 _KEEP_SECONDS = 5.0
 _DUPLICATES = "kohort_ingest_duplicates_total"
@@ -139,7 +139,7 @@ def _config(app: IngestApp, settings: ServerSettings) -> uvicorn.Config:
         log_config=None,
         server_header=False,
         backlog=2048,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.grace_seconds,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,
