@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 from kohort.testing.browser import Watch
 from kohort.testing.studio import PASSWORD, RunningStudio
 from tests.studio.conftest import OpenPage, axe_violations
+from tests.studio.pages import segment_address
 
 BASE = "/audiences/all-customers"
 
@@ -49,6 +50,20 @@ def test_the_tree_is_filtered_while_typing(studio: RunningStudio, open_page: Ope
     expect(page.get_by_text("No segment has that in its path.")).to_be_visible()
     page.get_by_label("Filter segments").fill("")
     expect(lines).to_have_count(before)
+
+
+def test_the_open_line_of_a_long_tree_is_in_view_and_the_tree_stays_where_one_leaves_it(studio: RunningStudio, open_page: OpenPage) -> None:
+    page = open_page(studio, segment_address(studio, "Value/VIP"), height=260)
+    tree = page.locator("#tree")
+    line = tree.locator('[data-path="Value/VIP"]')
+    assert page.evaluate("document.getElementById('tree').scrollHeight > 400")
+    expect(line).to_be_in_viewport(ratio=1)
+    assert (page.evaluate("scrollY"), layout_shift(page)) == (0, 0)
+    page.evaluate("document.getElementById('tree').scrollTop = 7")
+    page.get_by_role("link", name="Details").click()
+    expect(page.get_by_role("link", name="Details")).to_have_attribute("aria-current", "page")
+    assert page.evaluate("document.getElementById('tree').scrollTop") == 7
+    expect(line).not_to_be_in_viewport()
 
 
 def test_the_theme_is_kept(studio: RunningStudio, open_page: OpenPage) -> None:

@@ -110,6 +110,26 @@ function filterTree(text) {
   if (none) none.hidden = shown > 0;
 }
 
+let placed = null;
+let scrolled = 0;
+let opened = "";
+document.addEventListener("scroll", ({ target }) => {
+  if (target === placed) scrolled = target.scrollTop;
+}, { capture: true, passive: true });
+
+/** A tree that came with a page is where the one before was, or where the line that was opened can be seen. */
+function placeTree() {
+  const tree = document.getElementById("tree");
+  if (!tree?.clientHeight || tree === placed) return;
+  placed = tree;
+  tree.scrollTop = scrolled;
+  const line = tree.querySelector("[aria-current]");
+  if (!line || line.dataset.path === opened) return;
+  opened = line.dataset.path;
+  const [box, place] = [tree, line].map((part) => part.getBoundingClientRect());
+  if (place.top < box.top || place.bottom > box.bottom) tree.scrollTop += place.top - box.top - (box.height - place.height) / 2;
+}
+
 document.addEventListener("input", (event) => {
   if (event.target.matches?.("#tree [data-do=filter-tree]")) filterTree(event.target.value);
 });
@@ -129,10 +149,13 @@ function putAway() {
   if (drawn) document.getElementById("tree").hidePopover();
 }
 
+document.addEventListener("beforetoggle", ({ target: tree, newState }) => {
+  if (tree.id === "tree") ((matchMedia("(hover: hover)").matches && tree.querySelector("input")) || tree).autofocus = newState === "open";
+}, true);
 document.addEventListener("toggle", ({ target: tree, newState }) => {
   if (tree.id !== "tree") return;
   drawn = newState === "open";
-  if (drawn) ((matchMedia("(hover: hover)").matches && tree.querySelector("input")) || tree).focus();
+  if (drawn) placeTree();
 }, true);
 document.addEventListener("focusout", ({ relatedTarget: to }) => {
   if (drawn && to && !to.closest("#tree, [popovertarget]")) putAway();
@@ -161,9 +184,14 @@ function showTab() {
 }
 
 // --- parts that htmx brings -------------------------------------------------------------------------------------
+document.addEventListener("htmx:afterSwap", () => {
+  arrangeTree();
+  placeTree();
+});
 document.addEventListener("htmx:afterSettle", () => {
   loadElements();
   arrangeTree();
+  placeTree();
   showTab();
   const content = document.getElementById("content");
   if (drawn && !document.querySelector("#tree:popover-open")) {
@@ -180,4 +208,5 @@ document.addEventListener("htmx:sendError", () => toast("The server does not ans
 
 loadElements();
 arrangeTree();
+placeTree();
 showTab();
