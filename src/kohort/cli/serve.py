@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import signal
 import threading
 from typing import TYPE_CHECKING, Annotated
@@ -32,8 +33,7 @@ def serve(host: Host = "", port: Port = None, api_port: ApiPort = None) -> None:
     session = open_session()
     stop = threading.Event()
     with session.serving(host, port, note) as (serving, url), session.api_socket(api_port) as (listener, api_url):
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
+        set_on_signals(stop, signal.SIGINT, signal.SIGTERM)
         serving.start()
         with api_server(session, listener):
             _welcome(session, url, api_url)
@@ -41,6 +41,22 @@ def serve(host: Host = "", port: Port = None, api_port: ApiPort = None) -> None:
         note("Stopping: open requests are finished, then what was received is loaded into tables.")
         loaded = serving.finish(session.settings.serve_grace_seconds, session.settings.serve_drain_seconds)
         _farewell(loaded, serving.why_tables_wait)
+
+
+def set_on_signals(event: threading.Event, *numbers: signal.Signals) -> None:
+    """Set an event when one of these signals arrives, whatever this thread does then.
+
+    Not in the handler itself: that runs between two steps of whoever waits for the event, and would wait for the lock they hold.
+    """
+    arrived: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def wait() -> None:
+        arrived.get()
+        event.set()
+
+    threading.Thread(target=wait, name="kohort-signals", daemon=True).start()
+    for number in numbers:
+        signal.signal(number, lambda *_: arrived.put(None))
 
 
 def _welcome(session: Kohort, url: str, api_url: str) -> None:
